@@ -1,0 +1,47 @@
+# make demo   sets up .venv and runs the main job on embedded data
+# make test   sets up .venv and runs all tests
+# `make help` lists the rest.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
+
+.PHONY: help demo test test-slow lint format wheel bench clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+# The environment, with the project installed in place; again when what it is built from changes.
+$(VENV)/ready: pyproject.toml $(NATIVE)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/ready ## the main job: convert an embedded LeNet-5, run it, compare
+	$(BIN)/onnx-snn demo
+
+test: $(VENV)/ready ## all tests
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: $(VENV)/ready ## the long tests too
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/ready ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/ready ## let ruff format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(VENV)/ready ## dist/onnx_snn-*-py3-none-*.whl
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+bench: $(VENV)/ready ## operator benchmark on this machine
+	$(BIN)/python -m benchmarks.operators
+
+clean: ## everything that make made
+	rm -rf $(VENV) build dist *.egg-info snn_ops/libonnx_snn.so

@@ -1,0 +1,57 @@
+"""onnx-snn convert"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from converter.conversion import NEURON_CHOICES, Options, convert
+from converter.data import InputSpec, load_samples
+from converter.model import check_writable, load_ann
+from converter.report.console import messages, progress, results
+from converter.report.json_file import write_json
+from converter.report.tables import conversion_tables
+
+
+def convert_command(
+    model: Annotated[Path, typer.Argument(help="the trained model, ONNX", show_default=False)],
+    calibration: Annotated[
+        Path,
+        typer.Option(
+            help="samples as the model expects them, preprocessed: .npz with `x` [samples, ...]", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="the spiking model [default: MODEL.snn.onnx beside MODEL]")
+    ] = None,
+    neuron: Annotated[str, typer.Option(help=f"neuron: {', '.join(NEURON_CHOICES)}")] = "auto",
+    steps: Annotated[int, typer.Option(help="time steps the model is made for; callers may change them")] = 32,
+    percentile: Annotated[
+        float, typer.Option(help="share of a channel's activations its threshold covers, in %")
+    ] = 99.9,
+    tau_rc: Annotated[float, typer.Option(help="membrane time constant of LIF neurons, in seconds")] = 0.02,
+    tau_ref: Annotated[
+        float | None, typer.Option(help="refractory time of LIF neurons, in seconds [default: fitted per layer]")
+    ] = None,
+    min_voltage: Annotated[float, typer.Option(help="lowest membrane potential of LIF neurons")] = -1.0,
+    dt: Annotated[float, typer.Option(help="length of a time step, in seconds")] = 0.001,
+    json: Annotated[Path | None, typer.Option(help="write what was done as JSON; - is standard output")] = None,
+) -> None:
+    """Turn a trained ONNX model into a spiking one, one file that any ONNX Runtime runs."""
+    options = Options(neuron, steps, percentile, tau_rc, tau_ref, min_voltage, dt)
+    out = out or model.with_name(f"{model.name.removesuffix('.onnx')}.snn.onnx")
+    for path in filter(None, (out, json if str(json) != "-" else None)):
+        check_writable(path)
+    ann = load_ann(model)
+    samples = load_samples(calibration, [InputSpec.of(value) for value in ann.inputs])
+    with progress() as advance:
+        conversion = convert(ann, samples, options=options, progress=advance)
+    conversion.save(out)
+    if json:
+        write_json({"model": str(out), **conversion.summary()}, json)
+    if str(json) != "-":
+        for made in conversion_tables(conversion):
+            results().print(made)
+    messages().print(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)")

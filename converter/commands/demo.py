@@ -1,0 +1,94 @@
+"""onnx-snn demo"""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+import snn_ops
+from converter.conversion import Options, convert
+from converter.data import InputSpec, Samples, check_samples
+from converter.evaluation import SpikingModel, evaluate, seconds_per_sample
+from converter.model import Ann, load_ann
+from converter.report.console import messages, percent, progress, results
+from converter.report.console import table as make_table
+from converter.report.json_file import write_json
+from converter.report.picture import accuracy_picture
+from converter.report.tables import conversion_tables, rates_table
+
+STEPS = (1, 2, 4, 8, 16, 32)
+
+
+def demo_command(
+    out: Annotated[Path, typer.Option(help="folder for the results")] = Path("onnx-snn-demo"),
+    activation: Annotated[str, typer.Option(help="of the embedded LeNet-5: relu or tanh")] = "relu",
+    neuron: Annotated[str, typer.Option(help="as for convert")] = "auto",
+) -> None:
+    """The main job on embedded data: convert a trained LeNet-5, run it on 1,000 MNIST test images, compare."""
+    if activation not in ("relu", "tanh"):
+        raise typer.BadParameter("there is a LeNet-5 with relu and one with tanh", param_hint="--activation")
+    out.mkdir(parents=True, exist_ok=True)
+    name = f"lenet5_{activation}"
+    trained = out / f"{name}.onnx"
+    with resources.as_file(resources.files("converter.demo") / "data" / f"{name}.onnx") as source:
+        shutil.copyfile(source, trained)
+    ann = load_ann(trained)
+    with progress() as advance:
+        conversion = convert(ann, demo_samples("calibration", ann), options=Options(neuron), progress=advance)
+        spiking_path = out / f"{name}.snn.onnx"
+        conversion.save(spiking_path)
+        spiking = SpikingModel(spiking_path)
+        test = demo_samples("test", ann)
+        ways = {"native kernels": True, "plain ONNX Runtime": False}
+        found = {
+            way: evaluate(spiking, test, STEPS, ann=ann, native=native, progress=partial(advance, way))
+            for way, native in ways.items()
+        }
+    native, plain = found.values()
+    for made in conversion_tables(conversion):
+        results().print(made)
+    rows: list[tuple[object, ...]] = [("trained model", percent(native.ann_accuracy), "", "")]
+    rows += [
+        (a.n_steps, percent(a.accuracy), percent(b.accuracy), percent(a.agreement))
+        for a, b in zip(native.steps, plain.steps, strict=True)
+    ]
+    columns = ("steps", "native kernels", "plain ONNX Runtime", "agreement with the trained model")
+    results().print(make_table(f"Accuracy on {native.samples} MNIST test images", columns, rows))
+    results().print(rates_table(native))
+    seconds = {
+        way: seconds_per_sample(spiking.session(n_steps=STEPS[-1], native=native), test.first(200))
+        for way, native in ways.items()
+    }
+    rows = [(way, f"{1e3 * time:.3f} ms") for way, time in seconds.items()]
+    title = f"Time per image at {STEPS[-1]} steps, instruction set {snn_ops.cpu_isa()}, median of 5"
+    results().print(make_table(title, ("", "time"), rows))
+    write_json(
+        {
+            "conversion": conversion.summary(),
+            "native": native.summary(),
+            "plain": plain.summary(),
+            "seconds_per_image": seconds,
+            "cpu_isa": snn_ops.cpu_isa(),
+        },
+        out / f"{name}.json",
+    )
+    accuracy_picture(
+        found, out / f"{name}.png", title=f"LeNet-5 ({activation}) on MNIST, {conversion.layers[0].neuron} neurons"
+    )
+    messages().print(f"wrote {spiking_path}, {name}.json and {name}.png in {out}/")
+
+
+def demo_samples(which: str, ann: Ann) -> Samples:
+    """The embedded "calibration" or "test" images, as LeNet-5 expects them: pixels / 255."""
+    with (
+        resources.as_file(resources.files("converter.demo") / "data" / f"mnist_{which}.npz") as path,
+        np.load(path) as file,
+    ):
+        arrays = {"x": file["x"].astype(np.float32) / 255, "y": file["y"].astype(np.int64)}
+    return check_samples(arrays, [InputSpec.of(value) for value in ann.inputs])

@@ -1,0 +1,86 @@
+"""onnx-snn evaluate"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from converter.data import load_samples
+from converter.errors import RefusedError
+from converter.evaluation import Evaluation, SpikingModel, evaluate
+from converter.model import Ann, check_writable, load_ann
+from converter.report.console import messages, progress, results
+from converter.report.json_file import write_json
+from converter.report.picture import accuracy_picture
+from converter.report.tables import rates_table, steps_table
+
+
+def evaluate_command(
+    model: Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)],
+    data: Annotated[
+        Path, typer.Option(help="samples: .npz with `x` [samples, ...] and, if known, labels `y`", show_default=False)
+    ],
+    against: Annotated[
+        Path | None, typer.Option(help="the trained model [default: the file it was made from, if it is still there]")
+    ] = None,
+    steps: Annotated[str, typer.Option(help="numbers of time steps, separated by commas")] = "4,8,16,32",
+    samples: Annotated[int | None, typer.Option(help="use the first N samples only")] = None,
+    portable: Annotated[bool, typer.Option(help="run the file's function bodies, without the native library")] = False,
+    provider: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    threads: Annotated[int | None, typer.Option(help="ONNX Runtime's threads")] = None,
+    json: Annotated[Path | None, typer.Option(help="write the figures as JSON; - is standard output")] = None,
+    picture: Annotated[Path | None, typer.Option(help="draw accuracy over steps, PNG")] = None,
+) -> None:
+    """Measure accuracy, agreement with the trained model, and spike rates over the number of time steps."""
+    numbers = parse_steps(steps)
+    for path in filter(None, (json if str(json) != "-" else None, picture)):
+        check_writable(path)
+    spiking = SpikingModel(model)
+    source = against or spiking.source()
+    ann: Ann | None = load_ann(source) if source else None
+    loaded = load_samples(data, spiking.inputs).first(samples)
+    with progress() as advance:
+        evaluation = evaluate(
+            spiking,
+            loaded,
+            numbers,
+            ann=ann,
+            native=not portable,
+            provider=provider,
+            threads=threads,
+            progress=lambda done, of: advance("evaluating", done, of),
+        )
+    report(evaluation, spiking, source, json)
+    if picture:
+        accuracy_picture({spiking.path.name: evaluation}, picture, title=f"{spiking.path.name}, {len(loaded)} samples")
+
+
+def parse_steps(text: str) -> list[int]:
+    """ "4,8" -> [4, 8].
+
+    Raises:
+        RefusedError: a number below 1.
+        typer.BadParameter: something that is no number.
+    """
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a list of numbers like 4,8,16", param_hint="--steps") from None
+    if min(numbers) < 1:
+        raise RefusedError(f"the number of steps must be at least 1, it is {min(numbers)}")
+    return numbers
+
+
+def report(evaluation: Evaluation, spiking: SpikingModel, source: Path | None, json: Path | None) -> None:
+    """Prints the tables and writes the JSON."""
+    if json:
+        against = str(source) if source else None
+        write_json({"model": str(spiking.path), "against": against, **evaluation.summary()}, json)
+    if str(json) == "-":
+        return
+    results().print(steps_table(f"{spiking.path.name}, {evaluation.samples} samples", evaluation))
+    results().print(rates_table(evaluation))
+    if source is None:
+        messages().print("The trained model is not here: no agreement, no error. Name it with --against MODEL.onnx.")

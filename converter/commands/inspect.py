@@ -1,0 +1,74 @@
+"""onnx-snn inspect"""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from converter.conversion import Layer
+from converter.evaluation import SpikingModel
+from converter.model import Ann, check_writable, load_ann, read_proto
+from converter.passes.analog_islands import Island
+from converter.report.console import results
+from converter.report.console import table as make_table
+from converter.report.json_file import write_json
+from converter.report.tables import islands_table, layers_table
+from converter.rules import find_sites
+from snn_ops.ops import DOMAIN
+
+
+def inspect_command(
+    model: Annotated[Path, typer.Argument(help="a spiking or a trained model", show_default=False)],
+    json: Annotated[Path | None, typer.Option(help="write the same as JSON; - is standard output")] = None,
+) -> None:
+    """Show a model's layers, neurons, thresholds and islands; for a trained model, what a conversion would replace."""
+    if json and str(json) != "-":
+        check_writable(json)
+    proto = read_proto(model)
+    if any(opset.domain == DOMAIN for opset in proto.opset_import):
+        _inspect_spiking(SpikingModel(model), json)
+    else:
+        _inspect_trained(load_ann(model), json)
+
+
+def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
+    metadata = {key.removeprefix("onnx_snn."): value for key, value in spiking.metadata.items()}
+    layers = [Layer(**layer) for layer in json_module.loads(metadata.pop("layers", "[]"))]
+    islands = [Island(**island) for island in json_module.loads(metadata.pop("islands", "[]"))]
+    options = json_module.loads(metadata.pop("options", "{}"))
+    data: dict[str, Any] = {
+        "model": str(spiking.path),
+        "spiking": True,
+        **metadata,
+        "options": options,
+        "layers": [vars(layer) for layer in layers],
+        "islands": [vars(island) for island in islands],
+    }
+    if json:
+        write_json(data, json)
+    if str(json) == "-":
+        return
+    results().print(make_table(str(spiking.path), ("property", "value"), list(metadata.items()), left=2))
+    results().print(layers_table("Layers of spiking neurons", layers))
+    if islands:
+        results().print(islands_table(islands))
+
+
+def _inspect_trained(ann: Ann, json: Path | None) -> None:
+    sites, rejected = find_sites(ann.model)
+    rows = [(site.name, site.rule.activation, ", ".join(site.rule.neurons)) for site in sites]
+    data = {
+        "model": str(ann.path),
+        "spiking": False,
+        "batch": ann.batch,
+        "activations": [{"node": name, "activation": kind, "neurons": neurons} for name, kind, neurons in rows],
+        "rejected": [vars(item) for item in rejected],
+    }
+    if json:
+        write_json(data, json)
+    if str(json) != "-":
+        title = f"{ann.path}: a trained model; activations that neurons can replace"
+        results().print(make_table(title, ("node", "activation", "neurons (default first)"), rows, left=3))

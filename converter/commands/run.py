@@ -1,0 +1,56 @@
+"""onnx-snn run"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from converter.data import load_samples
+from converter.errors import RefusedError
+from converter.evaluation import SpikingModel
+from converter.model import check_writable, write_bytes
+from converter.report.console import messages, progress, results
+from converter.report.console import table as make_table
+
+
+def run_command(
+    model: Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)],
+    input: Annotated[Path, typer.Option("--input", help="samples: .npz with `x` [samples, ...]", show_default=False)],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="the outputs, .npz with an array per output")] = None,
+    steps: Annotated[int | None, typer.Option(help="time steps [default: those the model was made for]")] = None,
+    portable: Annotated[bool, typer.Option(help="run the file's function bodies, without the native library")] = False,
+    provider: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    threads: Annotated[int | None, typer.Option(help="ONNX Runtime's threads")] = None,
+) -> None:
+    """Run a spiking model on samples."""
+    if steps is not None and steps < 1:
+        raise RefusedError(f"the number of steps must be at least 1, it is {steps}")
+    if out:
+        check_writable(out)
+    spiking = SpikingModel(model)
+    samples = load_samples(input, spiking.inputs)
+    session = spiking.session(n_steps=steps, native=not portable, provider=provider, threads=threads)
+    with progress() as advance:
+        arrays = session.run(samples.feed, progress=lambda done, of: advance("running", done, of))
+    outputs = dict(zip(session.output_names, arrays, strict=True))
+    if out:
+        buffer = io.BytesIO()
+        np.savez(buffer, **outputs)
+        write_bytes(out, buffer.getvalue())
+        messages().print(f"wrote {out}: " + ", ".join(f"{name} {list(array.shape)}" for name, array in outputs.items()))
+        return
+    name, first = next(iter(outputs.items()))
+    rows = [(index, *_head(row)) for index, row in enumerate(first.reshape(len(first), -1)[:20])]
+    results().print(
+        make_table(f"{name} {list(first.shape)}, first samples", ("sample", "largest", "values"), rows, left=0)
+    )
+    messages().print("Name a file with -o to keep all outputs.")
+
+
+def _head(row: np.ndarray) -> tuple[object, object]:
+    values = " ".join(f"{value:.4g}" for value in row[:10])
+    return int(row.argmax()), values + (" ..." if len(row) > 10 else "")

@@ -1,0 +1,19 @@
+"""The one exception that users meet."""
+
+from __future__ import annotations
+
+
+class RefusedError(Exception):
+    """Something the user gave cannot be used; the message is one line: what, where, and the way out.
+
+    The command line prints it and exits with 1. ``str(error)`` is the line.
+    """
+
+    def __init__(self, message: str, *, file: object = None, node: str | None = None) -> None:
+        place = [str(file)] if file is not None else []
+        if node is not None:
+            place.append(f"node {node!r}")
+        line = " ".join(message.split())
+        super().__init__(f"{', '.join(place)}: {line}" if place else line)
+        self.file = file
+        self.node = node

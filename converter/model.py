@@ -1,0 +1,292 @@
+"""Trained models: loading, checking, normalising; and writing files whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from google.protobuf.message import DecodeError
+from onnx_ir.passes import common as common_passes
+from onnxscript import optimizer, version_converter
+from onnxscript.rewriter import rewrite
+from onnxscript.rewriter.rules.common import (
+    fuse_batchnorm_into_conv_rule,
+    fuse_batchnorm_into_conv_transpose_rule,
+    fuse_batchnorm_into_gemm_rule,
+)
+
+from converter.errors import RefusedError
+from converter.graph import to_proto
+from converter.passes.batch_axis import BatchAxes, trace_batch_axis
+from converter.passes.free_batch import fixed_batch_size, free_batch
+from converter.runtime import Feed, Probe, session
+from converter.shapes import Shapes, infer_shapes
+from snn_ops.ops import DOMAIN, LOWEST_ONNX_OPSET
+
+LOWEST_OPSET = 7
+IR_VERSION = 9
+"""The oldest IR version that has all we write: functions, and initialisers as defaults of inputs."""
+_FOLD_BATCH_NORMALIZATION = (
+    fuse_batchnorm_into_conv_rule,
+    fuse_batchnorm_into_conv_transpose_rule,
+    fuse_batchnorm_into_gemm_rule,
+)
+MANY_SAMPLES = 11
+"""A batch for shape questions; a prime, so that few other axes are multiples of it."""
+
+
+@dataclass
+class Ann:
+    """A trained model, checked and normalised.
+
+    Attributes:
+        path: the file it came from.
+        sha256: of that file.
+        source: the model as it was.
+        model: normalised: opset 18 or later, constants as initialisers, batch axis free, BatchNormalization folded.
+        batch: the batch size it was exported with, None if that was free.
+    """
+
+    path: Path
+    sha256: str
+    source: onnx.ModelProto
+    model: ir.Model
+    batch: int | None
+
+    @property
+    def inputs(self) -> list[ir.Value]:
+        """The normalised model's inputs."""
+        return list(self.model.graph.inputs)
+
+    @property
+    def outputs(self) -> list[ir.Value]:
+        """The normalised model's outputs."""
+        return list(self.model.graph.outputs)
+
+
+def read_proto(path: str | Path) -> onnx.ModelProto:
+    """Reads an ONNX file, with its external data.
+
+    Raises:
+        RefusedError: no file, not an ONNX model, truncated, or external data missing.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise RefusedError("there is no such file", file=path)
+    try:
+        proto = onnx.load(path, load_external_data=False)
+    except DecodeError:
+        raise RefusedError("not an ONNX model, or the file is truncated; export it again", file=path) from None
+    if not proto.ir_version or not proto.graph.node:
+        raise RefusedError("not an ONNX model: it holds no graph", file=path)
+    try:
+        onnx.load_external_data_for_model(proto, str(path.parent))
+    except (FileNotFoundError, onnx.checker.ValidationError, ValueError, OSError) as error:
+        raise RefusedError(
+            f"its external data cannot be read ({error}); put those files beside the model", file=path
+        ) from None
+    return proto
+
+
+def load_ann(path: str | Path) -> Ann:
+    """Loads a trained model and normalises it.
+
+    Raises:
+        RefusedError: the file is unusable, uses an opset below 7 or an operator nobody knows, or its batch cannot be freed.
+    """
+    path = Path(path)
+    proto = read_proto(path)
+    try:
+        return _normalise(path, proto)
+    except RefusedError as error:
+        if error.file is None:
+            raise RefusedError(str(error), file=path) from error.__cause__
+        raise
+
+
+def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
+    _check(proto)
+    with _quiet():
+        model = ir.from_proto(proto)
+        _name_nodes(model)
+        model.ir_version = max(model.ir_version or 0, IR_VERSION)
+        common_passes.RemoveInitializersFromInputsPass()(model)
+        common_passes.InlinePass()(model)
+        if model.opset_imports[""] < LOWEST_ONNX_OPSET:
+            _raise_opset(model)
+        common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+        common_passes.NameFixPass()(model)
+        batch = fixed_batch_size(model)
+        shapes = (
+            infer_shapes(model, {str(v.name): _shape(v, batch or MANY_SAMPLES) for v in model.graph.inputs})
+            if batch
+            else {}
+        )
+        free_batch(model, shapes)
+        optimizer.fold_constants(model, onnx_shape_inference=False)
+        rewrite(model, pattern_rewrite_rules=_FOLD_BATCH_NORMALIZATION)
+        for cleanup in (common_passes.IdentityEliminationPass(), common_passes.RemoveUnusedNodesPass()):
+            cleanup(model)
+        _name_nodes(model)
+    return Ann(path, hashlib.sha256(path.read_bytes()).hexdigest(), proto, model, batch)
+
+
+def _check(proto: onnx.ModelProto) -> None:
+    opset = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 1)
+    if opset < LOWEST_OPSET:
+        raise RefusedError(f"opset {opset} is older than {LOWEST_OPSET}; export the model with a newer opset")
+    if any(o.domain == DOMAIN for o in proto.opset_import):
+        raise RefusedError("this is already a spiking model; convert the trained model it came from")
+    functions = {(f.domain, f.name) for f in proto.functions}
+    for node in proto.graph.node:
+        standard = node.domain in ("", "ai.onnx")
+        known = onnx.defs.has(node.op_type, opset, "") if standard else False
+        if standard and not known and (node.domain, node.op_type) not in functions:
+            raise RefusedError(
+                f"operator {node.op_type} does not exist in opset {opset}", node=node.name or node.output[0]
+            )
+    session(proto)  # whatever else is wrong with the model, ONNX Runtime says it
+
+
+def _raise_opset(model: ir.Model) -> None:
+    try:
+        version_converter.convert_version(model, LOWEST_ONNX_OPSET, fallback=True)
+    except Exception as error:
+        raise RefusedError(
+            f"its opset {model.opset_imports['']} cannot be raised to {LOWEST_ONNX_OPSET} ({error}); "
+            f"export the model with opset {LOWEST_ONNX_OPSET} or later"
+        ) from error
+    if model.opset_imports[""] < LOWEST_ONNX_OPSET:
+        raise RefusedError(
+            f"its opset cannot be raised to {LOWEST_ONNX_OPSET}; export it with that opset or a later one"
+        )
+
+
+def _shape(value: ir.Value, samples: int) -> tuple[int, ...]:
+    """An input's shape for that many samples; free axes other than the batch take the length 64."""
+    if value.shape is None:
+        raise RefusedError(f"input {value.name!r} has no declared shape")
+    return (samples, *(length if isinstance(length, int) and length > 0 else 64 for length in list(value.shape)[1:]))
+
+
+def _name_nodes(model: ir.Model) -> None:
+    """Every node gets a name, that of its first output where it has none: reports speak of nodes by name."""
+    taken: set[str] = set()
+    for node in model.graph:
+        name = node.name or str(node.outputs[0].name)
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        node.name = name
+
+
+def prove_batch(ann: Ann, feed: Feed) -> tuple[BatchAxes, Shapes]:
+    """Proves that axis 0 is a batch: statically, and by running 4 samples together and apart.
+
+    Args:
+        ann: the model.
+        feed: at least one sample for each input.
+
+    Returns:
+        Where the samples of every value lie, and every value's shape for `MANY_SAMPLES` of them.
+
+    Raises:
+        RefusedError: samples influence each other, or do not lie in axis 0 of the outputs.
+    """
+    input_shapes = {name: (MANY_SAMPLES, *array.shape[1:]) for name, array in feed.items()}
+    shapes = infer_shapes(ann.model, input_shapes)
+    axes = trace_batch_axis(ann.model, shapes, MANY_SAMPLES)
+    four = {name: np.resize(array, (4, *array.shape[1:])) for name, array in feed.items()}
+    together = Probe(ann.model, ann.outputs).run(four)
+    for name, apart in _run_apart(ann, four).items():
+        if together[name].shape != apart.shape or not _same(together[name], apart):
+            raise RefusedError(
+                f"output {name!r} of 4 samples differs when they run one by one: axis 0 is not a batch of independent "
+                "samples; export the model with the batch as axis 0",
+                file=ann.path,
+            )
+    return axes, shapes
+
+
+def _run_apart(ann: Ann, feed: Feed) -> dict[str, np.ndarray]:
+    """Each sample by itself through the model as it came, at its own batch size."""
+    size = ann.batch or 1
+    original = session(ann.source)
+    names = [output.name for output in original.get_outputs()]
+    results = []
+    for index in range(4):
+        sample = {name: np.repeat(array[index : index + 1], size, axis=0) for name, array in feed.items()}
+        outputs = original.run(None, sample)
+        results.append([output[: len(output) // size] if output.ndim else output for output in outputs])
+    return {name: np.concatenate([np.atleast_1d(result[k]) for result in results]) for k, name in enumerate(names)}
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    if not np.issubdtype(a.dtype, np.floating):
+        return bool(np.mean(a != b) < 1e-3)
+    scale = float(np.nanmax(np.abs(b), initial=0))
+    return bool(np.allclose(a, b, rtol=1e-3, atol=1e-4 * scale + 1e-12, equal_nan=True))
+
+
+def write_model(model: ir.Model | onnx.ModelProto, path: str | Path) -> None:
+    """Writes an ONNX file, whole or not at all.
+
+    Raises:
+        RefusedError: the folder does not exist or cannot be written to.
+    """
+    proto = model if isinstance(model, onnx.ModelProto) else to_proto(model)
+    write_bytes(path, proto.SerializeToString())
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Writes a file, whole or not at all: first a temporary one beside it, then the name changes hands.
+
+    Raises:
+        RefusedError: the folder does not exist or cannot be written to.
+    """
+    path = Path(path)
+    check_writable(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def check_writable(path: str | Path) -> None:
+    """Says early that a result could not be written.
+
+    Raises:
+        RefusedError: as `write_bytes` would.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise RefusedError(f"the folder {path.parent} does not exist; create it first", file=path)
+    if not os.access(path.parent, os.W_OK):
+        raise RefusedError(f"the folder {path.parent} cannot be written to", file=path)
+    if path.is_dir():
+        raise RefusedError("this is a folder; name a file", file=path)
+
+
+class _quiet:  # noqa: N801
+    """onnxscript and onnx-ir log warnings about what they leave as it is; the report says what matters."""
+
+    def __enter__(self) -> None:
+        logging.disable(logging.WARNING)
+
+    def __exit__(self, *_: object) -> None:
+        logging.disable(logging.NOTSET)
+
+
+__all__ = ["Ann", "Shapes", "check_writable", "load_ann", "prove_batch", "read_proto", "write_bytes", "write_model"]

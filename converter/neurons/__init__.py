@@ -1,0 +1,20 @@
+"""The neurons that can take an activation's place, one per file."""
+
+from __future__ import annotations
+
+from converter.neurons._neuron import Neuron, Placed, neuron_node, operand, set_constant, set_operand
+from converter.neurons.if_ import IFNeuron
+from converter.neurons.lif import LIFNeuron
+from converter.neurons.sigma_delta import SigmaDeltaNeuron
+
+__all__ = [
+    "IFNeuron",
+    "LIFNeuron",
+    "Neuron",
+    "Placed",
+    "SigmaDeltaNeuron",
+    "neuron_node",
+    "operand",
+    "set_constant",
+    "set_operand",
+]

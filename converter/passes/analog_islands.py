@@ -1,0 +1,128 @@
+"""Keeps what is not linear exact: operations between neurons that do not commute with a mean over time become islands.
+
+A linear operation may run on the spikes of each step: the mean of its results is its result of the mean. MaxPool, Softmax,
+products of two signals and the like may not. Such a node gets RunningMean on its inputs, so that it sees what the trained
+model's node sees, and RunningDifference on its outputs, which turns the result back into a current with the same mean:
+
+    x -> RunningMean -> MaxPool -> RunningDifference -> ...
+
+Neurons that track a target (SigmaDelta) take the running mean's function directly, without RunningDifference. Values inside
+an island are graded, not spikes; reports list every island.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.graph import constant
+from converter.passes.regions import Regions, find_regions, runs_through_time
+from snn_ops.ops import DOMAIN, OPERATORS, OPSET_VERSION
+
+TAKES_MEAN = frozenset({"SigmaDelta"})
+"""Operators whose input is a target, a function of the running mean, not a current."""
+
+_LINEAR = frozenset(
+    """
+    Add AveragePool BatchNormalization Cast Concat Conv ConvTranspose CumSum DepthToSpace Dropout Expand Flatten Gather
+    GatherElements GatherND GlobalAveragePool Identity Neg Pad ReduceMean ReduceSum Reshape Resize Slice SpaceToDepth Split
+    Squeeze Sub Sum Tile Transpose Unsqueeze Upsample
+    """.split()
+)
+_LINEAR_IN_ONE = frozenset({"Div", "Einsum", "Gemm", "MatMul", "Mul"})
+"""Linear where only one operand changes from step to step (for Div, the first)."""
+_SHAPES = frozenset({"Shape", "Size"})
+
+
+@dataclass(frozen=True)
+class Island:
+    """Nodes that stay analog, in the order of the graph."""
+
+    nodes: tuple[str, ...]
+    op_types: tuple[str, ...]
+
+
+class AnalogIslandsPass(ir.passes.InPlacePass):
+    """Inserts RunningMean and RunningDifference around what is not linear. `islands` lists what it found."""
+
+    def __init__(self, n_steps: ir.Value) -> None:
+        super().__init__()
+        self.islands: list[Island] = []
+        self._n_steps = n_steps
+        self._made: dict[tuple[str, ir.Value], ir.Value] = {}
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        """Applies the pass to the main graph."""
+        regions = find_regions(model)
+        analog = [node for node in model.graph if node in regions.temporal and not _may_spike(node, regions)]
+        inside = frozenset(analog)
+        for node in analog:
+            for index, value in enumerate(node.inputs):
+                if regions.is_temporal(value) and value is not None and value.producer() not in inside:
+                    node.replace_input_with(index, self._insert(model.graph, "RunningMean", value))
+        for node in analog:
+            for value in node.outputs:
+                for user, index in list(value.uses()):
+                    takes_mean = user in inside or (user.domain == DOMAIN and user.op_type in TAKES_MEAN and index == 0)
+                    if not takes_mean and user.op_type not in _SHAPES:
+                        user.replace_input_with(index, self._insert(model.graph, "RunningDifference", value))
+        for node in model.graph:  # a target that is itself a current
+            if node.domain == DOMAIN and node.op_type in TAKES_MEAN:
+                target = node.inputs[0]
+                if regions.is_temporal(target) and target is not None and target.producer() not in inside:
+                    node.replace_input_with(0, self._insert(model.graph, "RunningMean", target))
+        self.islands = _connected(analog)
+        return ir.passes.PassResult(model, bool(self._made))
+
+    def _insert(self, graph: ir.Graph, op_type: str, value: ir.Value) -> ir.Value:
+        key = op_type, value
+        if key not in self._made:
+            name = f"{value.name}_{'running_mean' if op_type == 'RunningMean' else 'running_difference'}"
+            state = OPERATORS[op_type].inputs[2].name
+            element = np.float64 if value.dtype == ir.DataType.DOUBLE else np.float32
+            node = ir.node(
+                op_type,
+                [
+                    value,
+                    self._n_steps,
+                    constant(graph, f"{name}_{state}", np.zeros((), element)),
+                    constant(graph, f"{name}_step", np.zeros((), np.int64)),
+                ],
+                {"constant_current": 0},
+                domain=DOMAIN,
+                version=OPSET_VERSION,
+                outputs=[ir.Value(name=name, type=value.type), ir.Value(name=""), ir.Value(name="")],
+                name=name,
+            )
+            producer = value.producer()
+            assert producer is not None
+            graph.insert_after(producer, node)
+            self._made[key] = node.outputs[0]
+        return self._made[key]
+
+
+def _may_spike(node: ir.Node, regions: Regions) -> bool:
+    """Whether the node may run on the currents of single steps."""
+    if runs_through_time(node) or node.op_type in _LINEAR or node.op_type in _SHAPES:
+        return True
+    changing = [index for index, value in enumerate(node.inputs) if regions.is_temporal(value)]
+    if node.op_type == "Div":
+        return changing == [0]
+    return node.op_type in _LINEAR_IN_ONE and len(changing) == 1
+
+
+def _connected(nodes: list[ir.Node]) -> list[Island]:
+    """Groups of analog nodes that feed each other."""
+    group_of: dict[ir.Node, list[ir.Node]] = {}
+    for node in nodes:
+        group = [node]
+        for value in node.inputs:
+            producer = value.producer() if value is not None else None
+            if producer in group_of and group_of[producer] is not group:
+                group = group_of[producer] + group
+        for member in group:
+            group_of[member] = group
+    unique = {id(group): group for group in group_of.values()}
+    return [Island(tuple(str(n.name) for n in group), tuple(n.op_type for n in group)) for group in unique.values()]

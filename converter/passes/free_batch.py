@@ -1,0 +1,86 @@
+"""Frees a batch size that the exporter fixed, e.g. ``[1, 3, 224, 224] -> [batch, 3, 224, 224]``.
+
+1. The first axis of every input and output becomes the symbol `batch`; declared inner shapes are dropped.
+2. A constant ``Reshape`` target whose first entry is the fixed size copies the first axis instead (entry 0), or infers it
+   (entry -1) where the first axis of the result is a multiple of the batch.
+3. An ``Expand`` to a constant shape that begins with the fixed size keeps the length its input has.
+
+What the model computes for its own batch size stays the same. Whether its samples are independent of each other is for
+`converter.passes.batch_axis` to prove.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.errors import RefusedError
+from converter.graph import constant
+
+BATCH = "batch"
+
+
+def fixed_batch_size(model: ir.Model) -> int | None:
+    """The length that the first axes of all inputs and outputs share, None if it is symbolic.
+
+    Raises:
+        RefusedError: there is no first axis, or its fixed length is not the same everywhere.
+    """
+    sizes: dict[str, int] = {}
+    for kind, values in (("input", model.graph.inputs), ("output", model.graph.outputs)):
+        for value in values:
+            if value.shape is None:
+                continue
+            if len(value.shape) == 0:
+                raise RefusedError(f"{kind} {value.name!r} is a scalar: axis 0 must hold the samples")
+            if isinstance(value.shape[0], int) and value.shape[0] > 0:  # some exporters write -1 for a free axis
+                sizes[f"{kind} {value.name!r}"] = value.shape[0]
+    if len(set(sizes.values())) > 1:
+        (first, a), (second, b) = next((x, y) for x in sizes.items() for y in sizes.items() if x[1] != y[1])
+        raise RefusedError(
+            f"axis 0 has length {a} in {first} and {b} in {second}, so it does not hold the samples; "
+            "export the model with the batch as axis 0 of every input and output"
+        )
+    return next(iter(sizes.values()), None)
+
+
+def free_batch(model: ir.Model, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Frees the batch axis in place.
+
+    Args:
+        model: with constants lifted to initialisers.
+        shapes: every value's shape when the model runs with its own batch size.
+    """
+    size = fixed_batch_size(model)
+    for node in model.graph:
+        if size is not None and node.op_type in ("Reshape", "Expand"):
+            _free_target(model.graph, node, size, shapes)
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        if value.shape is not None:
+            value.shape = ir.Shape([BATCH, *value.shape.dims[1:]])
+    for node in model.graph:
+        for value in node.outputs:
+            if not value.is_graph_output():
+                value.shape = None
+
+
+def _free_target(graph: ir.Graph, node: ir.Node, size: int, shapes: dict[str, tuple[int, ...]]) -> None:
+    data, target = node.inputs[0], node.inputs[1]
+    if data is None or target is None or target.const_value is None:
+        return
+    before, after = shapes.get(str(data.name)), shapes.get(str(node.outputs[0].name))
+    entries = target.const_value.numpy().copy()
+    if not before or not after or before[0] != size or not len(entries) or entries[0] in (0, -1):
+        return
+    if node.op_type == "Expand":
+        if len(after) != len(before) or entries[0] != size:
+            return
+        entries[0] = 1
+    elif after[0] == size:
+        entries[0] = 0
+        node.attributes.pop("allowzero", None)
+    elif after[0] % size == 0 and -1 not in entries:
+        entries[0] = -1
+    else:
+        return
+    node.replace_input_with(1, constant(graph, f"{node.outputs[0].name}_shape", entries.astype(np.int64)))

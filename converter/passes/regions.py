@@ -1,0 +1,48 @@
+"""Which nodes run when, seen from the neurons.
+
+static     nothing before them spikes: the same at every step, so they run once, on [B, ...]
+temporal   between two neurons, and the neurons: they run at every step, on [T*B, ...]
+tail       behind the last neuron: they run once, on the mean over time, [B, ...]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from snn_ops.ops import DOMAIN
+
+_INTO_AND_OUT_OF_TIME = ("TimeRepeat", "TimeMean")
+
+
+def runs_through_time(node: ir.Node) -> bool:
+    """Whether this is one of our operators that takes a current through time."""
+    return node.domain == DOMAIN and node.op_type not in _INTO_AND_OUT_OF_TIME
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The main graph's nodes by region; a node in neither set is static."""
+
+    temporal: frozenset[ir.Node]
+    tail: frozenset[ir.Node]
+
+    def is_temporal(self, value: ir.Value | None) -> bool:
+        """Whether the value differs from step to step."""
+        return value is not None and value.producer() in self.temporal
+
+
+def find_regions(model: ir.Model) -> Regions:
+    """Splits the main graph."""
+    nodes = list(model.graph)
+    after: set[ir.Node] = set()
+    for node in nodes:
+        if runs_through_time(node) or any(value is not None and value.producer() in after for value in node.inputs):
+            after.add(node)
+    before: set[ir.Node] = set()
+    for node in reversed(nodes):
+        if runs_through_time(node) or any(user in before for value in node.outputs for user, _ in value.uses()):
+            before.add(node)
+    temporal = after & before
+    return Regions(frozenset(temporal), frozenset(after - temporal))

@@ -1,0 +1,46 @@
+"""Pictures for people who would rather look."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from converter.evaluation import Evaluation
+from converter.model import write_bytes
+
+mpl.use("Agg")
+
+
+def accuracy_picture(curves: dict[str, Evaluation], path: str | Path, *, title: str) -> None:
+    """Accuracy (agreement, where there are no labels) over the number of steps, a line per evaluation; PNG.
+
+    Raises:
+        RefusedError: the folder does not exist or cannot be written to.
+    """
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    labelled = all(step.accuracy is not None for curve in curves.values() for step in curve.steps)
+    for index, (name, curve) in enumerate(curves.items()):
+        shares = [step.accuracy if labelled else step.agreement for step in curve.steps]
+        percents = [100 * share if share is not None else float("nan") for share in shares]
+        (line,) = axes.plot([step.n_steps for step in curve.steps], percents, label=name, marker="os^d"[index % 4])
+        line.set(linestyle=("-", ":", "--", "-.")[index % 4], markersize=5 + 3 * index)
+        if index:  # curves that coincide stay visible
+            line.set_markerfacecolor("none")
+    ann = next((c.ann_accuracy for c in curves.values() if c.ann_accuracy is not None), None)
+    if ann is not None and labelled:
+        axes.axhline(100 * ann, color="gray", linestyle="--", label=f"trained model {100 * ann:.2f} %")
+    axes.set_xscale("log", base=2)
+    ticks = sorted({step.n_steps for curve in curves.values() for step in curve.steps})
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xlabel("time steps")
+    axes.set_ylabel("accuracy in %" if labelled else "agreement with the trained model in %")
+    axes.set_title(title)
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(loc="lower right")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    write_bytes(path, buffer.getvalue())

@@ -1,0 +1,85 @@
+"""Running ONNX models quietly, whole or with a look inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime as ort
+
+from converter.errors import RefusedError
+from converter.graph import to_proto
+
+SILENT = 4
+"""ONNX Runtime's log level at which it prints nothing: what it has to say, it also raises."""
+
+Feed = Mapping[str, np.ndarray]
+
+
+def session(model: ir.Model | onnx.ModelProto | bytes | str, *, threads: int | None = None) -> ort.InferenceSession:
+    """A CPU session for an ordinary ONNX model.
+
+    Raises:
+        RefusedError: ONNX Runtime cannot load the model.
+    """
+    options = ort.SessionOptions()
+    options.log_severity_level = SILENT
+    if threads:
+        options.intra_op_num_threads = threads
+    if isinstance(model, ir.Model):
+        model = to_proto(model)
+    source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
+    try:
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise RefusedError(f"ONNX Runtime cannot load the model: {brief(error)}") from error
+
+
+def brief(error: Exception) -> str:
+    """ONNX Runtime's message without its prefixes and source positions."""
+    text = " ".join(str(error).split())
+    for prefix in ("[ONNXRuntimeError] : ", "Load model from "):
+        text = text.removeprefix(prefix)
+    return text[:300]
+
+
+def with_outputs(model: ir.Model, values: Sequence[ir.Value]) -> onnx.ModelProto:
+    """A copy of the model that returns `values` (of its main graph) and nothing else."""
+    proto = to_proto(model)
+    del proto.graph.output[:]
+    for value in values:
+        proto.graph.output.append(onnx.ValueInfoProto(name=value.name))
+    return proto
+
+
+class Probe:
+    """Runs a model and returns chosen inner values.
+
+    Values are `ir.Value` of the model's main graph; those that no node makes (inputs, initialisers) are allowed.
+    """
+
+    def __init__(self, model: ir.Model, values: Sequence[ir.Value]) -> None:
+        self.names = [str(value.name) for value in values]
+        self._session = session(with_outputs(model, values))
+        self._inputs = {i.name for i in self._session.get_inputs()}
+
+    def run(self, feed: Feed) -> dict[str, np.ndarray]:
+        """One call of ONNX Runtime.
+
+        Raises:
+            RefusedError: the model does not accept the feed.
+        """
+        try:
+            arrays = self._session.run(self.names, {k: v for k, v in feed.items() if k in self._inputs})
+        except Exception as error:
+            raise RefusedError(f"ONNX Runtime cannot run the model on these samples: {brief(error)}") from error
+        return dict(zip(self.names, arrays, strict=True))
+
+
+def batches(feed: Feed, size: int) -> Iterator[dict[str, np.ndarray]]:
+    """The feed in pieces of at most `size` samples."""
+    count = len(next(iter(feed.values())))
+    for start in range(0, count, size):
+        yield {name: array[start : start + size] for name, array in feed.items()}

@@ -1,0 +1,144 @@
+// The ONNX Runtime side of every operator that takes a current through time: reads shapes and operands, checks them, and
+// hands a TemporalCall to the device. Inputs:  current, n_steps, parameters..., states..., (step)
+//                                  Outputs: output, states... after the last step, (step)
+// Parameters and states have the arithmetic type: float32, also where the current is float16; or float64.
+#pragma once
+#include <utility>
+
+#include "ort/api.h"
+#include "ort/attributes.h"
+#include "ort/precision.h"
+#include "ort/shape_inference.h"
+#include "temporal.h"
+#include "variants.h"
+
+namespace onnx_snn {
+
+// `shape` broadcast to the neurons' shape, as NumPy does it: aligned at the last axis.
+inline Operand broadcast(const char* op, const char* name, const void* data, const Dims& shape, const Dims& neurons) {
+  const auto refuse = [&] {
+    fail(std::string(op) + ": " + name + " of shape " + to_string(shape) + " does not broadcast to the neurons' shape " + to_string(neurons));
+  };
+  if (shape.size() > neurons.size()) refuse();
+  Operand operand{data, {}, element_count(shape) == 1};
+  int64_t stride = element_count(shape);
+  int axis_out = 0;
+  for (size_t i = 0; i < neurons.size(); ++i) {
+    const size_t missing = neurons.size() - shape.size();
+    const int64_t length = i < missing ? 1 : shape[i - missing];
+    if (length != 1 && length != neurons[i]) refuse();
+    if (length) stride /= length;
+    if (neurons[i] != 1) operand.stride[axis_out++] = length == 1 ? 0 : stride;
+  }
+  return operand;
+}
+
+template <class Op, class T, class Device>
+class TemporalKernel {
+ public:
+  explicit TemporalKernel(const OrtKernelInfo* info)
+      : op_(Attributes(info, Op::kName)),
+        constants_(op_.template constants<S>()),
+        constant_current_(Attributes(info, Op::kName).flag("constant_current")) {}
+
+  OrtStatusPtr ComputeV2(OrtKernelContext* context) noexcept {
+    return guarded([&] { compute(Ort::KernelContext(context)); });
+  }
+
+ private:
+  using S = typename Precision<T>::Arithmetic;
+  static constexpr size_t kParameters = Op::kParameters.size(), kStates = Op::kStates.size();
+  static_assert(kParameters <= kMaxParameters && kStates <= kMaxStates);
+
+  void compute(const Ort::KernelContext& context) {
+    TemporalCall call{};
+    const auto current = context.GetInput(0);
+    Dims shape = current.GetTensorTypeAndShapeInfo().GetShape();
+    call.n_steps = read_n_steps(Op::kName, context.GetInput(1));
+    const int64_t batch = read_batch(Op::kName, "current", shape, constant_current_ ? 1 : call.n_steps);
+    Dims neurons = shape;
+    neurons[0] = batch;
+    shape[0] = batch * call.n_steps;
+    for (int64_t length : neurons)
+      if (length != 1) {
+        if (call.rank == kMaxRank) fail(std::string(Op::kName) + ": current has more than " + std::to_string(kMaxRank) + " axes");
+        call.dims[call.rank++] = length;
+      }
+    call.n_neurons = element_count(neurons);
+    call.current = current.GetTensorRawData();
+    call.current_step = constant_current_ ? 0 : call.n_neurons;
+    call.output = context.GetOutput(0, shape).GetTensorMutableRawData();
+
+    size_t input = 2, output = 1;
+    for (size_t k = 0; k < kParameters; ++k) call.parameter[k] = operand(Op::kParameters[k], context.GetInput(input++), neurons);
+    for (size_t k = 0; k < kStates; ++k, ++output) {
+      call.state[k] = operand(Op::kStates[k], context.GetInput(input++), neurons);
+      if (output < context.GetOutputCount())
+        if (auto state = context.GetOutput(output, neurons)) call.final_state[k] = state.GetTensorMutableRawData();
+    }
+    if (Op::kCountsSteps) {
+      const auto step = context.GetInput(input);
+      if (step.GetTensorTypeAndShapeInfo().GetElementCount() != 1) fail(std::string(Op::kName) + ": step must be one number");
+      call.first_step = step.GetTensorData<int64_t>();
+      if (output < context.GetOutputCount())
+        if (auto last = context.GetOutput(output, Dims{})) call.last_step = last.GetTensorMutableData<int64_t>();
+    }
+    if (call.n_neurons) Device::run(op_.variant(call, Precision<T>::kElement), Precision<T>::kElement, call, &constants_, context);
+    Device::finish(call, context);
+  }
+
+  static Operand operand(const char* name, const Ort::ConstValue& value, const Dims& neurons) {
+    return broadcast(Op::kName, name, value.GetTensorRawData(), value.GetTensorTypeAndShapeInfo().GetShape(), neurons);
+  }
+
+  Op op_;
+  decltype(std::declval<Op>().template constants<S>()) constants_;
+  bool constant_current_;
+};
+
+template <class Op, class T, class Device>
+struct TemporalOperator : Ort::CustomOpBase<TemporalOperator<Op, T, Device>, TemporalKernel<Op, T, Device>, true> {
+  static constexpr size_t kInputs = 2 + Op::kParameters.size() + Op::kStates.size() + Op::kCountsSteps;
+  static constexpr size_t kOutputs = 1 + Op::kStates.size() + Op::kCountsSteps;
+
+  TemporalOperator() { OrtCustomOp::InferOutputShapeFn = infer_shapes; }
+
+  OrtStatusPtr CreateKernelV2(const OrtApi&, const OrtKernelInfo* info, void** kernel) const noexcept {
+    return guarded([&] { *kernel = new TemporalKernel<Op, T, Device>(info); });
+  }
+  const char* GetName() const { return Op::kName; }
+  const char* GetExecutionProviderType() const { return Device::kProvider; }
+  size_t GetInputTypeCount() const { return kInputs; }
+  size_t GetOutputTypeCount() const { return kOutputs; }
+  ONNXTensorElementDataType GetInputType(size_t i) const {
+    return i == 1 || (Op::kCountsSteps && i == kInputs - 1) ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 : element(i);
+  }
+  ONNXTensorElementDataType GetOutputType(size_t i) const {
+    return Op::kCountsSteps && i == kOutputs - 1 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 : element(i);
+  }
+  OrtMemType GetInputMemoryType(size_t i) const { return i == 1 ? OrtMemTypeCPUInput : OrtMemTypeDefault; }
+  OrtCustomOpInputOutputCharacteristic GetOutputCharacteristic(size_t i) const {
+    return i ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
+  }
+
+ private:
+  static ONNXTensorElementDataType element(size_t i) {
+    return i ? Precision<typename Precision<T>::Arithmetic>::kOnnx : Precision<T>::kOnnx;
+  }
+  static OrtStatusPtr ORT_API_CALL infer_shapes(const OrtCustomOp*, OrtShapeInferContext* context) noexcept {
+    ShapeInference shapes(context);
+    const auto current = shapes.input(0);
+    if (!current.known || current.dims.empty()) return nullptr;
+    const bool constant = shapes.integer("constant_current", 0) == 1;
+    if (auto status = shapes.set_output(0, constant ? current.with_unknown_first_axis() : current)) return status;
+    if (runtime_minor_version() < 28) return nullptr;  // naming an output that the node leaves out aborts the process
+    // One inference function serves all types of an operator: T is only the type that was registered first.
+    auto state = constant ? current : current.with_unknown_first_axis();
+    if (state.element == Precision<Half>::kOnnx) state.element = Precision<float>::kOnnx;
+    for (size_t k = 0; k < Op::kStates.size(); ++k) shapes.set_optional_output(1 + k, state);
+    if (Op::kCountsSteps) shapes.set_optional_output(kOutputs - 1, InferredShape::scalar(ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64));
+    return nullptr;
+  }
+};
+
+}  // namespace onnx_snn

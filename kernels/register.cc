@@ -1,0 +1,92 @@
+// The operators of the domain `onnx_snn`: a row per operator; `add` makes one kernel per type and device of it.
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "operators/if.h"
+#include "operators/lif.h"
+#include "operators/running_difference.h"
+#include "operators/running_mean.h"
+#include "operators/sigma_delta.h"
+#include "ort/cpu_device.h"
+#include "ort/temporal_operator.h"
+#include "ort/time_operators.h"
+#ifdef SNN_CUDA
+#include "ort/cuda_device.h"
+#endif
+
+namespace onnx_snn {
+namespace {
+
+int g_runtime_minor_version = 0;
+
+using Operators = std::vector<const OrtCustomOp*>;
+
+template <class Op>
+void add(Operators& operators) {
+  operators.push_back(new TemporalOperator<Op, float, CpuDevice>);
+  operators.push_back(new TemporalOperator<Op, Half, CpuDevice>);
+  operators.push_back(new TemporalOperator<Op, double, CpuDevice>);
+#ifdef SNN_CUDA
+  operators.push_back(new TemporalOperator<Op, float, CudaDevice>);
+  operators.push_back(new TemporalOperator<Op, Half, CudaDevice>);
+#endif
+}
+
+template <template <class, class> class Op>
+void add_time(Operators& operators) {
+  operators.push_back(new TimeOperator<Op<float, CpuDevice>>);
+  operators.push_back(new TimeOperator<Op<Half, CpuDevice>>);
+  operators.push_back(new TimeOperator<Op<double, CpuDevice>>);
+#ifdef SNN_CUDA
+  operators.push_back(new TimeOperator<Op<float, CudaDevice>>);
+  operators.push_back(new TimeOperator<Op<Half, CudaDevice>>);
+#endif
+}
+
+Operators all_operators() {
+  Operators operators;
+  add<IFOperator>(operators);
+  add<LIFOperator>(operators);
+  add<RunningMeanOperator>(operators);
+  add<RunningDifferenceOperator>(operators);
+  add<SigmaDeltaOperator>(operators);
+  add_time<TimeRepeat>(operators);
+  add_time<TimeMean>(operators);
+  return operators;
+}
+
+// A session refers to the domain of its options as long as it lives, so the domain is never destroyed.
+OrtCustomOpDomain* domain() {
+  static OrtCustomOpDomain* const domain = [] {
+    Ort::CustomOpDomain domain("onnx_snn");
+    for (const OrtCustomOp* op : all_operators()) domain.Add(op);
+    return domain.release();
+  }();
+  return domain;
+}
+
+}  // namespace
+
+int runtime_minor_version() { return g_runtime_minor_version; }
+
+}  // namespace onnx_snn
+
+#define SNN_EXPORT extern "C" __attribute__((visibility("default")))
+
+// The instruction set of the CPU kernels in use, for reports.
+SNN_EXPORT const char* OnnxSnnCpuIsa() { return onnx_snn::cpu_isa(); }
+
+SNN_EXPORT OrtStatus* ORT_API_CALL RegisterCustomOps(OrtSessionOptions* options, const OrtApiBase* base) {
+  using namespace onnx_snn;
+  const OrtApi* api = base->GetApi(ORT_API_VERSION);
+  if (!api) {  // a runtime older than the headers: say so through the newest interface it has
+    for (uint32_t version = ORT_API_VERSION - 1; version > 0; --version)
+      if ((api = base->GetApi(version)))
+        return api->CreateStatus(ORT_NOT_IMPLEMENTED, "onnx_snn: this library needs ONNX Runtime 1." SNN_ORT_API_VERSION " or newer");
+    std::abort();
+  }
+  Ort::InitApi(api);
+  if (const char* dot = std::strchr(base->GetVersionString(), '.')) g_runtime_minor_version = std::atoi(dot + 1);
+  return guarded([&] { Ort::ThrowOnError(api->AddCustomOpDomain(options, domain())); });
+}

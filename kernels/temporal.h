@@ -1,0 +1,33 @@
+// What a kernel is told: one call of an operator that takes a current through time, the same for CPU and CUDA.
+#pragma once
+#include <cstdint>
+
+namespace onnx_snn {
+
+constexpr int kMaxRank = 8;  // axes of [B, ...] longer than 1
+constexpr int kMaxParameters = 1;
+constexpr int kMaxStates = 3;
+
+// A parameter or an initial state, read with NumPy's broadcasting against the neurons' shape [B, ...].
+struct Operand {
+  const void* data;
+  int64_t stride[kMaxRank];  // in elements; 0 along axes where the operand is repeated
+  bool uniform;              // one value serves all neurons
+};
+
+struct TemporalCall {
+  const void* current;   // [T, B, ...], or [B, ...] held for all steps
+  int64_t current_step;  // elements from one time step of `current` to the next: the number of neurons, or 0
+  void* output;          // [T, B, ...]
+  int64_t n_steps;
+  int64_t n_neurons;  // B * ...
+  int rank;
+  int64_t dims[kMaxRank];  // of [B, ...], without the axes of length 1
+  Operand parameter[kMaxParameters];
+  Operand state[kMaxStates];
+  void* final_state[kMaxStates];  // [B, ...] each; null where nobody asked for it
+  const int64_t* first_step;      // steps done by earlier chunks of the same run; null: the operator does not count
+  int64_t* last_step;             // first_step + n_steps goes here; null where nobody asked for it
+};
+
+}  // namespace onnx_snn

@@ -1,0 +1,36 @@
+"""Builds the native library with CMake and ships it in a wheel that fits every Python 3 of the platform."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).parent.resolve()
+
+
+class BuildWithCMake(build_ext):
+    def get_ext_filename(self, fullname):
+        return f"{fullname.replace('.', os.sep)}.so"  # no Python version in the name
+
+    def build_extension(self, ext):
+        target = Path(self.get_ext_fullpath(ext.name)).resolve()
+        build = ROOT / "build" / "cmake"
+        arguments = os.environ.get("CMAKE_ARGS", "").split()
+        subprocess.run(["cmake", "-S", ROOT, "-B", build, *arguments], check=True)
+        subprocess.run(["cmake", "--build", build, "--parallel"], check=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.copy_file(build / target.name, target)
+
+
+class PlatformWheel(bdist_wheel):
+    def get_tag(self):
+        return "py3", "none", super().get_tag()[2]
+
+
+setup(
+    ext_modules=[Extension("snn_ops.libonnx_snn", sources=[])],
+    cmdclass={"build_ext": BuildWithCMake, "bdist_wheel": PlatformWheel},
+)

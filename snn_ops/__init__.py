@@ -1,0 +1,33 @@
+"""The operators of ONNX-SNN and running them: all that a deployment needs.
+
+>>> import onnxruntime, snn_ops
+>>> options = snn_ops.register(onnxruntime.SessionOptions())
+>>> session = onnxruntime.InferenceSession("model.snn.onnx", options)
+
+or, with steps and batches taken care of, ``snn_ops.Session("model.snn.onnx").run(x)``.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+from snn_ops.library import LibraryNotFoundError, cpu_isa, library_path, register
+from snn_ops.ops import DOMAIN, OPERATORS, OPSET_VERSION
+from snn_ops.session import Session
+
+try:
+    __version__ = metadata.version("onnx-snn")
+except metadata.PackageNotFoundError:  # imported from a checkout that was not installed
+    __version__ = "0"
+
+__all__ = [
+    "DOMAIN",
+    "OPERATORS",
+    "OPSET_VERSION",
+    "LibraryNotFoundError",
+    "Session",
+    "__version__",
+    "cpu_isa",
+    "library_path",
+    "register",
+]

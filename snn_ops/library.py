@@ -1,0 +1,56 @@
+"""The native library: where it is, and registering it with ONNX Runtime."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+LIBRARY_NAME = "libonnx_snn.so"
+
+
+class LibraryNotFoundError(RuntimeError):
+    """The native library was not built, or is not where it should be."""
+
+
+def library_path() -> str:
+    """The native library's path, for ``SessionOptions.register_custom_ops_library`` in any language.
+
+    The environment variable ``ONNX_SNN_LIBRARY`` names another one.
+
+    Raises:
+        LibraryNotFoundError: there is no such file.
+    """
+    path = Path(os.environ.get("ONNX_SNN_LIBRARY") or Path(__file__).parent / LIBRARY_NAME)
+    if not path.is_file():
+        raise LibraryNotFoundError(
+            f"{path} does not exist. Build it with `pip install .` or `make`, or name it in ONNX_SNN_LIBRARY; without it, "
+            "a .snn.onnx file still runs in plain ONNX Runtime, more slowly."
+        )
+    return str(path)
+
+
+def register(session_options: onnxruntime.SessionOptions) -> onnxruntime.SessionOptions:
+    """Makes the native operators known to sessions created with `session_options`, which is also returned.
+
+    Call it once for a `SessionOptions`: ONNX Runtime refuses a domain that is registered twice.
+
+    Raises:
+        LibraryNotFoundError: the library was not built.
+    """
+    session_options.register_custom_ops_library(library_path())
+    return session_options
+
+
+def cpu_isa() -> str:
+    """The instruction set that the CPU kernels use here: "avx512", "avx2" or "generic".
+
+    The environment variable ``ONNX_SNN_ISA`` lowers it.
+    """
+    function = ctypes.CDLL(library_path()).OnnxSnnCpuIsa
+    function.restype = ctypes.c_char_p
+    return str(function().decode())

@@ -1,0 +1,133 @@
+"""Pieces of the function bodies, in ONNX's text syntax.
+
+A body uses standard operators only and must give the spikes that the native kernel gives, so it follows the same equation
+with the same roundings. Its rules, each from an observed failure in some runtime:
+
+* arithmetic is in the type of the states, so a float16 current is computed in float32;
+* ``Clip``, ``Max`` and ``Min`` may drop a NaN: comparisons with ``Where`` keep it in its neuron;
+* ``expm1`` and ``log1p`` do not exist in ONNX, and ``exp(x) - 1`` would lose digits: see `expm1` and `log1p`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def temporal(
+    states: Sequence[str], step: str, *, x: str = "current", y: str = "spikes", counts_steps: bool = False
+) -> str:
+    """The frame of an operator that takes the input ``x`` through time: ``step`` is one time step.
+
+    Inside ``step``, ``v_<name>`` is a state before the step and ``<name>_next`` the state after it, ``j`` the current and
+    ``s`` the output; ``count`` is the number of steps including this one where the operator ``counts_steps``. The
+    constants ``zero`` and ``one`` have the states' type. A file that needs more constants puts them before this frame.
+    """
+    like = states[0]
+    initial = "".join(f"{name}_0 = Expand({name}, neurons)\n" for name in states)
+    inputs = [f"v_{name}" for name in states]
+    nexts = [f"{name}_next" for name in states]
+    finals = [f"{name}_out" for name in states]
+    starts = [f"{name}_0" for name in states]
+    if counts_steps:
+        inputs, nexts = [*inputs, "step_before"], [*nexts, "step_next"]
+        finals, starts = [*finals, "step_out"], [*starts, "step_0"]
+        initial += "no_axes = Constant<value = int64[0] {}>()\nstep_0 = Reshape(step, no_axes)\n"
+        step = f"step_next = Add(step_before, one_step)\ncount = CastLike(step_next, j)\n{step}"
+    return f"""
+    one_axis = Constant<value_ints = [1]>()
+    one_step = Constant<value_int = 1>()
+    steps = Reshape(n_steps, one_axis)
+    is_constant = Constant<value_int: int = @constant_current>()
+    is_constant_bool = Cast<to = 9>(is_constant)
+    steps_given = Where(is_constant_bool, one_axis, steps)
+    first = Shape<start = 0, end = 1>({x})
+    rest = Shape<start = 1>({x})
+    batch = Div(first, steps_given)
+    neurons = Concat<axis = 0>(batch, rest)
+    given_shape = Concat<axis = 0>(steps_given, neurons)
+    time_shape = Concat<axis = 0>(steps, neurons)
+    given = Reshape<allowzero = 1>({x}, given_shape)
+    given_cast = CastLike(given, {like})
+    through_time = Expand(given_cast, time_shape)
+    zero_32 = Constant<value_float = 0.0>()
+    one_32 = Constant<value_float = 1.0>()
+    zero = CastLike(zero_32, {like})
+    one = CastLike(one_32, {like})
+    {initial}
+    {", ".join(finals)}, over_time = Scan<
+      num_scan_inputs = 1,
+      body = step ({", ".join(inputs)}, j) => ({", ".join(nexts)}, s) {{ {step} }}
+    >({", ".join(starts)}, through_time)
+    all_rows = Mul(steps, batch)
+    merged_shape = Concat<axis = 0>(all_rows, rest)
+    output_cast = CastLike(over_time, {x})
+    {y} = Reshape<allowzero = 1>(output_cast, merged_shape)
+    """
+
+
+def attribute(name: str, like: str) -> str:
+    """The attribute as the number it means (six significant digits): ``<name>_exact`` in float64, ``<name>`` like ``like``.
+
+    A float32 holds 0.02 as 0.0199999996; ``round(x * 10^k) / 10^k`` in float64, with k from the magnitude, is 0.02 again.
+    """
+    return f"""
+    {name}_32 = Constant<value_float: float = @{name}>()
+    {name}_raw = Cast<to = 11>({name}_32)
+    {name}_size = Abs({name}_raw)
+    {name}_log = Log({name}_size)
+    {name}_ln10 = Constant<value = double {{2.302585092994046}}>()
+    {name}_log10 = Div({name}_log, {name}_ln10)
+    {name}_exponent = Floor({name}_log10)
+    {name}_five = Constant<value = double {{5.0}}>()
+    {name}_digits = Sub({name}_five, {name}_exponent)
+    {name}_ten = Constant<value = double {{10.0}}>()
+    {name}_scale = Pow({name}_ten, {name}_digits)
+    {name}_scaled = Mul({name}_raw, {name}_scale)
+    {name}_rounded = Round({name}_scaled)
+    {name}_decimal = Div({name}_rounded, {name}_scale)
+    {name}_nothing = Constant<value = double {{0.0}}>()
+    {name}_is_zero = Equal({name}_raw, {name}_nothing)
+    {name}_exact = Where({name}_is_zero, {name}_nothing, {name}_decimal)
+    {name} = CastLike({name}_exact, {like})
+    """
+
+
+def spike_height(like: str) -> str:
+    """``height`` = amplitude / dt, taken in float64: in float32, 1 / 0.001 would be 999.99994."""
+    return f"""
+    amplitude_64 = Cast<to = 11>(amplitude)
+    height_64 = Div(amplitude_64, dt_exact)
+    height = CastLike(height_64, {like})
+    """
+
+
+def expm1(x: str, y: str) -> str:
+    """y = exp(x) - 1 without cancellation: u = exp(x), y = (u - 1) x / log(u), and y = x where u rounds to 1.
+
+    Source: W. Kahan, as in Higham, Accuracy and Stability of Numerical Algorithms, section 1.14.1.
+    """
+    return f"""
+    {y}_u = Exp({x})
+    {y}_um1 = Sub({y}_u, one)
+    {y}_log = Log({y}_u)
+    {y}_product = Mul({y}_um1, {x})
+    {y}_quotient = Div({y}_product, {y}_log)
+    {y}_is_one = Equal({y}_u, one)
+    {y} = Where({y}_is_one, {x}, {y}_quotient)
+    """
+
+
+def log1p(x: str, y: str) -> str:
+    """y = log(1 + x) without cancellation: u = 1 + x, y = log(u) x / (u - 1), and y = x where u rounds to 1.
+
+    Source: W. Kahan, as in Higham, Accuracy and Stability of Numerical Algorithms, problem 1.5.
+    """
+    return f"""
+    {y}_u = Add(one, {x})
+    {y}_um1 = Sub({y}_u, one)
+    {y}_log = Log({y}_u)
+    {y}_product = Mul({y}_log, {x})
+    {y}_quotient = Div({y}_product, {y}_um1)
+    {y}_is_one = Equal({y}_u, one)
+    {y} = Where({y}_is_one, {x}, {y}_quotient)
+    """

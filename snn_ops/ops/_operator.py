@@ -1,0 +1,187 @@
+"""What an operator of ONNX-SNN is: a signature, an equation, a NumPy reference and a function body.
+
+A file of this folder defines one operator. From its `Operator` come the schema that ``onnx.checker`` uses, the ONNX
+function that makes a model run without the native library, and the generated operator table.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.parser
+
+from snn_ops.ops._inference import infer_temporal
+
+DOMAIN = "onnx_snn"
+OPSET_VERSION = 1
+LOWEST_ONNX_OPSET = 18
+"""The oldest opset of the standard domain in which every function body is valid."""
+
+_CURRENT, _STATE, _INT64 = "T", "S", "tensor(int64)"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output. ``type`` is "T" (currents and spikes), "S" (parameters and states) or "tensor(int64)"."""
+
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute; ``type(default)`` is its type, float or int."""
+
+    name: str
+    default: float | int
+    description: str
+
+
+def current(name: str, description: str) -> Tensor:
+    """A tensor that runs through time, ``[T*B, ...]``, time-major."""
+    return Tensor(name, _CURRENT, description)
+
+
+def parameter(name: str, description: str) -> Tensor:
+    """A value per neuron that stays; broadcasts against ``[B, ...]`` as in NumPy."""
+    return Tensor(name, _STATE, description)
+
+
+def state(name: str, description: str) -> Tensor:
+    """A value per neuron that evolves; broadcasts against ``[B, ...]`` as in NumPy."""
+    return Tensor(name, _STATE, description)
+
+
+def integer(name: str, description: str) -> Tensor:
+    """An int64 scalar."""
+    return Tensor(name, _INT64, description)
+
+
+N_STEPS = integer("n_steps", "number of time steps T, at least 1")
+STEP = integer("step", "number of time steps already done by earlier chunks of the same run")
+CONSTANT_CURRENT = Attribute(
+    "constant_current", 0, "1: the first input is [B, ...] and the same at every step; 0: it is [T*B, ...]"
+)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator.
+
+    Attributes:
+        name: the op_type.
+        summary: one line.
+        equation: what happens in one time step.
+        inputs, outputs, attributes: the signature; a node passes every input and writes every attribute.
+        twin: the class elsewhere that computes the same, or "".
+        reference: ``reference(*inputs, **attributes) -> tuple of outputs``, in NumPy.
+        body: the function body in ONNX's text syntax.
+        infer: type and shape inference for ``onnx.shape_inference``.
+    """
+
+    name: str
+    summary: str
+    equation: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    attributes: tuple[Attribute, ...]
+    reference: Callable[..., tuple[np.ndarray, ...]]
+    body: str
+    twin: str = ""
+    infer: Callable[[Operator, Any], None] = infer_temporal
+
+    @property
+    def defaults(self) -> dict[str, float | int]:
+        return {a.name: a.default for a in self.attributes}
+
+    def run(self, *inputs: Any, **attributes: float | int) -> tuple[np.ndarray, ...]:
+        """The NumPy reference on arrays, attributes as a node would carry them.
+
+        Raises:
+            TypeError: an attribute that the operator does not have.
+        """
+        unknown = attributes.keys() - self.defaults.keys()
+        if unknown:
+            raise TypeError(f"{self.name} has no attribute {min(unknown)!r}; it has {sorted(self.defaults)}")
+        values = {
+            name: decimal(value) if isinstance(value, float) else value
+            for name, value in {**self.defaults, **attributes}.items()
+        }
+        with np.errstate(all="ignore"):
+            return self.reference(*inputs, **values)
+
+    def schema(self) -> onnx.defs.OpSchema:
+        """The schema for ``onnx.defs.register_schema``, with type and shape inference."""
+        schema = onnx.defs.OpSchema(
+            self.name,
+            DOMAIN,
+            OPSET_VERSION,
+            f"{self.summary}\n\n{self.equation}",
+            inputs=[onnx.defs.OpSchema.FormalParameter(t.name, t.type, t.description) for t in self.inputs],
+            outputs=[
+                onnx.defs.OpSchema.FormalParameter(
+                    t.name,
+                    t.type,
+                    t.description,
+                    param_option=onnx.defs.OpSchema.FormalParameterOption.Optional
+                    if i
+                    else onnx.defs.OpSchema.FormalParameterOption.Single,
+                )
+                for i, t in enumerate(self.outputs)
+            ],
+            type_constraints=self._type_constraints(),
+            attributes=[_schema_attribute(a) for a in self.attributes],
+        )
+        schema.set_type_and_shape_inference_function(functools.partial(self.infer, self))
+        return schema
+
+    def function(self, opset: int = LOWEST_ONNX_OPSET) -> onnx.FunctionProto:
+        """The operator as an ONNX function that imports the standard domain in version `opset`.
+
+        Raises:
+            ValueError: opset below `LOWEST_ONNX_OPSET`.
+        """
+        if opset < LOWEST_ONNX_OPSET:
+            raise ValueError(f"function bodies need opset {LOWEST_ONNX_OPSET}, not {opset}")
+        attributes = ", ".join(f"{a.name}: {_text_type(a)} = {a.default!r}" for a in self.attributes)
+        text = f"""
+        <domain: "{DOMAIN}", opset_import: ["" : {opset}]>
+        {self.name} {f"<{attributes}>" if attributes else ""}
+        ({", ".join(t.name for t in self.inputs)}) => ({", ".join(t.name for t in self.outputs)})
+        {{ {self.body} }}
+        """
+        function = onnx.parser.parse_function(text)
+        function.doc_string = f"{self.summary}\n{self.equation}"
+        return function
+
+    def _type_constraints(self) -> list[tuple[str, list[str], str]]:
+        constraints = [(_CURRENT, ["tensor(float16)", "tensor(float)", "tensor(double)"], "currents and spikes")]
+        if any(t.type == _STATE for t in self.inputs):
+            constraints.append(
+                (
+                    _STATE,
+                    ["tensor(float)", "tensor(double)"],
+                    "parameters and states: float32 where T is float16, else T",
+                )
+            )
+        return constraints
+
+
+def decimal(value: float) -> float:
+    """The number that a float32 attribute means: its six significant digits (so 0.0199999996 is 0.02)."""
+    return float(f"{np.float32(value):.5e}")
+
+
+def _text_type(attribute: Attribute) -> str:
+    return "float" if isinstance(attribute.default, float) else "int"
+
+
+def _schema_attribute(attribute: Attribute) -> onnx.defs.OpSchema.Attribute:
+    make = onnx.helper.make_attribute(attribute.name, attribute.default)
+    return onnx.defs.OpSchema.Attribute(attribute.name, make, attribute.description)

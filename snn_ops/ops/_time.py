@@ -1,0 +1,38 @@
+"""The merged time axis in NumPy, for the references."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def split(x: np.ndarray, n_steps: int, constant: int = 0) -> np.ndarray:
+    """``[T*B, ...] -> [T, B, ...]``; with ``constant``, ``[B, ...]`` is repeated T times.
+
+    Raises:
+        ValueError: n_steps below 1, a scalar x, or a first axis that is not a multiple of n_steps.
+    """
+    n_steps = int(n_steps)
+    if n_steps < 1:
+        raise ValueError(f"n_steps must be at least 1, it is {n_steps}")
+    if x.ndim == 0:
+        raise ValueError("a scalar has no time axis")
+    if constant:
+        return np.broadcast_to(x, (n_steps, *x.shape))
+    if x.shape[0] % n_steps:
+        raise ValueError(f"the first axis, {x.shape[0]}, is not a multiple of n_steps, {n_steps}")
+    return x.reshape(n_steps, x.shape[0] // n_steps, *x.shape[1:])
+
+
+def merge(x: np.ndarray) -> np.ndarray:
+    """``[T, B, ...] -> [T*B, ...]``."""
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
+
+
+def arithmetic(x: np.ndarray) -> np.dtype:
+    """The type in which an operator computes: float32 for float16, else the current's own."""
+    return np.dtype(np.float32) if x.dtype == np.float16 else x.dtype
+
+
+def initial(value: np.ndarray, currents: np.ndarray) -> np.ndarray:
+    """A state at rest for each neuron: ``value`` broadcast to ``currents.shape[1:]``, as a copy."""
+    return np.array(np.broadcast_to(value, currents.shape[1:]), dtype=arithmetic(currents))

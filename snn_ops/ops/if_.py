@@ -1,0 +1,111 @@
+"""IF: integrate and fire with soft reset.
+
+    u = voltage + current
+    n = clip(floor(u / threshold), 0, max_spikes)          (max_spikes 0: no upper limit)
+    n = -1  where signed, u < 0 and net_count > 0          (a spike is taken back)
+    spikes = n * threshold
+    voltage = u - spikes,   net_count = net_count + n
+
+With constant current z and initial voltage v0 the mean of the spikes over T steps is z - (v_T - v0) / T: the ANN's ReLU,
+quantised to steps of threshold / T and clipped at threshold * max_spikes. v0 = threshold / 2 turns rounding down into
+rounding to nearest.
+
+Sources: B. Rueckauer et al., Conversion of continuous-valued deep networks to efficient event-driven networks, Frontiers in
+Neuroscience 11 (2017); T. Bu et al., Optimized potential initialization for low-latency spiking neural networks, AAAI 2022;
+signed memory: Y. Wang et al., Signed neuron with memory, IJCAI 2022; several spikes a step: Y. Li and Y. Zeng, Efficient and
+accurate conversion of spiking neural network with burst spikes, IJCAI 2022. With threshold = amplitude / dt and
+max_spikes = 0 it computes nengo.SpikingRectifiedLinear for currents that are not negative.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snn_ops.ops import _body, _time
+from snn_ops.ops._operator import CONSTANT_CURRENT, N_STEPS, Attribute, Operator, current, parameter, state
+
+
+def reference(
+    current: np.ndarray,
+    n_steps: int,
+    threshold: np.ndarray,
+    voltage: np.ndarray,
+    net_count: np.ndarray,
+    *,
+    max_spikes: int,
+    signed: int,
+    constant_current: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """current [T*B, ...], threshold and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...]."""
+    currents = _time.split(current, n_steps, constant_current)
+    voltage, net_count = _time.initial(voltage, currents), _time.initial(net_count, currents)
+    spikes = np.empty(currents.shape, current.dtype)
+    for t, x in enumerate(currents):
+        u = voltage + x.astype(voltage.dtype)
+        n = np.floor(u / threshold)
+        n = np.where(n > 0, n, 0)
+        if max_spikes:
+            n = np.where(n > max_spikes, max_spikes, n)
+        if signed:
+            n = np.where((u < 0) & (net_count > 0), -1, n)
+        s = (n * threshold).astype(voltage.dtype)
+        spikes[t], voltage, net_count = s, u - s, (net_count + n).astype(voltage.dtype)
+    return _time.merge(spikes), voltage, net_count
+
+
+_CONSTANTS = """
+most_int = Constant<value_int: int = @max_spikes>()
+most = CastLike(most_int, voltage)
+is_limited = Cast<to = 9>(most_int)
+signed_int = Constant<value_int: int = @signed>()
+is_signed = Cast<to = 9>(signed_int)
+"""
+
+_STEP = """
+u = Add(v_voltage, j)
+quotient = Div(u, threshold)
+whole = Floor(quotient)
+is_positive = Greater(whole, zero)
+at_least_0 = Where(is_positive, whole, zero)
+is_more = Greater(at_least_0, most)
+is_too_many = And(is_more, is_limited)
+at_most = Where(is_too_many, most, at_least_0)
+is_below = Less(u, zero)
+has_sent = Greater(v_net_count, zero)
+could_take_back = And(is_below, has_sent)
+takes_back = And(could_take_back, is_signed)
+minus_one = Neg(one)
+n = Where(takes_back, minus_one, at_most)
+s = Mul(n, threshold)
+voltage_next = Sub(u, s)
+net_count_next = Add(v_net_count, n)
+"""
+
+OPERATOR = Operator(
+    name="IF",
+    summary="Integrate and fire with soft reset.",
+    equation=(
+        "u = voltage + current; n = clip(floor(u / threshold), 0, max_spikes); n = -1 where signed and u < 0 and "
+        "net_count > 0; spikes = n threshold; voltage = u - spikes; net_count = net_count + n"
+    ),
+    inputs=(
+        current("current", "[T*B, ...] or, with constant_current, [B, ...]"),
+        N_STEPS,
+        parameter("threshold", "above 0; also the height of a spike; broadcasts against [B, ...]"),
+        state("voltage", "initial membrane potential, in the unit of the threshold; broadcasts against [B, ...]"),
+        state("net_count", "spikes sent so far minus spikes taken back; broadcasts against [B, ...]"),
+    ),
+    outputs=(
+        current("spikes", "[T*B, ...], multiples of the threshold"),
+        state("voltage_out", "[B, ...], after the last step"),
+        state("net_count_out", "[B, ...], after the last step"),
+    ),
+    attributes=(
+        Attribute("max_spikes", 1, "most spikes in one step; 0: no limit"),
+        Attribute("signed", 0, "1: a neuron below 0 takes back a spike that it sent"),
+        CONSTANT_CURRENT,
+    ),
+    reference=reference,
+    body=_CONSTANTS + _body.temporal(["voltage", "net_count"], _STEP),
+    twin="nengo.SpikingRectifiedLinear (threshold = amplitude / dt, max_spikes = 0, currents >= 0)",
+)

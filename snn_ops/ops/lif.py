@@ -1,0 +1,132 @@
+"""LIF: leaky integrate and fire, as nengo.LIF.
+
+Between spikes  tau_rc dV/dt = -V + J,  solved exactly over the part of the step that is not refractory:
+
+    refractory_time = refractory_time - dt
+    delta = clip(dt - refractory_time, 0, dt)
+    voltage = voltage - (current - voltage) * expm1(-delta / tau_rc)
+    where voltage > 1:
+        spikes = amplitude / dt,   voltage = 0
+        refractory_time = tau_ref + dt + tau_rc * log1p(-(voltage - 1) / (current - 1))
+    elsewhere:
+        spikes = 0,   voltage = max(voltage, min_voltage)
+
+Times are in seconds; a current of 1 just reaches the threshold. The rate at constant current J > 1 is
+amplitude / (tau_ref + tau_rc * log1p(1 / (J - 1))).
+
+Source: nengo/neurons.py, class LIF (Nengo 4.1); equation 1 of Park and Heo, Conversion tools of spiking deep neural network
+based on ONNX.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snn_ops.ops import _body, _time
+from snn_ops.ops._operator import CONSTANT_CURRENT, N_STEPS, Attribute, Operator, current, parameter, state
+
+
+def reference(
+    current: np.ndarray,
+    n_steps: int,
+    amplitude: np.ndarray,
+    voltage: np.ndarray,
+    refractory_time: np.ndarray,
+    *,
+    tau_rc: float,
+    tau_ref: float,
+    min_voltage: float,
+    dt: float,
+    constant_current: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """current [T*B, ...], amplitude and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...].
+
+    Raises:
+        ValueError: tau_rc or dt not positive, tau_ref negative, min_voltage positive.
+    """
+    if tau_rc <= 0 or dt <= 0 or tau_ref < 0 or min_voltage > 0:
+        raise ValueError("LIF needs tau_rc > 0, dt > 0, tau_ref >= 0 and min_voltage <= 0")
+    currents = _time.split(current, n_steps, constant_current)
+    dtype = _time.arithmetic(current)
+    voltage, refractory_time = _time.initial(voltage, currents), _time.initial(refractory_time, currents)
+    height = (np.asarray(amplitude, np.float64) / dt).astype(dtype)
+    rc, ref, low, step = (dtype.type(value) for value in (tau_rc, tau_ref, min_voltage, dt))
+    spikes = np.empty(currents.shape, current.dtype)
+    for t, x in enumerate(currents.astype(dtype, copy=False)):
+        refractory_time = refractory_time - step
+        delta = np.clip(step - refractory_time, 0, step)
+        voltage = voltage - (x - voltage) * np.expm1(-delta / rc)
+        spiked = voltage > 1
+        t_spike = step + rc * np.log1p(-(voltage - 1) / (x - 1))
+        spikes[t] = np.where(spiked, height, 0)
+        voltage = np.where(spiked, dtype.type(0), np.where(voltage < low, low, voltage))
+        refractory_time = np.where(spiked, ref + t_spike, refractory_time)
+    return _time.merge(spikes), voltage, refractory_time
+
+
+STEP = f"""
+refractory = Sub(v_refractory_time, dt)
+remaining = Sub(dt, refractory)
+is_refractory = Less(remaining, zero)
+at_least_0 = Where(is_refractory, zero, remaining)
+is_whole = Greater(at_least_0, dt)
+delta = Where(is_whole, dt, at_least_0)
+exponent = Div(delta, minus_tau_rc)
+{_body.expm1("exponent", "decay")}
+difference = Sub(j, v_voltage)
+change = Mul(difference, decay)
+voltage_new = Sub(v_voltage, change)
+spiked = Greater(voltage_new, one)
+over = Sub(one, voltage_new)
+drive = Sub(j, one)
+fraction = Div(over, drive)
+fraction_of_spiked = Where(spiked, fraction, zero)
+{_body.log1p("fraction_of_spiked", "log")}
+since_spike = Mul(tau_rc, log)
+t_spike = Add(dt, since_spike)
+refractory_after = Add(tau_ref, t_spike)
+is_low = Less(voltage_new, min_voltage)
+voltage_kept = Where(is_low, min_voltage, voltage_new)
+voltage_next = Where(spiked, zero, voltage_kept)
+refractory_time_next = Where(spiked, refractory_after, refractory)
+s = Where(spiked, height, zero)
+"""
+
+CONSTANTS = (
+    "".join(_body.attribute(name, "voltage") for name in ("tau_rc", "tau_ref", "min_voltage", "dt"))
+    + _body.spike_height("voltage")
+    + "minus_tau_rc = Neg(tau_rc)\n"
+)
+
+OPERATOR = Operator(
+    name="LIF",
+    summary="Leaky integrate and fire, as nengo.LIF.",
+    equation=(
+        "refractory_time -= dt; delta = clip(dt - refractory_time, 0, dt); "
+        "voltage -= (current - voltage) expm1(-delta / tau_rc); where voltage > 1: spikes = amplitude / dt, "
+        "refractory_time = tau_ref + dt + tau_rc log1p(-(voltage - 1) / (current - 1)), voltage = 0; "
+        "else voltage = max(voltage, min_voltage)"
+    ),
+    inputs=(
+        current("current", "[T*B, ...] or, with constant_current, [B, ...]; 1 just reaches the threshold"),
+        N_STEPS,
+        parameter("amplitude", "a spike's area: it is amplitude / dt high; broadcasts against [B, ...]"),
+        state("voltage", "initial membrane potential; the threshold is 1; broadcasts against [B, ...]"),
+        state("refractory_time", "initial remaining refractory time in seconds; broadcasts against [B, ...]"),
+    ),
+    outputs=(
+        current("spikes", "[T*B, ...], 0 or amplitude / dt"),
+        state("voltage_out", "[B, ...], after the last step"),
+        state("refractory_time_out", "[B, ...], after the last step, as nengo.LIF keeps it"),
+    ),
+    attributes=(
+        Attribute("tau_rc", 0.02, "membrane time constant in seconds, above 0"),
+        Attribute("tau_ref", 0.002, "refractory time in seconds, not negative"),
+        Attribute("min_voltage", 0.0, "lowest membrane potential, not above 0"),
+        Attribute("dt", 0.001, "length of a time step in seconds, above 0"),
+        CONSTANT_CURRENT,
+    ),
+    reference=reference,
+    body=CONSTANTS + _body.temporal(["voltage", "refractory_time"], STEP),
+    twin="nengo.LIF",
+)

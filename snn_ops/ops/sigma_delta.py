@@ -1,0 +1,100 @@
+"""SigmaDelta: signed spikes that track a target.
+
+    n = clip(round((step + 1) * target / threshold) - net_count, -max_spikes, max_spikes)    (max_spikes 0: no limit)
+    spikes = n * threshold,   net_count = net_count + n,   step = step + 1
+
+The mean of the spikes up to now follows the target within threshold / (2 T) once the rate suffices. With RunningMean and any
+function before it, it makes that activation spike: negative values cost negative spikes, a saturated activation spikes in
+every step. Rounding is to nearest, ties to even.
+
+Source: the tracking form of graded-activation neurons, e.g. P. O'Connor and M. Welling, Sigma delta quantized networks,
+ICLR 2017.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snn_ops.ops import _body, _time
+from snn_ops.ops._operator import (
+    CONSTANT_CURRENT,
+    N_STEPS,
+    STEP,
+    Attribute,
+    Operator,
+    current,
+    integer,
+    parameter,
+    state,
+)
+
+
+def reference(
+    target: np.ndarray,
+    n_steps: int,
+    threshold: np.ndarray,
+    net_count: np.ndarray,
+    step: np.ndarray,
+    *,
+    max_spikes: int,
+    constant_current: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """target [T*B, ...], threshold and net_count broadcastable to [B, ...] -> spikes [T*B, ...], net_count, step."""
+    targets = _time.split(target, n_steps, constant_current)
+    net_count = _time.initial(net_count, targets)
+    spikes = np.empty(targets.shape, target.dtype)
+    for t, value in enumerate(targets):
+        total = net_count.dtype.type(step + t + 1) * value.astype(net_count.dtype)
+        n = np.round(total / threshold) - net_count
+        if max_spikes:
+            n = np.clip(n, -max_spikes, max_spikes)
+        net_count = (net_count + n).astype(net_count.dtype)
+        spikes[t] = n * threshold
+    return _time.merge(spikes), net_count, np.asarray(step + len(targets), np.int64)
+
+
+_CONSTANTS = """
+most_int = Constant<value_int: int = @max_spikes>()
+most = CastLike(most_int, net_count)
+least = Neg(most)
+is_limited = Cast<to = 9>(most_int)
+"""
+
+_STEP = """
+total = Mul(count, j)
+quotient = Div(total, threshold)
+whole = Round(quotient)
+difference = Sub(whole, v_net_count)
+is_high = Greater(difference, most)
+is_too_high = And(is_high, is_limited)
+at_most = Where(is_too_high, most, difference)
+is_low = Less(at_most, least)
+is_too_low = And(is_low, is_limited)
+n = Where(is_too_low, least, at_most)
+s = Mul(n, threshold)
+net_count_next = Add(v_net_count, n)
+"""
+
+OPERATOR = Operator(
+    name="SigmaDelta",
+    summary="Signed spikes that track a target.",
+    equation=(
+        "n = clip(round((step + 1) target / threshold) - net_count, -max_spikes, max_spikes); spikes = n threshold; "
+        "net_count += n; step += 1"
+    ),
+    inputs=(
+        current("target", "[T*B, ...] or, with constant_current, [B, ...]"),
+        N_STEPS,
+        parameter("threshold", "above 0; the height of a spike; broadcasts against [B, ...]"),
+        state("net_count", "positive minus negative spikes sent so far; broadcasts against [B, ...]"),
+        STEP,
+    ),
+    outputs=(
+        current("spikes", "[T*B, ...], multiples of the threshold"),
+        state("net_count_out", "[B, ...], after the last step"),
+        integer("step_out", "step + n_steps"),
+    ),
+    attributes=(Attribute("max_spikes", 1, "most spikes of either sign in one step; 0: no limit"), CONSTANT_CURRENT),
+    reference=reference,
+    body=_CONSTANTS + _body.temporal(["net_count"], _STEP, x="target", counts_steps=True),
+)

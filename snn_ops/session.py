@@ -1,0 +1,127 @@
+"""Running spiking models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike, fspath
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+from snn_ops.library import register
+
+N_STEPS = "n_steps"
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+ROWS = 256
+"""Samples times steps that run at once by default: enough work per call, and activations that stay in the cache."""
+
+
+class Session:
+    """An ``onnxruntime.InferenceSession`` for a spiking model that knows its steps and runs many samples in small batches.
+
+    Args:
+        model: a file, its bytes, or the model.
+        n_steps: time steps T of `run`; default: what the file says.
+        provider: "cpu" or "cuda".
+        native: run the native kernels; False leaves them out, so that plain ONNX Runtime runs the file's function bodies.
+        threads: ONNX Runtime's threads for one call; default: its own choice.
+        batch_size: samples per call; default: `ROWS` / T.
+
+    Raises:
+        LibraryNotFoundError: native, and the library was not built.
+        RuntimeError: the provider is not to be had.
+        ValueError: an unknown provider, or n_steps below 1.
+    """
+
+    def __init__(
+        self,
+        model: str | PathLike[str] | bytes | onnx.ModelProto,
+        *,
+        n_steps: int | None = None,
+        provider: str = "cpu",
+        native: bool = True,
+        threads: int | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        if provider not in PROVIDERS:
+            raise ValueError(f"unknown provider {provider!r}; there are {sorted(PROVIDERS)}")
+        if PROVIDERS[provider] not in ort.get_available_providers():
+            raise RuntimeError(f"this onnxruntime has no {PROVIDERS[provider]}; install onnx-snn[gpu]")
+        options = ort.SessionOptions()
+        options.log_severity_level = 4  # n_steps with a default would be warned of at every start
+        if threads:
+            options.intra_op_num_threads = threads
+        if native:
+            register(options)
+        source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
+        if not isinstance(source, bytes):
+            source = fspath(source)
+        self.ort = ort.InferenceSession(source, options, providers=[PROVIDERS[provider]])
+        if self.ort.get_providers()[0] != PROVIDERS[provider]:
+            raise RuntimeError(f"{PROVIDERS[provider]} could not be started; is its driver installed?")
+        self._has_steps = any(i.name == N_STEPS for i in self.ort.get_overridable_initializers())
+        metadata = self.ort.get_modelmeta().custom_metadata_map
+        self.n_steps = _checked(n_steps if n_steps is not None else int(metadata.get("onnx_snn.n_steps", 1)))
+        self._batch_size = batch_size
+        self.input_names = [i.name for i in self.ort.get_inputs()]
+        self.output_names = [o.name for o in self.ort.get_outputs()]
+
+    def run(
+        self,
+        inputs: np.ndarray | Mapping[str, np.ndarray],
+        *,
+        n_steps: int | None = None,
+        outputs: Sequence[str] | None = None,
+        progress: Callable[[int, int], None] = lambda done, of: None,
+    ) -> list[np.ndarray]:
+        """Runs samples through all time steps.
+
+        Args:
+            inputs: ``[samples, ...]`` for a model of one input, or arrays by input name.
+            n_steps: for this call; default: the session's.
+            outputs: names; default: all.
+            progress: called with the samples done and their number.
+
+        Returns:
+            The outputs, ``[samples, ...]`` each.
+
+        Raises:
+            ValueError: n_steps below 1, or no samples by the name of an input.
+        """
+        steps = _checked(self.n_steps if n_steps is None else n_steps)
+        feed = self._feed(inputs)
+        samples = len(next(iter(feed.values())))
+        size = self._batch_size or max(1, ROWS // steps)
+        results = []
+        for start in range(0, max(samples, 1), size):
+            part = {name: array[start : start + size] for name, array in feed.items()}
+            results.append(self.run_batch(part, steps, outputs))
+            progress(min(start + size, samples), samples)
+        return results[0] if len(results) == 1 else [np.concatenate(parts) for parts in zip(*results, strict=True)]
+
+    def run_batch(
+        self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None = None
+    ) -> list[np.ndarray]:
+        """One call of ONNX Runtime with these samples."""
+        arrays = dict(feed)
+        if self._has_steps:
+            arrays[N_STEPS] = np.asarray(n_steps, np.int64)
+        result: list[np.ndarray] = self.ort.run(outputs, arrays)
+        return result
+
+    def _feed(self, inputs: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if isinstance(inputs, np.ndarray):
+            if len(self.input_names) != 1:
+                raise ValueError(f"the model has the inputs {self.input_names}: pass arrays by name")
+            return {self.input_names[0]: inputs}
+        missing = [name for name in self.input_names if name not in inputs]
+        if missing:
+            raise ValueError(f"no samples for input {missing[0]!r}; the model has the inputs {self.input_names}")
+        return {name: inputs[name] for name in self.input_names}
+
+
+def _checked(n_steps: int) -> int:
+    if n_steps < 1:
+        raise ValueError(f"n_steps must be at least 1, it is {n_steps}")
+    return n_steps

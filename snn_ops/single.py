@@ -1,0 +1,103 @@
+"""One operator as a model of its own: for tests, benchmarks and calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import helper
+
+from snn_ops.library import register
+from snn_ops.ops import DOMAIN, LOWEST_ONNX_OPSET, OPERATORS, OPSET_VERSION
+
+IR_VERSION = 9
+
+
+def operator_model(
+    op_type: str, element: np.dtype | type, ranks: Sequence[int], *, with_function: bool, **attributes: float | int
+) -> onnx.ModelProto:
+    """A model whose inputs and outputs are those of the operator.
+
+    Args:
+        op_type: the operator.
+        element: of the currents: float16, float32 or float64.
+        ranks: of the inputs.
+        with_function: carry the function body, so that the model also runs without the library.
+        attributes: those that differ from the defaults.
+    """
+    operator = OPERATORS[op_type]
+    current = np.dtype(element)
+    elements = {
+        "T": helper.np_dtype_to_tensor_dtype(current),
+        "S": helper.np_dtype_to_tensor_dtype(np.dtype(np.float32) if current == np.float16 else current),
+        "tensor(int64)": onnx.TensorProto.INT64,
+    }
+    inputs = [
+        helper.make_tensor_value_info(tensor.name, elements[tensor.type], [None] * rank)
+        for tensor, rank in zip(operator.inputs, ranks, strict=True)
+    ]
+    outputs = [
+        helper.make_tensor_value_info(
+            tensor.name, elements[tensor.type], [] if tensor.type == "tensor(int64)" else [None] * ranks[0]
+        )
+        for tensor in operator.outputs
+    ]
+    node = helper.make_node(
+        op_type,
+        [tensor.name for tensor in operator.inputs],
+        [tensor.name for tensor in operator.outputs],
+        name=op_type,
+        domain=DOMAIN,
+        **{**operator.defaults, **attributes},  # type: ignore[arg-type]
+    )
+    return helper.make_model(
+        helper.make_graph([node], op_type, inputs, outputs),
+        opset_imports=[helper.make_opsetid("", LOWEST_ONNX_OPSET), helper.make_opsetid(DOMAIN, OPSET_VERSION)],
+        ir_version=IR_VERSION,
+        functions=[operator.function()] if with_function else [],
+    )
+
+
+class SingleOperator:
+    """An operator as a callable on arrays, run by ONNX Runtime.
+
+    Args:
+        op_type: the operator.
+        native: use the native library; otherwise the function body, in plain ONNX Runtime.
+        threads: of ONNX Runtime.
+        attributes: those that differ from the defaults.
+    """
+
+    def __init__(self, op_type: str, *, native: bool = True, threads: int = 1, **attributes: float | int) -> None:
+        self.operator = OPERATORS[op_type]
+        self._native = native
+        self._threads = threads
+        self._attributes = attributes
+        self._sessions: dict[tuple[object, ...], ort.InferenceSession] = {}
+
+    def session(self, *inputs: np.ndarray) -> ort.InferenceSession:
+        """The session for inputs of these types and ranks."""
+        arrays = [np.asarray(array) for array in inputs]
+        ranks = tuple(array.ndim for array in arrays)
+        key = arrays[0].dtype, ranks
+        if key not in self._sessions:
+            options = ort.SessionOptions()
+            options.log_severity_level = 4
+            options.intra_op_num_threads = self._threads
+            if self._native:
+                register(options)
+            model = operator_model(
+                self.operator.name, arrays[0].dtype, ranks, with_function=not self._native, **self._attributes
+            )
+            self._sessions[key] = ort.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        return self._sessions[key]
+
+    def __call__(self, *inputs: np.ndarray, outputs: Sequence[str] | None = None) -> list[np.ndarray]:
+        """The outputs, all or those named."""
+        feed = {t.name: np.asarray(array) for t, array in zip(self.operator.inputs, inputs, strict=True)}
+        result: list[np.ndarray] = self.session(*inputs).run(outputs, feed)
+        return result

@@ -1,0 +1,99 @@
+"""The commands on good input: results, files, JSON, and silence where it belongs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+import snn_ops
+
+
+def test_convert_evaluate_run_inspect(command, folder) -> None:
+    done = command("convert", "m.onnx", "--calibration", "calibration.npz", "--steps", "16", "--json", "c.json")
+    assert done.code == 0, done.err
+    onnx.checker.check_model("m.snn.onnx")
+    summary = json.loads(Path("c.json").read_text())
+    assert [layer["name"] for layer in summary["layers"]] == ["first", "second"]
+    assert "first" in done.out
+
+    done = command(
+        "evaluate", "m.snn.onnx", "--data", "test.npz", "--steps", "8,4", "--json", "e.json", "--picture", "e.png"
+    )
+    assert done.code == 0, done.err
+    figures = json.loads(Path("e.json").read_text())
+    assert 0 <= figures["ann"]["accuracy"] <= 1  # the trained model was found beside the spiking one
+    assert [step["n_steps"] for step in figures["steps"]] == [4, 8]
+    assert set(figures["steps"][0]) == {"n_steps", "accuracy", "agreement", "relative_error"}
+    assert Path("e.png").read_bytes().startswith(b"\x89PNG")
+
+    done = command("run", "m.snn.onnx", "--input", "test.npz", "-o", "y.npz", "--steps", "4")
+    assert done.code == 0, done.err
+    assert done.out == ""
+    x = np.load("test.npz")["x"]
+    np.testing.assert_allclose(np.load("y.npz")["y"], snn_ops.Session("m.snn.onnx", n_steps=4).run(x)[0], rtol=1e-5)
+    assert "largest" in command("run", "m.snn.onnx", "--input", "test.npz").out
+
+    for model, word in (("m.snn.onnx", "threshold"), ("m.onnx", "sigma-delta")):
+        done = command("inspect", model, "--json", "-")
+        assert done.code == 0, done.err
+        assert json.loads(done.out)["model"] == model
+        assert word in done.out
+        assert "first" in command("inspect", model).out
+
+
+def test_evaluate_without_labels_and_without_the_trained_model(command, folder) -> None:
+    command("convert", "m.onnx", "--calibration", "calibration.npz")
+    Path("m.onnx").rename("elsewhere.onnx")
+    done = command("evaluate", "m.snn.onnx", "--data", "calibration.npz", "--json", "-")
+    figures = json.loads(done.out)
+    assert figures["ann"] == {"accuracy": None}
+    assert figures["steps"][0] == {"n_steps": 4, "accuracy": None, "agreement": None, "relative_error": None}
+    done = command("evaluate", "m.snn.onnx", "--data", "calibration.npz", "--against", "elsewhere.onnx", "--json", "-")
+    assert json.loads(done.out)["steps"][-1]["agreement"] > 0.8
+
+
+def test_portable_gives_the_same(command, folder) -> None:
+    command("convert", "m.onnx", "--calibration", "calibration.npz")
+    results = [
+        json.loads(command("evaluate", "m.snn.onnx", "--data", "test.npz", "--json", "-", *extra).out)["steps"]
+        for extra in ((), ("--portable",))
+    ]
+    for a, b in zip(*results, strict=True):
+        assert a["agreement"] == b["agreement"]
+
+
+def test_demo(command, tmp_path, monkeypatch) -> None:
+    """The main job; figures as they must be on the 1,000 embedded images."""
+    monkeypatch.chdir(tmp_path)
+    done = command("demo", "--out", "results")
+    assert done.code == 0, done.err
+    figures = json.loads(Path("results/lenet5_relu.json").read_text())
+    assert figures["native"]["ann"]["accuracy"] >= 0.985
+    steps = {step["n_steps"]: step for step in figures["native"]["steps"]}
+    assert set(steps) == {1, 2, 4, 8, 16, 32}
+    assert figures["native"]["ann"]["accuracy"] - steps[32]["accuracy"] <= 0.002
+    assert [s["accuracy"] for s in figures["plain"]["steps"]] == [s["accuracy"] for s in figures["native"]["steps"]]
+    assert len(figures["native"]["spike_rates"]) == 4
+    for suffix in ("snn.onnx", "png", "json"):
+        assert Path(f"results/lenet5_relu.{suffix}").stat().st_size > 1000
+
+
+def test_entry_point_and_exit_codes() -> None:
+    """In a process of its own: 0 for help, 2 for wrong usage, 1 with one line for bad input."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        code = "from converter.cli import main; main()"
+        return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+
+    assert run("--version").stdout.startswith("onnx-snn ")
+    assert run("convert").returncode == 2
+    assert run("nonsense").returncode == 2
+    refused = run("inspect", "missing.onnx")
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert refused.stderr == "onnx-snn: missing.onnx: there is no such file\n"

@@ -1,0 +1,115 @@
+"""The proof that axis 0 is a batch, on models that treat it so and on models that do not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from converter.errors import RefusedError
+from converter.model import load_ann, prove_batch
+from tests.models import convnet, mlp, save, text_model
+
+GOOD = {
+    "mlp": mlp(),
+    "mlp with a fixed batch": mlp(batch="1"),
+    "mlp with a batch of 10": mlp(batch="10"),
+    "convnet": convnet(),
+    "transposed and back": text_model(
+        """m (float[N,3,4] x) => (float[N,3,4] y) {
+          t = Transpose<perm = [1, 0, 2]>(x)  s = Softmax<axis = 2>(t)  y = Transpose<perm = [1, 0, 2]>(s) }"""
+    ),
+    "batch read off the input": text_model(
+        """m (float[N,2,6] x) => (float[N,12] y) <int64[1] ZERO, int64[1] REST> {
+          shape = Shape(x)  n = Gather(shape, ZERO)  target = Concat<axis = 0>(n, REST)  r = Relu(x)
+          y = Reshape(r, target) }""",
+        ZERO=np.zeros(1),
+        REST=-np.ones(1),
+    ),
+    "rows merged into the batch and split again": text_model(
+        """m (float[N,5,4] x) => (float[N,5,3] y) <int64[2] A, float[4,3] W, int64[3] B> {
+          rows = Reshape(x, A)  h = MatMul(rows, W)  r = Relu(h)  y = Reshape(r, B) }""",
+        A=np.asarray([-1, 4]),
+        B=np.asarray([-1, 5, 3]),
+    ),
+    "reductions and norms inside a sample": text_model(
+        """m (float[N,5,4] x) => (float[N,4] y) <float[4] G, float[4] B, int64[1] AXIS> {
+          n = LayerNormalization<axis = -1>(x, G, B)  r = Relu(n)  y = ReduceMean<axes = [1], keepdims = 0>(r) }""",
+        AXIS=np.ones(1),
+    ),
+    "attention": text_model(
+        """m (float[N,5,4] x) => (float[N,5,4] y) <float[4,4] W> {
+          q = MatMul(x, W)  t = Transpose<perm = [0, 2, 1]>(x)  s = MatMul(q, t)  p = Softmax<axis = -1>(s)
+          y = MatMul(p, x) }"""
+    ),
+}
+
+BAD = {
+    "softmax over the samples": (
+        "m (float[N,4] x) => (float[N,4] y) { y = Softmax<axis = 0>(x) }",
+        "node 'y': Softmax works along the axis of the samples",
+    ),
+    "mean over the samples": (
+        "m (float[N,4] x) => (float[N,4] y) { m = ReduceMean<axes = [0], keepdims = 1>(x)  y = Sub(x, m) }",
+        "ReduceMean reduces over the samples",
+    ),
+    "samples in axis 1 of the output": (
+        "m (float[N,4] x) => (float[4,N] y) { y = Transpose<perm = [1, 0]>(x) }",
+        "output 'y' holds the samples in axis 1",
+    ),
+    "cut": (
+        "m (float[N,4] x) => (float[N,4] y) <int64[1] A, int64[1] B> { y = Slice(x, A, B, A) }",
+        "Slice cuts the axis of the samples",
+    ),
+    "every sample with every other": (
+        "m (float[N,4] x) => (float[N,N] y) { t = Transpose<perm = [1, 0]>(x)  y = MatMul(x, t) }",
+        "MatMul multiplies every sample with every other",
+    ),
+    "running sum over the samples": (
+        "m (float[N,4] x) => (float[N,4] y) <int64[1] A> { y = CumSum(x, A) }",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_proves(name, tmp_path) -> None:
+    ann = load_ann(save(GOOD[name], tmp_path / "m.onnx"))
+    shape = [length if isinstance(length, int) else 3 for length in ann.inputs[0].shape]
+    feed = {str(ann.inputs[0].name): np.random.default_rng(0).normal(size=(3, *shape[1:])).astype(np.float32)}
+    axes, _ = prove_batch(ann, feed)
+    assert not axes.unproven
+    assert axes.axis[str(ann.outputs[0].name)] == 0
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_refuses(name, tmp_path) -> None:
+    text, reason = BAD[name]
+    zero_one = {"A": np.zeros(1), "B": np.ones(1)}
+    with pytest.raises(RefusedError) as refused:
+        ann = load_ann(save(text_model(text, **zero_one), tmp_path / "m.onnx"))
+        prove_batch(ann, {"x": np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)})
+    assert reason in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_experiment_catches_what_has_no_rule(tmp_path) -> None:
+    """Einsum is not followed; running samples together and apart shows that it mixes them."""
+    model = text_model('m (float[N,4] x) => (float[N,4] y) { s = Einsum<equation = "ij->j">(x)  y = Add(x, s) }')
+    ann = load_ann(save(model, tmp_path / "m.onnx"))
+    with pytest.raises(RefusedError, match="differs when they run one by one"):
+        prove_batch(ann, {"x": np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "m (float[784] x) => (float[10] y) <float[784,10] W> { y = MatMul(x, W) }",
+            "axis 0 has length 784 in input 'x' and 10",
+        ),
+        ("m (float x) => (float y) { y = Relu(x) }", "is a scalar"),
+    ],
+)
+def test_no_batch_axis(text, reason, tmp_path) -> None:
+    with pytest.raises(RefusedError, match=reason):
+        load_ann(save(text_model(text), tmp_path / "m.onnx"))

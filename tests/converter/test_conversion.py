@@ -1,0 +1,224 @@
+"""Conversion: what stands where in the spiking model, and that it computes what it should."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+import snn_ops
+from converter.conversion import convert
+from converter.errors import RefusedError
+from converter.model import load_ann
+from snn_ops.ops import OPERATORS
+from tests.models import convnet, mlp, samples, save, text_model
+
+
+def convert_model(model: onnx.ModelProto, tmp_path, **options):
+    path = save(model, tmp_path / "m.onnx")
+    conversion = convert(path, samples(model), **options)
+    conversion.save(tmp_path / "m.snn.onnx")
+    return conversion, onnx.load(tmp_path / "m.snn.onnx")
+
+
+def types(model: onnx.ModelProto) -> list[str]:
+    return [node.op_type for node in model.graph.node]
+
+
+def initializer(model: onnx.ModelProto, name: str) -> np.ndarray:
+    return next(onnx.numpy_helper.to_array(t) for t in model.graph.initializer if t.name == name)
+
+
+def test_one_node_for_one_node(tmp_path) -> None:
+    """The SNN reads like the ANN with Relu replaced: no TimeRepeat, TimeMean behind the last neuron."""
+    _, snn = convert_model(mlp(), tmp_path)
+    assert types(snn) == ["Gemm", "IF", "Gemm", "IF", "TimeMean", "Gemm"]
+    assert [node.name for node in snn.graph.node][1:4:2] == ["first", "second"]
+    constant = [
+        {a.name: a.i for a in node.attribute}["constant_current"] for node in snn.graph.node if node.op_type == "IF"
+    ]
+    assert constant == [1, 0]  # the first layer runs once
+
+
+def test_shortcut_gets_time_repeat_and_tail_runs_on_the_mean(tmp_path) -> None:
+    conversion, snn = convert_model(convnet(), tmp_path)
+    found = types(snn)
+    assert found.count("TimeRepeat") == 1  # the shortcut around the first neuron
+    assert found.count("TimeMean") == 1
+    assert all(found.index("TimeMean") < found.index(op_type) for op_type in ("MaxPool", "AveragePool", "Softmax"))
+    assert not conversion.islands  # MaxPool runs once, on the mean
+    assert [layer.channels for layer in conversion.layers] == [6, 6]
+
+
+def test_format_rules(tmp_path) -> None:
+    """Every attribute written, every input passed, every output listed; functions for all operators; metadata."""
+    _, snn = convert_model(mlp("Tanh"), tmp_path)
+    ours = [node for node in snn.graph.node if node.domain == snn_ops.DOMAIN]
+    assert {node.op_type for node in ours} == {"SigmaDelta", "RunningMean", "TimeMean"}
+    for node in ours:
+        operator = OPERATORS[node.op_type]
+        assert {a.name for a in node.attribute} == set(operator.defaults)
+        assert len(node.input) == len(operator.inputs)
+        assert all(node.input)
+        assert len(node.output) == len(operator.outputs)
+    assert {f.name for f in snn.functions} == {node.op_type for node in ours}
+    onnx.checker.check_model(snn, full_check=True)
+    metadata = {entry.key: entry.value for entry in snn.metadata_props}
+    assert metadata["onnx_snn.n_steps"] == "32"
+    assert metadata["onnx_snn.source"] == "m.onnx"
+    assert len(json.loads(metadata["onnx_snn.layers"])) == 2
+
+
+def test_if_network_step_by_step(tmp_path) -> None:
+    """The spiking model against a simulation in plain NumPy: a loop over time, a loop over layers."""
+    model = mlp()
+    _, snn = convert_model(model, tmp_path)
+    weights = {t.name: onnx.numpy_helper.to_array(t).astype(np.float64) for t in model.graph.initializer}
+    x, steps = samples(model, 20, seed=3), 25
+    threshold = [initializer(snn, f"{name}_threshold").astype(np.float64) for name in ("first", "second")]
+    voltage = [initializer(snn, f"{name}_voltage") + np.zeros((20, n)) for name, n in (("first", 16), ("second", 12))]
+    total = np.zeros((20, 12))
+    for _ in range(steps):
+        current = x @ weights["W1"] + weights["B1"]
+        for layer in range(2):
+            voltage[layer] = voltage[layer] + current
+            spikes = (voltage[layer] >= threshold[layer]) * threshold[layer]
+            voltage[layer] = voltage[layer] - spikes
+            if layer == 0:
+                current = spikes @ weights["W2"] + weights["B2"]
+        total += spikes
+    expected = total / steps @ weights["W3"] + weights["B3"]
+    (found,) = snn_ops.Session(snn, n_steps=steps).run(x)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("activation", ["Relu", "Tanh", "Sigmoid"])
+@pytest.mark.parametrize("build", ["mlp", "convnet"])
+def test_approaches_the_trained_model(activation, build, tmp_path) -> None:
+    """The error falls with the number of steps, to at most 3 % at T = 256."""
+    model = mlp(activation) if build == "mlp" else convnet()
+    for node in model.graph.node:
+        node.op_type = activation if node.op_type == "Relu" else node.op_type
+    conversion, snn = convert_model(model, tmp_path, percentile=100.0)
+    x = samples(model)
+    session = ort.InferenceSession(model.SerializeToString())
+    name = session.get_inputs()[0].name
+    expected = np.concatenate([session.run(None, {name: x[i : i + 1]})[0] for i in range(len(x))])
+    errors = [
+        np.linalg.norm(snn_ops.Session(snn, n_steps=steps).run(x)[0] - expected) / np.linalg.norm(expected)
+        for steps in (4, 32, 256)
+    ]
+    assert errors[0] > errors[2]
+    assert errors[1] > errors[2]
+    assert errors[2] < 0.03
+    assert {layer.neuron for layer in conversion.layers} == {"IF" if activation == "Relu" else "SigmaDelta"}
+
+
+def test_lif_follows_relu(tmp_path) -> None:
+    model = mlp()
+    _, snn = convert_model(model, tmp_path, neuron="lif", n_steps=200)
+    assert types(snn).count("LIF") == 2
+    x = samples(model)
+    session = ort.InferenceSession(model.SerializeToString())
+    (expected,) = session.run(None, {"x": x})
+    (found,) = snn_ops.Session(snn).run(x)
+    assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 0.1
+
+
+def test_portable_and_native_agree_and_steps_change_at_run_time(tmp_path) -> None:
+    """Plain ``ort.InferenceSession`` without the library, as a user would write it."""
+    _, snn = convert_model(convnet(), tmp_path, n_steps=8)
+    x = samples(snn, 6)
+    plain = ort.InferenceSession(tmp_path / "m.snn.onnx")
+    name = plain.get_inputs()[0].name
+    assert [i.name for i in plain.get_inputs()] == [name]
+    native = ort.InferenceSession(tmp_path / "m.snn.onnx", snn_ops.register(ort.SessionOptions()))
+    default = plain.run(None, {name: x})[0]
+    for steps in (1, 8, 33):
+        feed = {name: x, "n_steps": np.asarray(steps)}
+        a, b = (session.run(None, feed)[0] for session in (plain, native))
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+        assert np.array_equal(a, default) == (steps == 8)
+
+
+def test_samples_do_not_influence_each_other(tmp_path) -> None:
+    _, snn = convert_model(convnet(), tmp_path)
+    x = samples(snn, 9)
+    whole = snn_ops.Session(snn, batch_size=9).run(x)[0]
+    alone = snn_ops.Session(snn, batch_size=1).run(x)[0]
+    np.testing.assert_allclose(whole, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_float64_model(tmp_path) -> None:
+    model = text_model(
+        "m (double[N,6] x) => (double[N,3] y) <double[6,5] W, double[5,3] V> { h = MatMul(x, W) r = Relu(h) y = MatMul(r, V) }"
+    )
+    path = save(model, tmp_path / "m.onnx")
+    x = samples(model).astype(np.float64)
+    conversion = convert(path, x, percentile=100.0)
+    (found,) = snn_ops.Session(conversion.proto(), n_steps=512).run(x)
+    (expected,) = ort.InferenceSession(path).run(None, {"x": x})
+    assert found.dtype == np.float64
+    assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 0.01
+
+
+def test_several_outputs_and_a_shared_activation(tmp_path) -> None:
+    """An activation that two layers and an output use; the output keeps its name."""
+    model = text_model(
+        """m (float[N,6] x) => (float[N,5] a, float[N,3] y, float[N,2] z) <float[6,5] W, float[5,3] V, float[5,2] U> {
+          h = MatMul(x, W)  a = Relu(h)  y0 = MatMul(a, V)  y = Relu(y0)  z = MatMul(a, U) }"""
+    )
+    conversion, snn = convert_model(model, tmp_path, percentile=100.0)
+    x = samples(model)
+    assert [output.name for output in snn.graph.output] == ["a", "y", "z"]
+    expected = ort.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    found = snn_ops.Session(conversion.proto(), n_steps=512).run(x)
+    for a, b in zip(found, expected, strict=True):
+        assert np.linalg.norm(a - b) / np.linalg.norm(b) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "m (float[N,4] x) => (float[N,3] y) <float[4,3] W> { y = MatMul(x, W) }",
+            "no activation that a neuron could replace",
+        ),
+        (
+            """m (float[5,N,4] x) => (float[5,N,4] y) <float[1,16,4] W, float[1,16,4] R> {
+              [memory] h, last = LSTM<hidden_size = 4>(x, W, R)  q = Squeeze(h)  y = Relu(q) }""",
+            "node 'memory': LSTM keeps a state of its own over a sequence; recurrent layers are not converted",
+        ),
+    ],
+)
+def test_refuses_with_reason(text, reason, tmp_path) -> None:
+    model = text_model(text)
+    with pytest.raises(RefusedError) as refused:
+        convert(save(model, tmp_path / "m.onnx"), samples(model, 5))
+    assert reason in str(refused.value)
+    assert str(tmp_path / "m.onnx") in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"n_steps": 0}, "number of steps must be at least 1"),
+        ({"neuron": "pyramidal"}, "there is no neuron 'pyramidal'; choose one of auto"),
+        ({"percentile": 0.0}, "percentile must be above 0"),
+        ({"tau_rc": 0.0}, "tau_rc must be above 0"),
+    ],
+)
+def test_refuses_options(options, reason, tmp_path) -> None:
+    model = mlp()
+    with pytest.raises(RefusedError, match=reason):
+        convert(save(model, tmp_path / "m.onnx"), samples(model), **options)
+
+
+def test_an_already_spiking_model_is_refused(tmp_path) -> None:
+    convert_model(mlp(), tmp_path)
+    with pytest.raises(RefusedError, match="already a spiking model"):
+        load_ann(tmp_path / "m.snn.onnx")

@@ -1,0 +1,76 @@
+"""Evaluation: every number of steps from one simulation, the same as one simulation for each."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+import snn_ops
+from converter.conversion import convert
+from converter.data import Samples
+from converter.errors import RefusedError
+from converter.evaluation import SpikingModel, evaluate
+from converter.model import load_ann
+from tests.models import convnet, mlp, samples, save, text_model
+
+STEPS = [1, 3, 8, 20]
+
+WITH_SHORTCUT_INTO_THE_TAIL = text_model(
+    """m (float[N,6] x) => (float[N,6] y, float[N,4] a) <float[6,4] W, float[4,6] V> {
+      h = MatMul(x, W)  a = Relu(h)  k = MatMul(a, V)  s = Add(k, x)  y = Softmax(s) }"""
+)
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["native", "portable"])
+@pytest.mark.parametrize(
+    "model", [mlp(), mlp("Tanh"), convnet(), WITH_SHORTCUT_INTO_THE_TAIL], ids=["mlp", "tanh", "convnet", "shortcut"]
+)
+def test_one_simulation_equals_many(model, native, tmp_path) -> None:
+    path = save(model, tmp_path / "m.onnx")
+    x = samples(model, 50)
+    convert(path, x).save(tmp_path / "m.snn.onnx")
+    spiking = SpikingModel(tmp_path / "m.snn.onnx")
+    ann = load_ann(path)
+    labels = np.random.default_rng(0).integers(0, 4, len(x))
+    found = evaluate(spiking, Samples({"x": x}, labels), STEPS, ann=ann, native=native)
+
+    one = ort.InferenceSession(path)
+    fixed = ann.batch == 1
+    rows = [x[i : i + 1] for i in range(len(x))] if fixed else [x]
+    expected = [np.concatenate(parts) for parts in zip(*(one.run(None, {"x": row}) for row in rows), strict=True)]
+    session = snn_ops.Session(tmp_path / "m.snn.onnx", native=native)
+    assert found.samples == 50
+    assert found.ann_accuracy == pytest.approx((expected[0].argmax(1) == labels).mean())
+    for steps, result in zip(STEPS, found.steps, strict=True):
+        outputs = session.run(x, n_steps=steps)
+        assert result.n_steps == steps
+        assert result.accuracy == pytest.approx((outputs[0].argmax(1) == labels).mean())
+        assert result.agreement == pytest.approx((outputs[0].argmax(1) == expected[0].argmax(1)).mean())
+        error = sum(((a - b) ** 2).sum() for a, b in zip(outputs, expected, strict=True))
+        power = sum((b**2).sum() for b in expected)
+        assert result.relative_error == pytest.approx(np.sqrt(error / power), rel=1e-4)
+
+
+def test_spike_rates_count_spikes(tmp_path) -> None:
+    model = mlp()
+    path = save(model, tmp_path / "m.onnx")
+    x = samples(model, 30)
+    conversion = convert(path, x)
+    conversion.save(tmp_path / "m.snn.onnx")
+    found = evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, None), [16])
+    proto = conversion.proto()
+    for node in [n for n in proto.graph.node if n.op_type == "IF"]:
+        proto.graph.output.append(type(proto.graph.output[0])(name=node.output[0]))
+    spikes = snn_ops.Session(proto, n_steps=16, batch_size=30).run(x)[1:]
+    for rate, train in zip(found.spike_rates.values(), spikes, strict=True):
+        assert rate == pytest.approx(float((train != 0).mean()), rel=1e-5)
+    assert list(found.spike_rates) == ["first", "second"]
+    assert found.ann_accuracy is None
+    assert found.steps[0].accuracy is None
+    assert found.steps[0].relative_error is None
+
+
+def test_a_trained_model_is_no_spiking_model(tmp_path) -> None:
+    with pytest.raises(RefusedError, match="not a spiking model; make one with `onnx-snn convert`"):
+        SpikingModel(save(mlp(), tmp_path / "m.onnx"))

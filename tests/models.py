@@ -1,0 +1,94 @@
+"""Small trained models for tests, written as ONNX text; their weights are drawn from a seed."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import onnx
+import onnx.parser
+
+HEADER = '<ir_version: 8, opset_import: ["" : {opset}]>'
+
+
+def text_model(
+    text: str, *, opset: int = 17, seed: int = 0, scale: float = 0.5, **arrays: np.ndarray
+) -> onnx.ModelProto:
+    """Parses a graph. Names in capital letters, such as ``float[3,4] W``, listed in angle brackets after the signature,
+    become initialisers with random numbers unless given in `arrays`."""
+    rng = np.random.default_rng(seed)
+    declared = re.search(r"<([^<>]*)>\s*\{", text)
+    initializers = []
+    if declared:
+        for kind, dims, name in re.findall(r"(float16|float|double|int64)\[([\d, ]*)\]\s+(\w+)", declared.group(1)):
+            shape = [int(d) for d in dims.split(",") if d.strip()]
+            array = arrays.get(name)
+            if array is None:
+                array = rng.normal(0, scale, shape)
+            element = {"float": np.float32, "double": np.float64, "float16": np.float16, "int64": np.int64}[kind]
+            initializers.append(onnx.numpy_helper.from_array(np.asarray(array, element).reshape(shape), name))
+        text = text[: declared.start()] + "{" + text[declared.end() :]
+    model = onnx.parser.parse_model(HEADER.format(opset=opset) + text)
+    model.graph.initializer.extend(initializers)
+    return model
+
+
+def mlp(activation: str = "Relu", *, batch: str = "N", opset: int = 17) -> onnx.ModelProto:
+    """8 -> 16 -> 12 -> 4, two activations."""
+    return text_model(
+        f"""
+        mlp (float[{batch},8] x) => (float[{batch},4] y)
+        <float[8,16] W1, float[16] B1, float[16,12] W2, float[12] B2, float[12,4] W3, float[4] B3>
+        {{
+          h1 = Gemm(x, W1, B1)
+          [first] a1 = {activation}(h1)
+          h2 = Gemm(a1, W2, B2)
+          [second] a2 = {activation}(h2)
+          y = Gemm(a2, W3, B3)
+        }}
+        """,
+        opset=opset,
+    )
+
+
+def convnet() -> onnx.ModelProto:
+    """Two convolutions, BatchNormalization, a shortcut, both poolings, Concat, Softmax; fixed batch of 1."""
+    rng = np.random.default_rng(7)
+    positive = rng.uniform(0.5, 1.5, 6)
+    return text_model(
+        """
+        convnet (float[1,2,8,8] x) => (float[1,5] y)
+        <float[6,2,3,3] W1, float[6] G1, float[6] B1, float[6] M1, float[6] V1, float[6,6,3,3] W2, float[6] C2,
+         float[192,5] W3, float[5] B3, int64[2] S>
+        {
+          c1 = Conv<pads = [1, 1, 1, 1]>(x, W1)
+          n1 = BatchNormalization(c1, G1, B1, M1, V1)
+          [first] a1 = Relu(n1)
+          c2 = Conv<pads = [1, 1, 1, 1]>(a1, W2, C2)
+          s2 = Add(c2, n1)
+          [second] a2 = Relu(s2)
+          p1 = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(a2)
+          p2 = AveragePool<kernel_shape = [2, 2], strides = [2, 2]>(a2)
+          j = Concat<axis = 1>(p1, p2)
+          f = Reshape(j, S)
+          h = MatMul(f, W3)
+          z = Add(h, B3)
+          y = Softmax<axis = 1>(z)
+        }
+        """,
+        scale=0.3,
+        V1=positive,
+        G1=positive[::-1],
+        S=np.asarray([1, 192]),
+    )
+
+
+def samples(model: onnx.ModelProto, count: int = 64, seed: int = 1) -> np.ndarray:
+    """Random samples for a model of one input."""
+    dims = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim[1:]]
+    return np.random.default_rng(seed).uniform(-1, 1, (count, *dims)).astype(np.float32)
+
+
+def save(model: onnx.ModelProto, path) -> str:
+    onnx.save(model, path)
+    return str(path)

@@ -5,6 +5,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# one GPU architecture builds quickly; the wheel takes all (cmake/CudaKernels.cmake)
+CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
 
 .PHONY: help demo test test-slow lint format wheel bench clean
@@ -16,7 +18,7 @@ help: ## this list
 $(VENV)/ready: pyproject.toml $(NATIVE)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	CMAKE_ARGS="$(CMAKE_ARGS)" $(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
 demo: $(VENV)/ready ## the main job: convert an embedded LeNet-5, run it, compare
@@ -38,7 +40,7 @@ format: $(VENV)/ready ## let ruff format the code
 	$(BIN)/ruff format .
 
 wheel: $(VENV)/ready ## dist/onnx_snn-*-py3-none-*.whl
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	CMAKE_ARGS= $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 bench: $(VENV)/ready ## operator benchmark on this machine
 	$(BIN)/python -m benchmarks.operators

@@ -10,5 +10,6 @@ target_sources(onnx_snn PRIVATE kernels/cuda/walk.cu)
 target_compile_definitions(onnx_snn PRIVATE SNN_CUDA)
 # no product is contracted with a sum into one rounding: the same bits as on the CPU
 target_compile_options(onnx_snn PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false>)
-set_target_properties(onnx_snn PROPERTIES CUDA_RUNTIME_LIBRARY Static CUDA_STANDARD 17 CUDA_VISIBILITY_PRESET hidden)
+set_target_properties(onnx_snn PROPERTIES CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}" CUDA_RUNTIME_LIBRARY Static
+                                          CUDA_STANDARD 17 CUDA_VISIBILITY_PRESET hidden)
 target_link_options(onnx_snn PRIVATE LINKER:--exclude-libs,ALL)

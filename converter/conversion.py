@@ -19,9 +19,9 @@ from converter.calibration.percentile import percentile_thresholds
 from converter.calibration.statistics import ChannelHistogram, Observed, channel_rows, observe
 from converter.data import InputSpec, Samples, check_samples
 from converter.errors import RefusedError
-from converter.graph import add_functions, to_proto
+from converter.graph import add_functions, operand, set_constant, set_operand, to_proto
 from converter.model import Ann, load_ann, prove_batch, write_model
-from converter.neurons import IFNeuron, LIFNeuron, Neuron, Placed, SigmaDeltaNeuron, operand, set_constant, set_operand
+from converter.neurons import IFNeuron, LIFNeuron, Neuron, Placed, SigmaDeltaNeuron
 from converter.passes.analog_islands import AnalogIslandsPass, Island
 from converter.passes.batch_axis import BatchAxes
 from converter.passes.local_shapes import LocalShapesPass

@@ -15,9 +15,8 @@ import onnx_ir as ir
 
 from converter.data import InputSpec, Samples
 from converter.errors import RefusedError
-from converter.graph import add_functions, constant, to_proto
+from converter.graph import add_functions, constant, operator_node, to_proto
 from converter.model import Ann, read_proto
-from converter.neurons import neuron_node
 from converter.passes.regions import find_regions, runs_through_time
 from converter.runtime import batches, brief, session
 from snn_ops.ops import DOMAIN, OPSET_VERSION
@@ -262,7 +261,7 @@ def _read_out(graph: ir.Graph, mean: ir.Node, n_steps: ir.Value, chosen: ir.Valu
     assert x is not None
     name = str(mean.name)
     uses = list(mean.outputs[0].uses())
-    running = neuron_node(graph, "RunningMean", f"{name}_running", x, n_steps, {})
+    running = operator_node(graph, "RunningMean", f"{name}_running", x, n_steps)
     batch = ir.node("Shape", [mean.outputs[0]], {"start": 0}, name=f"{name}_shape")
     one = constant(graph, f"{name}_one", np.asarray([1], np.int64))
     steps = ir.node("Reshape", [n_steps, one], name=f"{name}_steps")

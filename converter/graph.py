@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -21,6 +23,68 @@ def constant(graph: ir.Graph, name: str, array: np.ndarray) -> ir.Value:
     value = ir.Value(name=unique, type=ir.TensorType(tensor.dtype), shape=shape, const_value=tensor)
     graph.register_initializer(value)
     return value
+
+
+def operator_node(
+    graph: ir.Graph,
+    op_type: str,
+    name: str,
+    x: ir.Value,
+    n_steps: ir.Value,
+    operands: Mapping[str, np.ndarray] | None = None,
+    attributes: Mapping[str, float | int] | None = None,
+) -> ir.Node:
+    """A node of one of our operators, as the format wants it: every input passed, every attribute written, every output
+    listed; final states nobody asked for have an empty name.
+
+    Args:
+        graph: receives the operands as initialisers `NAME_OPERAND`.
+        op_type: the operator.
+        name: the node's; its output is `NAME_OP_TYPE` until somebody renames it.
+        x: the first input.
+        n_steps: the number of steps.
+        operands: parameters and initial states by their names in the operator's signature; what is left out is 0.
+        attributes: those that differ from the operator's defaults.
+    """
+    operator = OPERATORS[op_type]
+    element = np.dtype(np.float64 if x.dtype == ir.DataType.DOUBLE else np.float32)
+    inputs: list[ir.Value | None] = [x]
+    for tensor in operator.inputs[1:]:
+        if tensor.name == n_steps.name:
+            inputs.append(n_steps)
+            continue
+        dtype = np.dtype(np.int64) if tensor.type == "tensor(int64)" else element
+        value = np.asarray((operands or {}).get(tensor.name, 0), dtype)
+        inputs.append(constant(graph, f"{name}_{tensor.name}", value))
+    return ir.node(
+        op_type,
+        inputs,
+        {**operator.defaults, **(attributes or {})},
+        domain=DOMAIN,
+        version=OPSET_VERSION,
+        outputs=[ir.Value(name=f"{name}_{op_type}", type=x.type), *(ir.Value(name="") for _ in operator.outputs[1:])],
+        name=name,
+    )
+
+
+def operand(node: ir.Node, name: str) -> ir.Value:
+    """A node's input by its name in the operator's signature."""
+    index = [tensor.name for tensor in OPERATORS[node.op_type].inputs].index(name)
+    value = node.inputs[index]
+    assert value is not None
+    return value
+
+
+def set_operand(node: ir.Node, name: str, array: np.ndarray) -> None:
+    """Gives a parameter or an initial state of a neuron node its numbers."""
+    set_constant(operand(node, name), array)
+
+
+def set_constant(value: ir.Value, array: np.ndarray) -> None:
+    """Replaces an initialiser's numbers."""
+    assert value.dtype is not None
+    value.const_value = ir.tensor(np.asarray(array, value.dtype.numpy()), name=value.name)
+    value.shape = ir.Shape(array.shape)
 
 
 def add_functions(model: ir.Model) -> None:

@@ -5,39 +5,58 @@
 //   kParameters, kStates   how many values a neuron has that stay (a threshold) and that evolve (a voltage)
 //   Constants<S>           its attributes in the arithmetic type S (float or double)
 //   parameter(k, value, c) parameter k made ready, once before the first step
-//   step(x, state, parameter, c, step)   one time step: takes the current x, updates state, returns the output
-// `step` counts the time steps from 0 and goes on over the chunks of a long run.
+//   step(x, state, parameter, c, clock)  one time step: takes the current x, updates state, returns the output
 // Time constants are in seconds, voltages in units of the neuron model; the equations' sources stand in snn_ops/ops.
+// Products are not contracted with sums (-ffp-contract=off, -fmad=false) except where math::fma says so: every device
+// gives the same bits.
 #pragma once
 
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
 #define SNN_FUNCTION __device__ __forceinline__
 #define SNN_DEVICE 1
 #else
-#include <cmath>
 #define SNN_FUNCTION inline __attribute__((always_inline))
 #endif
 
 namespace onnx_snn {
+
+// Where a step stands.
+struct Clock {
+  long long step;     // 0, 1, ...; goes on over the chunks of a long run
+  long long n_steps;  // of this call
+  long long neuron;   // index in [B, ...]; goes on over batches where the caller says so
+  float last_digit;   // 2^-n_steps
+};
+
 namespace math {
 #ifdef SNN_DEVICE
+SNN_FUNCTION float exp(float x) { return ::expf(x); }
+SNN_FUNCTION double exp(double x) { return ::exp(x); }
 SNN_FUNCTION float expm1(float x) { return ::expm1f(x); }
 SNN_FUNCTION double expm1(double x) { return ::expm1(x); }
+SNN_FUNCTION float log(float x) { return ::logf(x); }
+SNN_FUNCTION double log(double x) { return ::log(x); }
 SNN_FUNCTION float log1p(float x) { return ::log1pf(x); }
 SNN_FUNCTION double log1p(double x) { return ::log1p(x); }
 SNN_FUNCTION float floor(float x) { return ::floorf(x); }
 SNN_FUNCTION double floor(double x) { return ::floor(x); }
-SNN_FUNCTION float fma(float a, float b, float c) { return ::fmaf(a, b, c); }
-SNN_FUNCTION double fma(double a, double b, double c) { return ::fma(a, b, c); }
 SNN_FUNCTION float rint(float x) { return ::rintf(x); }
 SNN_FUNCTION double rint(double x) { return ::rint(x); }
+SNN_FUNCTION float fma(float a, float b, float c) { return ::fmaf(a, b, c); }
+SNN_FUNCTION double fma(double a, double b, double c) { return ::fma(a, b, c); }
 #else
+SNN_FUNCTION float exp(float x) { return __builtin_expf(x); }
+SNN_FUNCTION double exp(double x) { return __builtin_exp(x); }
 SNN_FUNCTION float expm1(float x) { return __builtin_expm1f(x); }
 SNN_FUNCTION double expm1(double x) { return __builtin_expm1(x); }
+SNN_FUNCTION float log(float x) { return __builtin_logf(x); }
+SNN_FUNCTION double log(double x) { return __builtin_log(x); }
 SNN_FUNCTION float log1p(float x) { return __builtin_log1pf(x); }
 SNN_FUNCTION double log1p(double x) { return __builtin_log1p(x); }
 SNN_FUNCTION float floor(float x) { return __builtin_floorf(x); }
 SNN_FUNCTION double floor(double x) { return __builtin_floor(x); }
+SNN_FUNCTION float rint(float x) { return __builtin_rintf(x); }
+SNN_FUNCTION double rint(double x) { return __builtin_rint(x); }
 #if defined(__FMA__) || defined(__aarch64__)
 SNN_FUNCTION float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 SNN_FUNCTION double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
@@ -45,8 +64,6 @@ SNN_FUNCTION double fma(double a, double b, double c) { return __builtin_fma(a, 
 SNN_FUNCTION float fma(float a, float b, float c) { return a * b + c; }
 SNN_FUNCTION double fma(double a, double b, double c) { return a * b + c; }
 #endif
-SNN_FUNCTION float rint(float x) { return __builtin_rintf(x); }
-SNN_FUNCTION double rint(double x) { return __builtin_rint(x); }
 #endif
 
 // Written so that a NaN stays a NaN: a comparison with NaN is false and leaves x as it is.
@@ -59,12 +76,15 @@ SNN_FUNCTION S clip(S x, S low, S high) {
 
 // What most neurons share.
 struct Neuron {
-  static constexpr bool kBounded = false;  // true: step holds where is_inside(state[0]), General::step everywhere
+  static constexpr bool kBounded = false;    // true: step holds where is_inside(state[0]), General::step everywhere
+  static constexpr bool kTakesMean = false;  // true: x is the mean of the current over all steps of the call
   template <class S, class Constants>
   static SNN_FUNCTION S parameter(int, S value, const Constants&) {
     return value;
   }
 };
+
+struct NoConstants {};
 
 // --------------------------------------------------------------------------------------------- integrate and fire
 
@@ -79,7 +99,7 @@ struct IF : Neuron {
   using Constants = IFConstants;
 
   template <class S>
-  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>&, long long) {
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>&, const Clock&) {
     S u = state[0] + x;
     S spike = u >= parameter[0] ? parameter[0] : S(0);
     state[0] = u - spike;
@@ -96,7 +116,7 @@ struct IFCounting : Neuron {
   using Constants = IFConstants;
 
   template <class S>
-  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, long long) {
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
     S u = state[0] + x;
     S n = math::floor(u / parameter[0]);
     n = n > S(0) ? n : S(0);
@@ -109,6 +129,43 @@ struct IFCounting : Neuron {
   }
 };
 
+// The neuron of the two-phase schedule: takes the mean current z of all T steps at once and gives the mean of the spikes.
+//   n = clip(floor((z T + v) / threshold), least, T max_spikes),  least = 0 or, signed, -T max_spikes;  y = n threshold / T
+template <bool kSigned>
+struct CountIF : Neuron {
+  static constexpr int kParameters = 2, kStates = 0;
+  template <class S>
+  using Constants = IFConstants;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S*, const S* parameter, const Constants<S>& c, const Clock& clock) {
+    S steps = S(clock.n_steps), most = steps * S(c.max_spikes);
+    S n = math::floor((x * steps + parameter[1]) / parameter[0]);
+    n = math::clip(n, kSigned ? -most : S(0), most);
+    return n * parameter[0] / steps;
+  }
+};
+
+// Few-spike code: T binary digits of the mean current z, the highest first, each a spike of its own height.
+//   at the first step r = z + scale 2^-T / 2;  weight_t = scale 2^-(t+1);  fires where r >= weight;  r -= weight;  y = T weight
+struct FewSpike : Neuron {
+  static constexpr int kParameters = 1, kStates = 2;
+  static constexpr bool kTakesMean = true;
+  template <class S>
+  using Constants = NoConstants;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>&, const Clock& clock) {
+    const bool begins = clock.step == 0;
+    S weight = begins ? parameter[0] * S(0.5) : state[1];
+    S remainder = begins ? x + parameter[0] * S(clock.last_digit) * S(0.5) : state[0];
+    bool fires = remainder >= weight;
+    state[0] = fires ? remainder - weight : remainder;
+    state[1] = weight * S(0.5);
+    return fires ? weight * S(clock.n_steps) : S(0);
+  }
+};
+
 // ------------------------------------------------------------------------------------- leaky integrate and fire
 
 template <class S>
@@ -116,6 +173,8 @@ struct LIFConstants {
   S tau_rc, tau_ref, min_voltage, dt;
   S minus_rate;     // -1 / tau_rc
   double exact_dt;  // amplitude / dt is taken in float64: 1 / 0.001f would be 999.99994
+  S tau_n_rate;     // dt / tau_n, of the adaptation
+  S inc_n;
 };
 
 // nengo.LIF: exact solution between spikes, spike time inside the step, refractory time to the fraction of a step.
@@ -129,7 +188,7 @@ struct LIF : Neuron {
     return S(double(amplitude) / c.exact_dt);
   }
   template <class S>
-  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, long long) {
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
     S voltage = state[0], refractory_time = state[1] - c.dt;
     S delta = math::clip(c.dt - refractory_time, S(0), c.dt);
     voltage -= (x - voltage) * math::expm1(-delta / c.tau_rc);
@@ -156,7 +215,7 @@ struct LIFSmallStep : LIF {
     return !(voltage > S(1));
   }
   template <class S>
-  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, long long) {
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
     const S height = parameter[0];
     S refractory_time = state[1] - c.dt;
     S delta = math::clip(c.dt - refractory_time, S(0), c.dt);
@@ -176,9 +235,234 @@ struct LIFSmallStep : LIF {
   }
 };
 
-// ------------------------------------------------------------------------------- functions of the mean over time
+// nengo.AdaptiveLIF: a LIF neuron whose current an adaptation is taken from.  n += dt / tau_n (inc_n y - n)
+template <class Base>
+struct Adaptive : Base {
+  static constexpr int kStates = 3;
+  using General = Adaptive<LIF>;
 
-struct NoConstants {};
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const LIFConstants<S>& c, const Clock& clock) {
+    S adaptation = state[2];
+    S spike = Base::step(x - adaptation, state, parameter, c, clock);
+    state[2] = adaptation + c.tau_n_rate * (c.inc_n * spike - adaptation);
+    return spike;
+  }
+};
+
+// Firing rates, of the equilibrium at a current that stays:  y = amplitude / (tau_ref + tau_rc log1p(1 / (x - 1)))
+struct LIFRate : Neuron {
+  static constexpr int kParameters = 1, kStates = 0;
+  template <class S>
+  struct Constants {
+    S tau_rc, tau_ref;
+  };
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S*, const S* parameter, const Constants<S>& c, const Clock&) {
+    S j = x - S(1);
+    return j > S(0) ? parameter[0] / (c.tau_ref + c.tau_rc * math::log1p(S(1) / j)) : S(0);
+  }
+};
+
+// The same with a soft threshold, x - 1 replaced by sigma log(1 + exp((x - 1) / sigma)): it has a gradient everywhere.
+struct SoftLIFRate : Neuron {
+  static constexpr int kParameters = 1, kStates = 0;
+  template <class S>
+  struct Constants {
+    S tau_rc, tau_ref, sigma;
+  };
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S*, const S* parameter, const Constants<S>& c, const Clock&) {
+    S js = (x - S(1)) / c.sigma;
+    S z = c.sigma * (js > S(34) ? js : math::log1p(math::exp(js)));  // softplus
+    // far below the threshold z underflows, and log1p(1 / z) is -log z = -js - log sigma
+    S q = js > S(-20) ? math::log1p(S(1) / z) : -js - math::log(c.sigma);
+    return parameter[0] / (c.tau_ref + c.tau_rc * q);
+  }
+};
+
+// ------------------------------------------------------------------------------------------------------ Izhikevich
+
+template <class S>
+struct IzhikevichConstants {
+  S tau_recovery, coupling, reset_voltage, reset_recovery, dt;
+  double exact_dt;
+};
+
+// nengo.Izhikevich; voltage in mV, the equations' time in ms.
+struct Izhikevich : Neuron {
+  static constexpr int kParameters = 1, kStates = 2;
+  template <class S>
+  using Constants = IzhikevichConstants<S>;
+
+  template <class S>
+  static SNN_FUNCTION S parameter(int, S amplitude, const Constants<S>& c) {
+    return S(double(amplitude) / c.exact_dt);
+  }
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
+    const S height = parameter[0];
+    S v = state[0], u = state[1], j = x < S(-30) ? S(-30) : x;
+    v += (S(0.04) * (v * v) + S(5) * v + S(140) - u + j) * S(1000) * c.dt;
+    bool spiked = v >= S(30);
+    v = spiked ? c.reset_voltage : v;
+    u += (c.tau_recovery * (c.coupling * v - u)) * S(1000) * c.dt;
+    S after_spike = u + c.reset_recovery;
+    state[0] = v;
+    state[1] = spiked ? after_spike : u;
+    return spiked ? height : S(0);
+  }
+};
+
+// ------------------------------------------------------------------------------------------- spikes from a rate
+
+template <class S>
+struct RateConstants {
+  S dt;
+  double exact_dt;
+  long long seed;
+};
+
+struct FromRate : Neuron {
+  template <class S>
+  using Constants = RateConstants<S>;
+  template <class S>
+  static SNN_FUNCTION S parameter(int, S amplitude, const Constants<S>& c) {
+    return S(double(amplitude) / c.exact_dt);
+  }
+};
+
+// nengo.RegularSpiking.  v += dt x;  n = floor(v);  y = n amplitude / dt;  v -= n
+struct RegularSpiking : FromRate {
+  static constexpr int kParameters = 1, kStates = 1;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
+    S v = state[0] + c.dt * x;
+    S n = math::floor(v);
+    state[0] = v - n;
+    return parameter[0] * n;
+  }
+};
+
+// Philox 4x32-10 (J. Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011): four random words for a counter
+// and a key. The counter is (neuron, step), so a spike depends on nothing but the seed, the neuron and the step.
+struct Philox {
+  unsigned word[4];
+
+  SNN_FUNCTION Philox(unsigned long long seed, const Clock& clock) {
+    const unsigned long long neuron = static_cast<unsigned long long>(clock.neuron);
+    const unsigned long long step = static_cast<unsigned long long>(clock.step);
+    unsigned c0 = unsigned(neuron), c1 = unsigned(neuron >> 32), c2 = unsigned(step), c3 = unsigned(step >> 32);
+    unsigned k0 = unsigned(seed), k1 = unsigned(seed >> 32);
+    for (int round = 0; round < 10; ++round) {
+      const unsigned long long a = 0xD2511F53ull * c0, b = 0xCD9E8D57ull * c2;
+      c0 = unsigned(b >> 32) ^ c1 ^ k0;
+      c1 = unsigned(b);
+      c2 = unsigned(a >> 32) ^ c3 ^ k1;
+      c3 = unsigned(a);
+      k0 += 0x9E3779B9u;
+      k1 += 0xBB67AE85u;
+    }
+    word[0] = c0;
+    word[1] = c1;
+    word[2] = c2;
+    word[3] = c3;
+  }
+  // In [0, 1), a multiple of 2^-24: the same number in float32 and float64.
+  template <class S>
+  SNN_FUNCTION S uniform(int k) const {
+    return S(int(word[k] >> 8)) * S(1. / 16777216);
+  }
+};
+
+// nengo.StochasticSpiking.  n = floor(dt |x|), and one more with the probability of the rest; y = sign(x) n amplitude / dt
+struct StochasticSpiking : FromRate {
+  static constexpr int kParameters = 1, kStates = 0;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S*, const S* parameter, const Constants<S>& c, const Clock& clock) {
+    const Philox random(static_cast<unsigned long long>(c.seed), clock);
+    S expected = c.dt * (x < S(0) ? -x : x);
+    S n = math::floor(expected), rest = expected - n;
+    n += random.uniform<S>(0) < rest ? S(1) : S(0);
+    return parameter[0] * n * (x < S(0) ? S(-1) : S(1));
+  }
+};
+
+// nengo.PoissonSpiking.  n ~ Poisson(dt |x|), as the sum of four draws with a quarter of the mean each, by inversion.
+// Means above 64 a step count as 64. exp is made of products and sums only, so that every device draws the same.
+struct PoissonSpiking : FromRate {
+  static constexpr int kParameters = 1, kStates = 0;
+  static constexpr int kMost = 64;  // spikes of one draw: beyond 1e-17 in probability
+
+  template <class S>
+  static SNN_FUNCTION S exp_of_minus(S x) {  // 0 <= x <= 16: (exp of -x/32 by its series)^32
+    S e = x * S(1. / 32), t = S(1);
+    for (int k = 8; k >= 1; --k) t = S(1) - e * S(1. / k) * t;
+    for (int k = 0; k < 5; ++k) t *= t;
+    return t;
+  }
+  template <class S>
+  static SNN_FUNCTION S draw(S mean, S uniform) {
+    S p = exp_of_minus(mean), cumulative = p, n = S(0);
+    for (int k = 1; k <= kMost && uniform >= cumulative && p > S(1e-8); ++k) {
+      n += S(1);
+      p = p * mean / S(k);
+      cumulative += p;
+    }
+    return n;
+  }
+  template <class S>
+  static SNN_FUNCTION S step(S x, S*, const S* parameter, const Constants<S>& c, const Clock& clock) {
+    const Philox random(static_cast<unsigned long long>(c.seed), clock);
+    S mean = c.dt * (x < S(0) ? -x : x) * S(0.25), n = S(0);
+    mean = mean > S(16) ? S(16) : mean;
+    for (int k = 0; k < 4; ++k) n += draw(mean, random.uniform<S>(k));
+    n = mean >= S(0) ? n : mean;  // a NaN stays
+    return parameter[0] * n * (x < S(0) ? S(-1) : S(1));
+  }
+};
+
+// ---------------------------------------------------------------------------------------------------------- synapses
+
+template <class S>
+struct FilterConstants {
+  S decay;  // exp(-dt / tau)
+  S mixed;  // dt / tau exp(-dt / tau)
+};
+
+// nengo.Lowpass: 1 / (tau s + 1), the input held over each step.  y = a y + (1 - a) x
+struct Lowpass : Neuron {
+  static constexpr int kParameters = 0, kStates = 1;
+  template <class S>
+  using Constants = FilterConstants<S>;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>& c, const Clock&) {
+    state[0] = c.decay * state[0] + (S(1) - c.decay) * x;
+    return state[0];
+  }
+};
+
+// nengo.Alpha: 1 / (tau s + 1)^2, as two lowpass filters in a row; state 0 is the first, state 1 the second.
+struct Alpha : Neuron {
+  static constexpr int kParameters = 0, kStates = 2;
+  template <class S>
+  using Constants = FilterConstants<S>;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>& c, const Clock&) {
+    S first = state[0], rest = S(1) - c.decay;
+    state[0] = c.decay * first + rest * x;
+    state[1] = c.decay * state[1] + c.mixed * first + (rest - c.mixed) * x;
+    return state[1];
+  }
+};
+
+// ------------------------------------------------------------------------------- functions of the mean over time
 
 // y_t = (x_0 + ... + x_t) / (t + 1)
 struct RunningMean : Neuron {
@@ -187,9 +471,9 @@ struct RunningMean : Neuron {
   using Constants = NoConstants;
 
   template <class S>
-  static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, long long step) {
+  static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock& clock) {
     state[0] += x;
-    return state[0] / S(step + 1);
+    return state[0] / S(clock.step + 1);
   }
 };
 
@@ -200,8 +484,8 @@ struct RunningDifference : Neuron {
   using Constants = NoConstants;
 
   template <class S>
-  static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, long long step) {
-    S total = S(step + 1) * x, difference = total - state[0];
+  static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock& clock) {
+    S total = S(clock.step + 1) * x, difference = total - state[0];
     state[0] = total;
     return difference;
   }
@@ -219,8 +503,8 @@ struct SigmaDelta : Neuron {
   using Constants = SigmaDeltaConstants;
 
   template <class S>
-  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, long long step) {
-    S n = math::rint(S(step + 1) * x / parameter[0]) - state[0];
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock& clock) {
+    S n = math::rint(S(clock.step + 1) * x / parameter[0]) - state[0];
     n = c.max_spikes > 0 ? math::clip(n, S(-c.max_spikes), S(c.max_spikes)) : n;
     state[0] += n;
     return n * parameter[0];

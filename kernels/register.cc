@@ -3,14 +3,26 @@
 #include <cstring>
 #include <vector>
 
+#include "operators/adaptive_lif.h"
+#include "operators/alpha.h"
+#include "operators/count_if.h"
+#include "operators/few_spike.h"
 #include "operators/if.h"
+#include "operators/izhikevich.h"
 #include "operators/lif.h"
+#include "operators/lif_rate.h"
+#include "operators/lowpass.h"
+#include "operators/poisson_spiking.h"
+#include "operators/regular_spiking.h"
 #include "operators/running_difference.h"
 #include "operators/running_mean.h"
 #include "operators/sigma_delta.h"
+#include "operators/soft_lif_rate.h"
+#include "operators/stochastic_spiking.h"
+#include "operators/time_mean.h"
 #include "ort/cpu_device.h"
 #include "ort/temporal_operator.h"
-#include "ort/time_operators.h"
+#include "ort/time_repeat.h"
 #ifdef SNN_CUDA
 #include "ort/cuda_device.h"
 #endif
@@ -33,26 +45,36 @@ void add(Operators& operators) {
 #endif
 }
 
-template <template <class, class> class Op>
-void add_time(Operators& operators) {
-  operators.push_back(new TimeOperator<Op<float, CpuDevice>>);
-  operators.push_back(new TimeOperator<Op<Half, CpuDevice>>);
-  operators.push_back(new TimeOperator<Op<double, CpuDevice>>);
+void add_repeat(Operators& operators) {
+  operators.push_back(new TimeRepeat<float, CpuDevice>);
+  operators.push_back(new TimeRepeat<Half, CpuDevice>);
+  operators.push_back(new TimeRepeat<double, CpuDevice>);
 #ifdef SNN_CUDA
-  operators.push_back(new TimeOperator<Op<float, CudaDevice>>);
-  operators.push_back(new TimeOperator<Op<Half, CudaDevice>>);
+  operators.push_back(new TimeRepeat<float, CudaDevice>);
+  operators.push_back(new TimeRepeat<Half, CudaDevice>);
 #endif
 }
 
 Operators all_operators() {
   Operators operators;
   add<IFOperator>(operators);
+  add<CountIFOperator>(operators);
+  add<FewSpikeOperator>(operators);
   add<LIFOperator>(operators);
+  add<AdaptiveLIFOperator>(operators);
+  add<LIFRateOperator>(operators);
+  add<SoftLIFRateOperator>(operators);
+  add<IzhikevichOperator>(operators);
+  add<RegularSpikingOperator>(operators);
+  add<StochasticSpikingOperator>(operators);
+  add<PoissonSpikingOperator>(operators);
+  add<LowpassOperator>(operators);
+  add<AlphaOperator>(operators);
+  add<SigmaDeltaOperator>(operators);
   add<RunningMeanOperator>(operators);
   add<RunningDifferenceOperator>(operators);
-  add<SigmaDeltaOperator>(operators);
-  add_time<TimeRepeat>(operators);
-  add_time<TimeMean>(operators);
+  add<TimeMeanOperator>(operators);
+  add_repeat(operators);
   return operators;
 }
 

@@ -5,12 +5,12 @@
 namespace onnx_snn {
 
 constexpr int kMaxRank = 8;  // axes of [B, ...] longer than 1
-constexpr int kMaxParameters = 1;
+constexpr int kMaxParameters = 2;
 constexpr int kMaxStates = 3;
 
 // A parameter or an initial state, read with NumPy's broadcasting against the neurons' shape [B, ...].
 struct Operand {
-  const void* data;
+  const void* data;          // null: zero for all neurons
   int64_t stride[kMaxRank];  // in elements; 0 along axes where the operand is repeated
   bool uniform;              // one value serves all neurons
 };
@@ -18,9 +18,11 @@ struct Operand {
 struct TemporalCall {
   const void* current;   // [T, B, ...], or [B, ...] held for all steps
   int64_t current_step;  // elements from one time step of `current` to the next: the number of neurons, or 0
-  void* output;          // [T, B, ...]
-  int64_t n_steps;
-  int64_t n_neurons;  // B * ...
+  void* output;          // [T, B, ...], or [B, ...], which every step overwrites
+  int64_t output_step;   // elements from one time step of `output` to the next: the number of neurons, or 0
+  int64_t n_steps;       // T: how often a neuron steps
+  int64_t duration;      // what Clock::n_steps says: T, also for an operator that steps once for all of them
+  int64_t n_neurons;     // B * ...
   int rank;
   int64_t dims[kMaxRank];  // of [B, ...], without the axes of length 1
   Operand parameter[kMaxParameters];
@@ -28,6 +30,8 @@ struct TemporalCall {
   void* final_state[kMaxStates];  // [B, ...] each; null where nobody asked for it
   const int64_t* first_step;      // steps done by earlier chunks of the same run; null: the operator does not count
   int64_t* last_step;             // first_step + n_steps goes here; null where nobody asked for it
+  const int64_t* first_sample;    // samples in earlier batches of the same run; null: the operator does not care
+  int64_t neurons_per_sample;
 };
 
 }  // namespace onnx_snn

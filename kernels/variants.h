@@ -3,15 +3,28 @@
 #pragma once
 #include "neurons.h"
 
-//      name               struct in neurons.h
-#define SNN_VARIANTS(X)                      \
-  X(IF, ::onnx_snn::IF)                      \
-  X(IFBurst, ::onnx_snn::IFCounting<false>)  \
-  X(IFSigned, ::onnx_snn::IFCounting<true>)  \
-  X(LIF, ::onnx_snn::LIF)                    \
-  X(LIFSmallStep, ::onnx_snn::LIFSmallStep)  \
-  X(RunningMean, ::onnx_snn::RunningMean)    \
-  X(RunningDifference, ::onnx_snn::RunningDifference) \
+//      name                 struct in neurons.h
+#define SNN_VARIANTS(X)                                            \
+  X(IF, ::onnx_snn::IF)                                            \
+  X(IFBurst, ::onnx_snn::IFCounting<false>)                        \
+  X(IFSigned, ::onnx_snn::IFCounting<true>)                        \
+  X(CountIF, ::onnx_snn::CountIF<false>)                           \
+  X(CountIFSigned, ::onnx_snn::CountIF<true>)                      \
+  X(FewSpike, ::onnx_snn::FewSpike)                                \
+  X(LIF, ::onnx_snn::LIF)                                          \
+  X(LIFSmallStep, ::onnx_snn::LIFSmallStep)                        \
+  X(AdaptiveLIF, ::onnx_snn::Adaptive<::onnx_snn::LIF>)            \
+  X(AdaptiveLIFSmallStep, ::onnx_snn::Adaptive<::onnx_snn::LIFSmallStep>) \
+  X(LIFRate, ::onnx_snn::LIFRate)                                  \
+  X(SoftLIFRate, ::onnx_snn::SoftLIFRate)                          \
+  X(Izhikevich, ::onnx_snn::Izhikevich)                            \
+  X(RegularSpiking, ::onnx_snn::RegularSpiking)                    \
+  X(StochasticSpiking, ::onnx_snn::StochasticSpiking)              \
+  X(PoissonSpiking, ::onnx_snn::PoissonSpiking)                    \
+  X(Lowpass, ::onnx_snn::Lowpass)                                  \
+  X(Alpha, ::onnx_snn::Alpha)                                      \
+  X(RunningMean, ::onnx_snn::RunningMean)                          \
+  X(RunningDifference, ::onnx_snn::RunningDifference)              \
   X(SigmaDelta, ::onnx_snn::SigmaDelta)
 
 namespace onnx_snn {

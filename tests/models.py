@@ -92,3 +92,35 @@ def samples(model: onnx.ModelProto, count: int = 64, seed: int = 1) -> np.ndarra
 def save(model: onnx.ModelProto, path) -> str:
     onnx.save(model, path)
     return str(path)
+
+
+def batchnorm_net() -> onnx.ModelProto:
+    """BatchNormalization behind activations, in images and in vectors, LogSoftmax at the end; fixed batch of 1."""
+    rng = np.random.default_rng(3)
+    sizes = {"1": 4, "2": 6, "3": 10}
+    scales = {f"{kind}{i}": rng.uniform(0.5, 1.5, n) for i, n in sizes.items() for kind in "GV"}
+    return text_model(
+        """
+        batchnorm_net (float[1,1,8,8] x) => (float[1,5] y)
+        <float[4,1,3,3] W1, float[4] G1, float[4] B1, float[4] M1, float[4] V1, float[6,4,3,3] W2, float[6] G2,
+         float[6] B2, float[6] M2, float[6] V2, float[96,10] W3, float[10] C3, float[10] G3, float[10] B3,
+         float[10] M3, float[10] V3, float[10,5] W4, int64[2] S>
+        {
+          c1 = Conv(x, W1)
+          a1 = Relu(c1)
+          n1 = BatchNormalization(a1, G1, B1, M1, V1)
+          c2 = Conv(n1, W2)
+          n2 = BatchNormalization(c2, G2, B2, M2, V2)
+          a2 = Relu(n2)
+          f = Reshape(a2, S)
+          g3 = Gemm(f, W3, C3)
+          a3 = Relu(g3)
+          n3 = BatchNormalization(a3, G3, B3, M3, V3)
+          h = MatMul(n3, W4)
+          y = LogSoftmax<axis = 1>(h)
+        }
+        """,
+        scale=0.3,
+        S=np.asarray([1, 96]),
+        **scales,
+    )

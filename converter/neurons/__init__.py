@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.neurons._neuron import Neuron, Placed, neuron_node, operand, set_constant, set_operand
+from converter.neurons._neuron import Neuron, Placed
 from converter.neurons.if_ import IFNeuron
 from converter.neurons.lif import LIFNeuron
 from converter.neurons.sigma_delta import SigmaDeltaNeuron
@@ -13,8 +13,4 @@ __all__ = [
     "Neuron",
     "Placed",
     "SigmaDeltaNeuron",
-    "neuron_node",
-    "operand",
-    "set_constant",
-    "set_operand",
 ]

@@ -7,12 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import numpy as np
 import onnx_ir as ir
 
-from converter.graph import constant
 from converter.rules import Site
-from snn_ops.ops import DOMAIN, OPERATORS, OPSET_VERSION
 
 
 @dataclass(frozen=True)
@@ -44,65 +41,6 @@ class Neuron(ABC):
     @abstractmethod
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
         """Puts the neuron where the activation is; its numbers are placeholders until they are calibrated."""
-
-
-def neuron_node(
-    graph: ir.Graph,
-    op_type: str,
-    name: str,
-    x: ir.Value,
-    n_steps: ir.Value,
-    operands: Mapping[str, np.ndarray],
-    attributes: Mapping[str, float | int] | None = None,
-) -> ir.Node:
-    """A node of one of our operators, as the format wants it: every input passed, every attribute written, every output
-    listed; final states nobody asked for have an empty name.
-
-    Args:
-        graph: receives the operands as initialisers `NAME_OPERAND`.
-        op_type: the operator.
-        name: the node's and its output's.
-        x: the first input.
-        n_steps: the number of steps.
-        operands: parameters and initial states by their names in the operator's signature; a state left out is 0.
-        attributes: those that differ from the operator's defaults.
-    """
-    operator = OPERATORS[op_type]
-    element = np.dtype(np.float64 if x.dtype == ir.DataType.DOUBLE else np.float32)
-    inputs: list[ir.Value | None] = [x, n_steps]
-    for operand in operator.inputs[2:]:
-        dtype = np.dtype(np.int64) if operand.type == "tensor(int64)" else element
-        value = np.asarray(operands.get(operand.name, 0), dtype)
-        inputs.append(constant(graph, f"{name}_{operand.name}", value))
-    return ir.node(
-        op_type,
-        inputs,
-        {**operator.defaults, **(attributes or {})},
-        domain=DOMAIN,
-        version=OPSET_VERSION,
-        outputs=[ir.Value(name=f"{name}_{op_type}", type=x.type), *(ir.Value(name="") for _ in operator.outputs[1:])],
-        name=name,
-    )
-
-
-def operand(node: ir.Node, name: str) -> ir.Value:
-    """A node's input by its name in the operator's signature."""
-    index = [tensor.name for tensor in OPERATORS[node.op_type].inputs].index(name)
-    value = node.inputs[index]
-    assert value is not None
-    return value
-
-
-def set_operand(node: ir.Node, name: str, array: np.ndarray) -> None:
-    """Gives a parameter or an initial state of a neuron node its numbers."""
-    set_constant(operand(node, name), array)
-
-
-def set_constant(value: ir.Value, array: np.ndarray) -> None:
-    """Replaces an initialiser's numbers."""
-    assert value.dtype is not None
-    value.const_value = ir.tensor(np.asarray(array, value.dtype.numpy()), name=value.name)
-    value.shape = ir.Shape(array.shape)
 
 
 def take_over(graph: ir.Graph, site: Site, new: list[ir.Node], result: ir.Value, *, keep_activation: bool) -> None:

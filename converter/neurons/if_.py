@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.neurons._neuron import Neuron, Placed, neuron_node, take_over
+from converter.graph import operator_node
+from converter.neurons._neuron import Neuron, Placed, take_over
 from converter.rules import Site
 
 
@@ -16,6 +17,6 @@ class IFNeuron(Neuron):
 
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
         """Relu(x) -> IF(x)."""
-        node = neuron_node(graph, self.op_type, site.name, site.x, n_steps, {})
+        node = operator_node(graph, self.op_type, site.name, site.x, n_steps)
         take_over(graph, site, [node], node.outputs[0], keep_activation=False)
         return Placed(node, site.x)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph import constant
-from converter.neurons._neuron import Neuron, Placed, neuron_node, take_over
+from converter.graph import constant, operator_node
+from converter.neurons._neuron import Neuron, Placed, take_over
 from converter.rules import Site
 
 
@@ -41,7 +41,7 @@ class LIFNeuron(Neuron):
         constants = {name: constant(graph, f"{site.name}_{name}", zero) for name in names}
         scaled = _node("Mul", site.x, constants["gain"], f"{site.name}_scaled")
         current = _node("Add", scaled.outputs[0], constants["bias"], f"{site.name}_current")
-        neuron = neuron_node(graph, self.op_type, site.name, current.outputs[0], n_steps, {}, self.attributes)
+        neuron = operator_node(graph, self.op_type, site.name, current.outputs[0], n_steps, attributes=self.attributes)
         new = [scaled, current, neuron]
         if "offset" in constants:
             new.append(_node("Add", neuron.outputs[0], constants["offset"], f"{site.name}_shifted"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.neurons._neuron import Neuron, Placed, neuron_node, take_over
+from converter.graph import operator_node
+from converter.neurons._neuron import Neuron, Placed, take_over
 from converter.rules import Site
 
 
@@ -16,7 +17,7 @@ class SigmaDeltaNeuron(Neuron):
 
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
         """f(x) -> SigmaDelta(f(x)); the pass for analog islands puts RunningMean in front of f."""
-        node = neuron_node(graph, self.op_type, site.name, site.y, n_steps, {})
+        node = operator_node(graph, self.op_type, site.name, site.y, n_steps)
         take_over(graph, site, [node], node.outputs[0], keep_activation=True)
         site.nodes[-1].name = f"{site.name}_function"
         return Placed(node, site.x)

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
 
-from converter.graph import constant
+from converter.graph import operator_node
 from converter.passes.regions import Regions, find_regions, runs_through_time
-from snn_ops.ops import DOMAIN, OPERATORS, OPSET_VERSION
+from snn_ops.ops import DOMAIN
 
 TAKES_MEAN = frozenset({"SigmaDelta"})
 """Operators whose input is a target, a function of the running mean, not a current."""
@@ -79,23 +78,8 @@ class AnalogIslandsPass(ir.passes.InPlacePass):
     def _insert(self, graph: ir.Graph, op_type: str, value: ir.Value) -> ir.Value:
         key = op_type, value
         if key not in self._made:
-            name = f"{value.name}_{'running_mean' if op_type == 'RunningMean' else 'running_difference'}"
-            state = OPERATORS[op_type].inputs[2].name
-            element = np.float64 if value.dtype == ir.DataType.DOUBLE else np.float32
-            node = ir.node(
-                op_type,
-                [
-                    value,
-                    self._n_steps,
-                    constant(graph, f"{name}_{state}", np.zeros((), element)),
-                    constant(graph, f"{name}_step", np.zeros((), np.int64)),
-                ],
-                {"constant_current": 0},
-                domain=DOMAIN,
-                version=OPSET_VERSION,
-                outputs=[ir.Value(name=name, type=value.type), ir.Value(name=""), ir.Value(name="")],
-                name=name,
-            )
+            node = operator_node(graph, op_type, str(value.name), value, self._n_steps)
+            node.name = node.outputs[0].name
             producer = value.producer()
             assert producer is not None
             graph.insert_after(producer, node)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from converter.graph import operator_node
 from converter.passes.batch_axis import BatchAxes
 from converter.passes.free_batch import BATCH
 from converter.passes.regions import find_regions, runs_through_time
-from snn_ops.ops import DOMAIN, OPSET_VERSION
 
 TIME_BATCH = "time_batch"
 """The symbol of the merged axis, T*B."""
@@ -63,15 +63,8 @@ class PlaceTimePass(ir.passes.InPlacePass):
     def _insert(self, graph: ir.Graph, op_type: str, value: ir.Value) -> ir.Value:
         key = op_type, value
         if key not in self._made:
-            name = f"{value.name}_{'repeated' if op_type == 'TimeRepeat' else 'mean'}"
-            node = ir.node(
-                op_type,
-                [value, self._n_steps],
-                domain=DOMAIN,
-                version=OPSET_VERSION,
-                outputs=[ir.Value(name=name, type=value.type)],
-                name=name,
-            )
+            node = operator_node(graph, op_type, str(value.name), value, self._n_steps)
+            node.name = node.outputs[0].name
             producer = value.producer()
             if producer is None:
                 graph.insert_before(graph[0], node)

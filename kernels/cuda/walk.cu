@@ -20,6 +20,7 @@ __device__ __forceinline__ void store(float value, __half* out) { *out = __float
 
 __device__ __forceinline__ float read(const Operand& operand, const TemporalCall& call, int64_t neuron) {
   const float* data = static_cast<const float*>(operand.data);
+  if (!data) return 0;
   if (operand.uniform) return data[0];
   int64_t offset = 0;
   for (int axis = call.rank - 1; axis >= 0; --axis) {
@@ -32,33 +33,46 @@ __device__ __forceinline__ float read(const Operand& operand, const TemporalCall
 // A step of a bounded neuron whose initial state lies outside its domain is one of the general equation.
 template <class Neuron>
 __device__ __forceinline__ float first_step(float x, float* state, const float* parameter,
-                                            const typename Neuron::template Constants<float>& constants, int64_t step) {
+                                            const typename Neuron::template Constants<float>& constants, const Clock& clock) {
   if constexpr (Neuron::kBounded)
-    if (!Neuron::is_inside(state[0])) return Neuron::General::step(x, state, parameter, constants, step);
-  return Neuron::step(x, state, parameter, constants, step);
+    if (!Neuron::is_inside(state[0])) return Neuron::General::step(x, state, parameter, constants, clock);
+  return Neuron::step(x, state, parameter, constants, clock);
 }
 
 template <class Neuron, class T>
 __global__ void walk(const TemporalCall call, const typename Neuron::template Constants<float> constants) {
   const int64_t neuron = int64_t(blockIdx.x) * kThreads + threadIdx.x;
   if (neuron >= call.n_neurons) return;
-  float state[Neuron::kStates], parameter[Neuron::kParameters ? Neuron::kParameters : 1];
+  float state[Neuron::kStates ? Neuron::kStates : 1], parameter[Neuron::kParameters ? Neuron::kParameters : 1];
   for (int k = 0; k < Neuron::kStates; ++k) state[k] = read(call.state[k], call, neuron);
   for (int k = 0; k < Neuron::kParameters; ++k)
     parameter[k] = Neuron::parameter(k, read(call.parameter[k], call, neuron), constants);
-  const int64_t first = call.first_step ? *call.first_step : 0;
+  const int64_t first_neuron = call.first_sample ? *call.first_sample * call.neurons_per_sample : 0;
+  Clock clock{call.first_step ? *call.first_step : 0, call.duration, first_neuron + neuron, 1};
+  for (int64_t t = 0; t < call.duration && clock.last_digit > 0; ++t) clock.last_digit *= 0.5f;
   const T* current = static_cast<const T*>(call.current) + neuron;
   T* output = static_cast<T*>(call.output) + neuron;
-  store(first_step<Neuron>(to_float(current[0]), state, parameter, constants, first), output);
-  for (int64_t t = 1; t < call.n_steps; t += kAhead) {
-    float x[kAhead];
+  if constexpr (Neuron::kTakesMean) {
+    float mean = 0;
+    for (int64_t t = 0; t < call.n_steps; ++t) mean += to_float(current[t * call.current_step]);
+    mean /= float(call.n_steps);
+    for (int64_t t = 0; t < call.n_steps; ++t, ++clock.step)
+      store(Neuron::step(mean, state, parameter, constants, clock), output + t * call.output_step);
+  } else {
+    store(first_step<Neuron>(to_float(current[0]), state, parameter, constants, clock), output);
+    ++clock.step;
+    for (int64_t t = 1; t < call.n_steps; t += kAhead) {
+      float x[kAhead];
 #pragma unroll
-    for (int k = 0; k < kAhead; ++k)
-      if (t + k < call.n_steps) x[k] = to_float(current[(t + k) * call.current_step]);
+      for (int k = 0; k < kAhead; ++k)
+        if (t + k < call.n_steps) x[k] = to_float(current[(t + k) * call.current_step]);
 #pragma unroll
-    for (int k = 0; k < kAhead; ++k)
-      if (t + k < call.n_steps)
-        store(Neuron::step(x[k], state, parameter, constants, first + t + k), output + (t + k) * call.n_neurons);
+      for (int k = 0; k < kAhead; ++k)
+        if (t + k < call.n_steps) {
+          store(Neuron::step(x[k], state, parameter, constants, clock), output + (t + k) * call.output_step);
+          ++clock.step;
+        }
+    }
   }
   for (int k = 0; k < Neuron::kStates; ++k)
     if (call.final_state[k]) static_cast<float*>(call.final_state[k])[neuron] = state[k];
@@ -72,16 +86,6 @@ __global__ void repeat(const T* x, T* y, int64_t n_steps, int64_t n) {
   if (i >= n) return;
   const T value = x[i];
   for (int64_t t = 0; t < n_steps; ++t) y[t * n + i] = value;
-}
-
-template <class T>
-__global__ void mean(const T* x, T* y, int64_t n_steps, int64_t n) {
-  const int64_t i = int64_t(blockIdx.x) * kThreads + threadIdx.x;
-  if (i >= n) return;
-  float sum = 0;
-#pragma unroll 4
-  for (int64_t t = 0; t < n_steps; ++t) sum += to_float(x[t * n + i]);
-  store(sum / float(n_steps), y + i);
 }
 
 unsigned blocks(int64_t n) { return unsigned((n + kThreads - 1) / kThreads); }
@@ -125,15 +129,6 @@ const char* cuda_repeat(Element element, const void* x, void* y, int64_t n_steps
     repeat<<<blocks(n), kThreads, 0, stream>>>(static_cast<const __half*>(x), static_cast<__half*>(y), n_steps, n);
   else
     repeat<<<blocks(n), kThreads, 0, stream>>>(static_cast<const float*>(x), static_cast<float*>(y), n_steps, n);
-  return launch_error();
-}
-
-const char* cuda_mean(Element element, const void* x, void* y, int64_t n_steps, int64_t n, void* raw_stream) {
-  const auto stream = static_cast<cudaStream_t>(raw_stream);
-  if (element == Element::kFloat16)
-    mean<<<blocks(n), kThreads, 0, stream>>>(static_cast<const __half*>(x), static_cast<__half*>(y), n_steps, n);
-  else
-    mean<<<blocks(n), kThreads, 0, stream>>>(static_cast<const float*>(x), static_cast<float*>(y), n_steps, n);
   return launch_error();
 }
 

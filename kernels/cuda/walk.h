@@ -15,6 +15,4 @@ const char* cuda_count_steps(const TemporalCall& call, void* stream);
 
 const char* cuda_repeat(Element element, const void* x, void* y, int64_t n_steps, int64_t n, void* stream);
 
-const char* cuda_mean(Element element, const void* x, void* y, int64_t n_steps, int64_t n, void* stream);
-
 }  // namespace onnx_snn

@@ -1,17 +1,12 @@
 #pragma once
-#include <array>
-
-#include "ort/attributes.h"
-#include "temporal.h"
-#include "variants.h"
+#include "operators/operator.h"
 
 namespace onnx_snn {
 
-struct IFOperator {
+struct IFOperator : OperatorDescription {
   static constexpr const char* kName = "IF";
   static constexpr std::array kParameters{"threshold"};
   static constexpr std::array kStates{"voltage", "net_count"};
-  static constexpr bool kCountsSteps = false;
 
   int64_t max_spikes;
   bool is_signed;

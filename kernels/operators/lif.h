@@ -1,17 +1,12 @@
 #pragma once
-#include <array>
-
-#include "ort/attributes.h"
-#include "temporal.h"
-#include "variants.h"
+#include "operators/operator.h"
 
 namespace onnx_snn {
 
-struct LIFOperator {
+struct LIFOperator : OperatorDescription {
   static constexpr const char* kName = "LIF";
   static constexpr std::array kParameters{"amplitude"};
   static constexpr std::array kStates{"voltage", "refractory_time"};
-  static constexpr bool kCountsSteps = false;
 
   double tau_rc, tau_ref, min_voltage, dt;
 
@@ -25,10 +20,13 @@ struct LIFOperator {
 
   template <class S>
   LIFConstants<S> constants() const {
-    return {S(tau_rc), S(tau_ref), S(min_voltage), S(dt), S(-1 / tau_rc), dt};
+    return {S(tau_rc), S(tau_ref), S(min_voltage), S(dt), S(-1 / tau_rc), dt, S(0), S(0)};
+  }
+  bool has_small_step(Element element) const {
+    return element != Element::kFloat64 && dt / tau_rc <= LIFSmallStep::kLargestStep;
   }
   Variant variant(const TemporalCall&, Element element) const {
-    return element != Element::kFloat64 && dt / tau_rc <= LIFSmallStep::kLargestStep ? Variant::LIFSmallStep : Variant::LIF;
+    return has_small_step(element) ? Variant::LIFSmallStep : Variant::LIF;
   }
 };
 

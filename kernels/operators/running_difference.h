@@ -1,15 +1,11 @@
 #pragma once
-#include <array>
-
-#include "ort/attributes.h"
-#include "temporal.h"
-#include "variants.h"
+#include "operators/operator.h"
 
 namespace onnx_snn {
 
-struct RunningDifferenceOperator {
+struct RunningDifferenceOperator : OperatorDescription {
   static constexpr const char* kName = "RunningDifference";
-  static constexpr std::array<const char*, 0> kParameters{};
+  static constexpr const char* kInput = "x";
   static constexpr std::array kStates{"total"};
   static constexpr bool kCountsSteps = true;
 

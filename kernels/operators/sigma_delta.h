@@ -1,14 +1,11 @@
 #pragma once
-#include <array>
-
-#include "ort/attributes.h"
-#include "temporal.h"
-#include "variants.h"
+#include "operators/operator.h"
 
 namespace onnx_snn {
 
-struct SigmaDeltaOperator {
+struct SigmaDeltaOperator : OperatorDescription {
   static constexpr const char* kName = "SigmaDelta";
+  static constexpr const char* kInput = "target";
   static constexpr std::array kParameters{"threshold"};
   static constexpr std::array kStates{"net_count"};
   static constexpr bool kCountsSteps = true;

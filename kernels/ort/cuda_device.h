@@ -20,10 +20,6 @@ struct CudaDevice {
   static void repeat(const T* x, T* y, int64_t n_steps, int64_t n, const Ort::KernelContext& context) {
     check(cuda_repeat(Precision<T>::kElement, x, y, n_steps, n, context.GetGPUComputeStream()));
   }
-  template <class T>
-  static void mean(const T* x, T* y, int64_t n_steps, int64_t n, const Ort::KernelContext& context) {
-    check(cuda_mean(Precision<T>::kElement, x, y, n_steps, n, context.GetGPUComputeStream()));
-  }
 
  private:
   static void check(const char* error) {

@@ -1,10 +1,11 @@
-// The ONNX Runtime side of every operator that takes a current through time: reads shapes and operands, checks them, and
-// hands a TemporalCall to the device. Inputs:  current, n_steps, parameters..., states..., (step)
-//                                  Outputs: output, states... after the last step, (step)
+// The ONNX Runtime side of every operator with a neuron's equation: reads shapes and operands, checks them, and hands a
+// TemporalCall to the device. Inputs:  current, (n_steps), parameters..., states..., (step), (first_sample)
+//                             Outputs: output, states... after the last step, (step)
 // Parameters and states have the arithmetic type: float32, also where the current is float16; or float64.
 #pragma once
 #include <utility>
 
+#include "operators/operator.h"
 #include "ort/api.h"
 #include "ort/attributes.h"
 #include "ort/precision.h"
@@ -39,7 +40,7 @@ class TemporalKernel {
   explicit TemporalKernel(const OrtKernelInfo* info)
       : op_(Attributes(info, Op::kName)),
         constants_(op_.template constants<S>()),
-        constant_current_(Attributes(info, Op::kName).flag("constant_current")) {}
+        constant_current_(Op::kTime == Time::kSteps && Attributes(info, Op::kName).flag("constant_current")) {}
 
   OrtStatusPtr ComputeV2(OrtKernelContext* context) noexcept {
     return guarded([&] { compute(Ort::KernelContext(context)); });
@@ -48,47 +49,59 @@ class TemporalKernel {
  private:
   using S = typename Precision<T>::Arithmetic;
   static constexpr size_t kParameters = Op::kParameters.size(), kStates = Op::kStates.size();
+  static constexpr bool kThroughTime = Op::kTime == Time::kSteps || Op::kTime == Time::kLast;
   static_assert(kParameters <= kMaxParameters && kStates <= kMaxStates);
 
   void compute(const Ort::KernelContext& context) {
     TemporalCall call{};
-    const auto current = context.GetInput(0);
-    Dims shape = current.GetTensorTypeAndShapeInfo().GetShape();
-    call.n_steps = read_n_steps(Op::kName, context.GetInput(1));
-    const int64_t batch = read_batch(Op::kName, "current", shape, constant_current_ ? 1 : call.n_steps);
+    size_t input = 0, output = 0;
+    const auto current = context.GetInput(input++);
+    const Dims shape = current.GetTensorTypeAndShapeInfo().GetShape();
+    call.duration = Op::kTime == Time::kNone ? 1 : read_n_steps(Op::kName, context.GetInput(input++));
+    call.n_steps = kThroughTime ? call.duration : 1;
     Dims neurons = shape;
-    neurons[0] = batch;
-    shape[0] = batch * call.n_steps;
+    if (kThroughTime) neurons[0] = read_batch(Op::kName, Op::kInput, shape, constant_current_ ? 1 : call.n_steps);
+    Dims result = neurons;
+    if (Op::kTime == Time::kSteps) result[0] *= call.n_steps;
     for (int64_t length : neurons)
       if (length != 1) {
-        if (call.rank == kMaxRank) fail(std::string(Op::kName) + ": current has more than " + std::to_string(kMaxRank) + " axes");
+        if (call.rank == kMaxRank)
+          fail(std::string(Op::kName) + ": " + Op::kInput + " has more than " + std::to_string(kMaxRank) + " axes");
         call.dims[call.rank++] = length;
       }
     call.n_neurons = element_count(neurons);
+    call.neurons_per_sample = element_count(neurons, 1);
     call.current = current.GetTensorRawData();
     call.current_step = constant_current_ ? 0 : call.n_neurons;
-    call.output = context.GetOutput(0, shape).GetTensorMutableRawData();
+    call.output = context.GetOutput(output++, result).GetTensorMutableRawData();
+    call.output_step = Op::kTime == Time::kLast ? 0 : call.n_neurons;
 
-    size_t input = 2, output = 1;
-    for (size_t k = 0; k < kParameters; ++k) call.parameter[k] = operand(Op::kParameters[k], context.GetInput(input++), neurons);
+    for (size_t k = 0; k < kParameters; ++k)
+      call.parameter[k] = operand(Op::kParameters[k], context.GetInput(input++), neurons);
     for (size_t k = 0; k < kStates; ++k, ++output) {
       call.state[k] = operand(Op::kStates[k], context.GetInput(input++), neurons);
       if (output < context.GetOutputCount())
         if (auto state = context.GetOutput(output, neurons)) call.final_state[k] = state.GetTensorMutableRawData();
     }
     if (Op::kCountsSteps) {
-      const auto step = context.GetInput(input);
-      if (step.GetTensorTypeAndShapeInfo().GetElementCount() != 1) fail(std::string(Op::kName) + ": step must be one number");
-      call.first_step = step.GetTensorData<int64_t>();
+      call.first_step = read_number("step", context.GetInput(input++));
       if (output < context.GetOutputCount())
-        if (auto last = context.GetOutput(output, Dims{})) call.last_step = last.GetTensorMutableData<int64_t>();
+        if (auto last = context.GetOutput(output, Dims{})) call.last_step = last.template GetTensorMutableData<int64_t>();
     }
-    if (call.n_neurons) Device::run(op_.variant(call, Precision<T>::kElement), Precision<T>::kElement, call, &constants_, context);
+    if (Op::kCountsSamples) call.first_sample = read_number("first_sample", context.GetInput(input++));
+    const Element element = Precision<T>::kElement;
+    if (call.n_neurons) Device::run(op_.variant(call, element), element, call, &constants_, context);
     Device::finish(call, context);
   }
 
   static Operand operand(const char* name, const Ort::ConstValue& value, const Dims& neurons) {
     return broadcast(Op::kName, name, value.GetTensorRawData(), value.GetTensorTypeAndShapeInfo().GetShape(), neurons);
+  }
+  // On a GPU the number itself stays on the device.
+  static const int64_t* read_number(const char* name, const Ort::ConstValue& value) {
+    if (value.GetTensorTypeAndShapeInfo().GetElementCount() != 1)
+      fail(std::string(Op::kName) + ": " + name + " must be one number");
+    return value.GetTensorData<int64_t>();
   }
 
   Op op_;
@@ -98,7 +111,9 @@ class TemporalKernel {
 
 template <class Op, class T, class Device>
 struct TemporalOperator : Ort::CustomOpBase<TemporalOperator<Op, T, Device>, TemporalKernel<Op, T, Device>, true> {
-  static constexpr size_t kInputs = 2 + Op::kParameters.size() + Op::kStates.size() + Op::kCountsSteps;
+  static constexpr size_t kFirstOperand = Op::kTime == Time::kNone ? 1 : 2;
+  static constexpr size_t kFirstNumber = kFirstOperand + Op::kParameters.size() + Op::kStates.size();
+  static constexpr size_t kInputs = kFirstNumber + Op::kCountsSteps + Op::kCountsSamples;
   static constexpr size_t kOutputs = 1 + Op::kStates.size() + Op::kCountsSteps;
 
   TemporalOperator() { OrtCustomOp::InferOutputShapeFn = infer_shapes; }
@@ -111,12 +126,15 @@ struct TemporalOperator : Ort::CustomOpBase<TemporalOperator<Op, T, Device>, Tem
   size_t GetInputTypeCount() const { return kInputs; }
   size_t GetOutputTypeCount() const { return kOutputs; }
   ONNXTensorElementDataType GetInputType(size_t i) const {
-    return i == 1 || (Op::kCountsSteps && i == kInputs - 1) ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 : element(i);
+    const bool is_n_steps = kFirstOperand == 2 && i == 1;
+    return is_n_steps || i >= kFirstNumber ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 : element(i);
   }
   ONNXTensorElementDataType GetOutputType(size_t i) const {
     return Op::kCountsSteps && i == kOutputs - 1 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 : element(i);
   }
-  OrtMemType GetInputMemoryType(size_t i) const { return i == 1 ? OrtMemTypeCPUInput : OrtMemTypeDefault; }
+  OrtMemType GetInputMemoryType(size_t i) const {
+    return kFirstOperand == 2 && i == 1 ? OrtMemTypeCPUInput : OrtMemTypeDefault;
+  }
   OrtCustomOpInputOutputCharacteristic GetOutputCharacteristic(size_t i) const {
     return i ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
   }
@@ -128,15 +146,19 @@ struct TemporalOperator : Ort::CustomOpBase<TemporalOperator<Op, T, Device>, Tem
   static OrtStatusPtr ORT_API_CALL infer_shapes(const OrtCustomOp*, OrtShapeInferContext* context) noexcept {
     ShapeInference shapes(context);
     const auto current = shapes.input(0);
-    if (!current.known || current.dims.empty()) return nullptr;
-    const bool constant = shapes.integer("constant_current", 0) == 1;
-    if (auto status = shapes.set_output(0, constant ? current.with_unknown_first_axis() : current)) return status;
+    if (!current.known) return nullptr;
+    if (Op::kTime == Time::kAtOnce || Op::kTime == Time::kNone) return shapes.set_output(0, current);
+    if (current.dims.empty()) return nullptr;
+    const bool constant = Op::kTime == Time::kSteps && shapes.integer("constant_current", 0) == 1;
+    const bool keeps_first_axis = Op::kTime == Time::kSteps && !constant;
+    if (auto status = shapes.set_output(0, keeps_first_axis ? current : current.with_unknown_first_axis())) return status;
     if (runtime_minor_version() < 28) return nullptr;  // naming an output that the node leaves out aborts the process
     // One inference function serves all types of an operator: T is only the type that was registered first.
     auto state = constant ? current : current.with_unknown_first_axis();
     if (state.element == Precision<Half>::kOnnx) state.element = Precision<float>::kOnnx;
     for (size_t k = 0; k < Op::kStates.size(); ++k) shapes.set_optional_output(1 + k, state);
-    if (Op::kCountsSteps) shapes.set_optional_output(kOutputs - 1, InferredShape::scalar(ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64));
+    if (Op::kCountsSteps)
+      shapes.set_optional_output(kOutputs - 1, InferredShape::scalar(ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64));
     return nullptr;
   }
 };

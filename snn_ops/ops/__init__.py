@@ -8,7 +8,26 @@ from __future__ import annotations
 
 import onnx.defs
 
-from snn_ops.ops import if_, lif, running_difference, running_mean, sigma_delta, time_mean, time_repeat
+from snn_ops.ops import (
+    adaptive_lif,
+    alpha,
+    count_if,
+    few_spike,
+    if_,
+    izhikevich,
+    lif,
+    lif_rate,
+    lowpass,
+    poisson_spiking,
+    regular_spiking,
+    running_difference,
+    running_mean,
+    sigma_delta,
+    soft_lif_rate,
+    stochastic_spiking,
+    time_mean,
+    time_repeat,
+)
 from snn_ops.ops._operator import DOMAIN, LOWEST_ONNX_OPSET, OPSET_VERSION, Attribute, Operator, Tensor, decimal
 
 __all__ = [
@@ -22,7 +41,26 @@ __all__ = [
     "decimal",
 ]
 
-_MODULES = (if_, lif, sigma_delta, running_mean, running_difference, time_repeat, time_mean)
+_MODULES = (
+    if_,
+    count_if,
+    few_spike,
+    lif,
+    adaptive_lif,
+    izhikevich,
+    lif_rate,
+    soft_lif_rate,
+    regular_spiking,
+    stochastic_spiking,
+    poisson_spiking,
+    sigma_delta,
+    lowpass,
+    alpha,
+    running_mean,
+    running_difference,
+    time_repeat,
+    time_mean,
+)
 
 OPERATORS: dict[str, Operator] = {module.OPERATOR.name: module.OPERATOR for module in _MODULES}
 

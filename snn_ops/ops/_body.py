@@ -14,15 +14,23 @@ from collections.abc import Sequence
 
 
 def temporal(
-    states: Sequence[str], step: str, *, x: str = "current", y: str = "spikes", counts_steps: bool = False
+    states: Sequence[str],
+    step: str,
+    *,
+    x: str = "current",
+    y: str = "spikes",
+    like: str | None = None,
+    counts_steps: bool = False,
+    counts_samples: bool = False,
 ) -> str:
     """The frame of an operator that takes the input ``x`` through time: ``step`` is one time step.
 
     Inside ``step``, ``v_<name>`` is a state before the step and ``<name>_next`` the state after it, ``j`` the current and
-    ``s`` the output; ``count`` is the number of steps including this one where the operator ``counts_steps``. The
-    constants ``zero`` and ``one`` have the states' type. A file that needs more constants puts them before this frame.
+    ``s`` the output; ``count`` is the number of steps including this one where the operator ``counts_steps``, and
+    ``neuron`` each neuron's index where it ``counts_samples``. The constants ``zero`` and ``one`` have the type of the
+    input ``like``, by default the first state.
     """
-    like = states[0]
+    like = like or states[0]
     initial = "".join(f"{name}_0 = Expand({name}, neurons)\n" for name in states)
     inputs = [f"v_{name}" for name in states]
     nexts = [f"{name}_next" for name in states]
@@ -31,38 +39,73 @@ def temporal(
     if counts_steps:
         inputs, nexts = [*inputs, "step_before"], [*nexts, "step_next"]
         finals, starts = [*finals, "step_out"], [*starts, "step_0"]
-        initial += "no_axes = Constant<value = int64[0] {}>()\nstep_0 = Reshape(step, no_axes)\n"
-        step = f"step_next = Add(step_before, one_step)\ncount = CastLike(step_next, j)\n{step}"
+        initial += "step_0 = Reshape(step, no_axes)\n"
+        step = f"step_next = Add(step_before, one_step)\ncount = CastLike(step_next, {like})\n{step}"
+    if counts_samples:
+        initial += _NEURON_INDEX
     return f"""
+    {split_time(x, like)}
+    through_time = Expand(given_cast, time_shape)
+    {initial}
+    {", ".join([*finals, "over_time"])} = Scan<
+      num_scan_inputs = 1,
+      body = step ({", ".join([*inputs, "j"])}) => ({", ".join([*nexts, "s"])}) {{ {step} }}
+    >({", ".join([*starts, "through_time"])})
+    {merge_time(x, y)}
+    """
+
+
+_NEURON_INDEX = """
+per_sample = ReduceProd<keepdims = 0>(rest)
+before_0 = Reshape(first_sample, no_axes)
+before = Mul(before_0, per_sample)
+all_neurons = ReduceProd<keepdims = 0>(neurons)
+no_neuron = Constant<value_int = 0>()
+index = Range(no_neuron, all_neurons, one_step)
+index_with_axes = Reshape<allowzero = 1>(index, neurons)
+neuron = Add(index_with_axes, before)
+"""
+
+
+def split_time(x: str, like: str) -> str:
+    """``given_cast`` = x as ``[T, B, ...]``, or ``[1, B, ...]`` with constant_current, in the type of ``like``.
+
+    Also ``steps`` [1], ``neurons`` (the shape [B, ...]), ``time_shape`` [T, B, ...], ``zero``, ``one`` and some axes.
+    """
+    return f"""
+    no_axes = Constant<value = int64[0] {{}}>()
     one_axis = Constant<value_ints = [1]>()
     one_step = Constant<value_int = 1>()
     steps = Reshape(n_steps, one_axis)
     is_constant = Constant<value_int: int = @constant_current>()
     is_constant_bool = Cast<to = 9>(is_constant)
     steps_given = Where(is_constant_bool, one_axis, steps)
-    first = Shape<start = 0, end = 1>({x})
+    first_axis = Shape<start = 0, end = 1>({x})
     rest = Shape<start = 1>({x})
-    batch = Div(first, steps_given)
+    batch = Div(first_axis, steps_given)
     neurons = Concat<axis = 0>(batch, rest)
     given_shape = Concat<axis = 0>(steps_given, neurons)
     time_shape = Concat<axis = 0>(steps, neurons)
     given = Reshape<allowzero = 1>({x}, given_shape)
     given_cast = CastLike(given, {like})
-    through_time = Expand(given_cast, time_shape)
-    zero_32 = Constant<value_float = 0.0>()
-    one_32 = Constant<value_float = 1.0>()
-    zero = CastLike(zero_32, {like})
-    one = CastLike(one_32, {like})
-    {initial}
-    {", ".join(finals)}, over_time = Scan<
-      num_scan_inputs = 1,
-      body = step ({", ".join(inputs)}, j) => ({", ".join(nexts)}, s) {{ {step} }}
-    >({", ".join(starts)}, through_time)
+    {number("zero", 0, like)}
+    {number("one", 1, like)}
+    """
+
+
+def merge_time(x: str, y: str) -> str:
+    """``y`` = ``over_time`` [T, B, ...] as [T*B, ...], in the type of ``x``."""
+    return f"""
     all_rows = Mul(steps, batch)
     merged_shape = Concat<axis = 0>(all_rows, rest)
     output_cast = CastLike(over_time, {x})
     {y} = Reshape<allowzero = 1>(output_cast, merged_shape)
     """
+
+
+def number(name: str, value: float, like: str) -> str:
+    """A constant with the type of ``like``, rounded once from float64."""
+    return f"{name}_64 = Constant<value = double {{{float(value)!r}}}>()\n{name} = CastLike({name}_64, {like})\n"
 
 
 def attribute(name: str, like: str) -> str:
@@ -131,3 +174,11 @@ def log1p(x: str, y: str) -> str:
     {y}_is_one = Equal({y}_u, one)
     {y} = Where({y}_is_one, {x}, {y}_quotient)
     """
+
+
+def sum_over_time(start: str, x: str) -> str:
+    """``start`` + x_0 + x_1 + ..., added in this order, as the kernels do; x is ``[T, B, ...]``."""
+    return f"""Scan<
+      num_scan_inputs = 1,
+      body = add (total, j) => (total_next) {{ total_next = Add(total, j) }}
+    >({start}, {x})"""

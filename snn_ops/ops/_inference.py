@@ -24,6 +24,11 @@ def infer_new_first_axis(operator: Operator, context: Any) -> None:
     _infer(operator, context, output_keeps_first_axis=False, states_keep_first_axis=False)
 
 
+def infer_same_shape(operator: Operator, context: Any) -> None:
+    """An operator without time: the output has the first input's shape."""
+    _infer(operator, context, output_keeps_first_axis=True, states_keep_first_axis=True)
+
+
 def _infer(operator: Operator, context: Any, *, output_keeps_first_axis: bool, states_keep_first_axis: bool) -> None:
     first = context.get_input_type(0)
     if first is None or not first.HasField("tensor_type"):

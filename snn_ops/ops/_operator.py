@@ -65,6 +65,12 @@ def integer(name: str, description: str) -> Tensor:
 
 N_STEPS = integer("n_steps", "number of time steps T, at least 1")
 STEP = integer("step", "number of time steps already done by earlier chunks of the same run")
+FIRST_SAMPLE = integer("first_sample", "number of samples already done by earlier batches of the same run")
+STEP_OUT = integer("step_out", "step + n_steps")
+DT = Attribute("dt", 0.001, "length of a time step in seconds, above 0")
+SEED = Attribute(
+    "seed", 0, "of the random numbers, not negative; layers that shall be independent need different seeds"
+)
 CONSTANT_CURRENT = Attribute(
     "constant_current", 0, "1: the first input is [B, ...] and the same at every step; 0: it is [T*B, ...]"
 )

@@ -23,7 +23,7 @@ from __future__ import annotations
 import numpy as np
 
 from snn_ops.ops import _body, _time
-from snn_ops.ops._operator import CONSTANT_CURRENT, N_STEPS, Attribute, Operator, current, parameter, state
+from snn_ops.ops._operator import CONSTANT_CURRENT, DT, N_STEPS, Attribute, Operator, current, parameter, state
 
 
 def reference(
@@ -64,33 +64,36 @@ def reference(
     return _time.merge(spikes), voltage, refractory_time
 
 
-STEP = f"""
-refractory = Sub(v_refractory_time, dt)
-remaining = Sub(dt, refractory)
-is_refractory = Less(remaining, zero)
-at_least_0 = Where(is_refractory, zero, remaining)
-is_whole = Greater(at_least_0, dt)
-delta = Where(is_whole, dt, at_least_0)
-exponent = Div(delta, minus_tau_rc)
-{_body.expm1("exponent", "decay")}
-difference = Sub(j, v_voltage)
-change = Mul(difference, decay)
-voltage_new = Sub(v_voltage, change)
-spiked = Greater(voltage_new, one)
-over = Sub(one, voltage_new)
-drive = Sub(j, one)
-fraction = Div(over, drive)
-fraction_of_spiked = Where(spiked, fraction, zero)
-{_body.log1p("fraction_of_spiked", "log")}
-since_spike = Mul(tau_rc, log)
-t_spike = Add(dt, since_spike)
-refractory_after = Add(tau_ref, t_spike)
-is_low = Less(voltage_new, min_voltage)
-voltage_kept = Where(is_low, min_voltage, voltage_new)
-voltage_next = Where(spiked, zero, voltage_kept)
-refractory_time_next = Where(spiked, refractory_after, refractory)
-s = Where(spiked, height, zero)
-"""
+def step(current: str) -> str:
+    """One time step of the function body, driven by the value ``current``."""
+    return f"""
+    refractory = Sub(v_refractory_time, dt)
+    remaining = Sub(dt, refractory)
+    is_refractory = Less(remaining, zero)
+    at_least_0 = Where(is_refractory, zero, remaining)
+    is_whole = Greater(at_least_0, dt)
+    delta = Where(is_whole, dt, at_least_0)
+    exponent = Div(delta, minus_tau_rc)
+    {_body.expm1("exponent", "decay")}
+    difference = Sub({current}, v_voltage)
+    change = Mul(difference, decay)
+    voltage_new = Sub(v_voltage, change)
+    spiked = Greater(voltage_new, one)
+    over = Sub(one, voltage_new)
+    drive = Sub({current}, one)
+    fraction = Div(over, drive)
+    fraction_of_spiked = Where(spiked, fraction, zero)
+    {_body.log1p("fraction_of_spiked", "log")}
+    since_spike = Mul(tau_rc, log)
+    t_spike = Add(dt, since_spike)
+    refractory_after = Add(tau_ref, t_spike)
+    is_low = Less(voltage_new, min_voltage)
+    voltage_kept = Where(is_low, min_voltage, voltage_new)
+    voltage_next = Where(spiked, zero, voltage_kept)
+    refractory_time_next = Where(spiked, refractory_after, refractory)
+    s = Where(spiked, height, zero)
+    """
+
 
 CONSTANTS = (
     "".join(_body.attribute(name, "voltage") for name in ("tau_rc", "tau_ref", "min_voltage", "dt"))
@@ -123,10 +126,10 @@ OPERATOR = Operator(
         Attribute("tau_rc", 0.02, "membrane time constant in seconds, above 0"),
         Attribute("tau_ref", 0.002, "refractory time in seconds, not negative"),
         Attribute("min_voltage", 0.0, "lowest membrane potential, not above 0"),
-        Attribute("dt", 0.001, "length of a time step in seconds, above 0"),
+        DT,
         CONSTANT_CURRENT,
     ),
     reference=reference,
-    body=CONSTANTS + _body.temporal(["voltage", "refractory_time"], STEP),
+    body=CONSTANTS + _body.temporal(["voltage", "refractory_time"], step("j")),
     twin="nengo.LIF",
 )

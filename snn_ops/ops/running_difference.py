@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from snn_ops.ops import _body, _time
-from snn_ops.ops._operator import CONSTANT_CURRENT, N_STEPS, STEP, Operator, current, integer, state
+from snn_ops.ops._operator import CONSTANT_CURRENT, N_STEPS, STEP, STEP_OUT, Operator, current, state
 
 
 def reference(
@@ -40,7 +40,7 @@ OPERATOR = Operator(
     outputs=(
         current("y", "[T*B, ...]"),
         state("total_out", "[B, ...], after the last step"),
-        integer("step_out", "step + n_steps"),
+        STEP_OUT,
     ),
     attributes=(CONSTANT_CURRENT,),
     reference=reference,

@@ -20,10 +20,10 @@ from snn_ops.ops._operator import (
     CONSTANT_CURRENT,
     N_STEPS,
     STEP,
+    STEP_OUT,
     Attribute,
     Operator,
     current,
-    integer,
     parameter,
     state,
 )
@@ -92,7 +92,7 @@ OPERATOR = Operator(
     outputs=(
         current("spikes", "[T*B, ...], multiples of the threshold"),
         state("net_count_out", "[B, ...], after the last step"),
-        integer("step_out", "step + n_steps"),
+        STEP_OUT,
     ),
     attributes=(Attribute("max_spikes", 1, "most spikes of either sign in one step; 0: no limit"), CONSTANT_CURRENT),
     reference=reference,

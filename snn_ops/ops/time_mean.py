@@ -1,42 +1,63 @@
-"""TimeMean: out of time. y = (x_0 + ... + x_{T-1}) / T; ``[T*B, ...] -> [B, ...]``, float16 summed in float32."""
+"""TimeMean: out of time. The mean over the steps; ``[T*B, ...] -> [B, ...]``.
+
+    sum = sum + x_0 + ... + x_{T-1},   y = sum / (step + T),   step = step + T
+
+It is RunningMean of which only the last step is kept: over several chunks of a run, the last one gives the mean of them all.
+The sum is float32 for float16.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _time
+from snn_ops.ops import _body, _time
 from snn_ops.ops._inference import infer_new_first_axis
-from snn_ops.ops._operator import N_STEPS, Operator, current
+from snn_ops.ops._operator import N_STEPS, STEP, STEP_OUT, Operator, current, state
 
 
-def reference(x: np.ndarray, n_steps: int) -> tuple[np.ndarray]:
-    """x [T*B, ...] -> [B, ...]."""
+def reference(
+    x: np.ndarray, n_steps: int, sum: np.ndarray, step: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x [T*B, ...], sum broadcastable to [B, ...] -> y [B, ...], sum [B, ...], step."""
     values = _time.split(x, n_steps)
-    total = np.zeros(values.shape[1:], _time.arithmetic(x))
+    sum = _time.initial(sum, values)
     for value in values:
-        total += value
-    return ((total / total.dtype.type(len(values))).astype(x.dtype),)
+        sum = sum + value.astype(sum.dtype)
+    y = (sum / sum.dtype.type(step + len(values))).astype(x.dtype)
+    return y, sum, np.asarray(step + len(values), np.int64)
 
 
 OPERATOR = Operator(
     name="TimeMean",
     summary="Out of time: the mean over the steps.",
-    equation="y = (x_0 + ... + x_{T-1}) / T",
-    inputs=(current("x", "[T*B, ...]"), N_STEPS),
-    outputs=(current("y", "[B, ...]"),),
+    equation="sum += x_0 + ... + x_{T-1}; y = sum / (step + T); step += T",
+    inputs=(
+        current("x", "[T*B, ...]"),
+        N_STEPS,
+        state("sum", "sum of the earlier inputs, 0 at the start; broadcasts against [B, ...]"),
+        STEP,
+    ),
+    outputs=(current("y", "[B, ...]"), state("sum_out", "[B, ...], after the last step"), STEP_OUT),
     attributes=(),
     reference=reference,
-    body="""
+    body=f"""
+    no_axes = Constant<value = int64[0] {{}}>()
     one_axis = Constant<value_ints = [1]>()
-    time_axis = Constant<value_ints = [0]>()
     steps = Reshape(n_steps, one_axis)
-    first = Shape<start = 0, end = 1>(x)
+    first_axis = Shape<start = 0, end = 1>(x)
     rest = Shape<start = 1>(x)
-    batch = Div(first, steps)
-    time_shape = Concat<axis = 0>(steps, batch, rest)
+    batch = Div(first_axis, steps)
+    neurons = Concat<axis = 0>(batch, rest)
+    time_shape = Concat<axis = 0>(steps, neurons)
     with_time = Reshape<allowzero = 1>(x, time_shape)
-    exact = Cast<to = 11>(with_time)
-    mean = ReduceMean<keepdims = 0>(exact, time_axis)
+    through_time = CastLike(with_time, sum)
+    sum_0 = Expand(sum, neurons)
+    sum_out = {_body.sum_over_time("sum_0", "through_time")}
+    steps_scalar = Reshape(n_steps, no_axes)
+    step_scalar = Reshape(step, no_axes)
+    step_out = Add(step_scalar, steps_scalar)
+    count = CastLike(step_out, sum)
+    mean = Div(sum_out, count)
     y = CastLike(mean, x)
     """,
     infer=infer_new_first_axis,

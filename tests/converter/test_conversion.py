@@ -14,7 +14,7 @@ from converter.conversion import convert
 from converter.errors import RefusedError
 from converter.model import load_ann
 from snn_ops.ops import OPERATORS
-from tests.models import convnet, mlp, samples, save, text_model
+from tests.models import batchnorm_net, convnet, mlp, samples, save, text_model
 
 
 def convert_model(model: onnx.ModelProto, tmp_path, **options):
@@ -96,10 +96,10 @@ def test_if_network_step_by_step(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("activation", ["Relu", "Tanh", "Sigmoid"])
-@pytest.mark.parametrize("build", ["mlp", "convnet"])
+@pytest.mark.parametrize("build", ["mlp", "convnet", "batchnorm_net"])
 def test_approaches_the_trained_model(activation, build, tmp_path) -> None:
     """The error falls with the number of steps, to at most 3 % at T = 256."""
-    model = mlp(activation) if build == "mlp" else convnet()
+    model = {"mlp": mlp, "convnet": convnet, "batchnorm_net": batchnorm_net}[build]()
     for node in model.graph.node:
         node.op_type = activation if node.op_type == "Relu" else node.op_type
     conversion, snn = convert_model(model, tmp_path, percentile=100.0)

@@ -1,0 +1,96 @@
+"""AdaptiveLIF: a LIF neuron whose firing adapts, as nengo.AdaptiveLIF.
+
+    LIF with current - adaptation in place of the current, then
+    adaptation = adaptation + dt / tau_n * (inc_n * spikes - adaptation)
+
+Source: nengo/neurons.py, class AdaptiveLIF (Nengo 4.1); J. Camera et al., Neural Computation 16(10), 2004.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from snn_ops.ops import _body, _time, lif
+from snn_ops.ops._operator import Attribute, Operator, state
+
+
+def reference(
+    current: np.ndarray,
+    n_steps: int,
+    amplitude: np.ndarray,
+    voltage: np.ndarray,
+    refractory_time: np.ndarray,
+    adaptation: np.ndarray,
+    *,
+    tau_n: float,
+    inc_n: float,
+    dt: float,
+    constant_current: int,
+    tau_rc: float,
+    tau_ref: float,
+    min_voltage: float,
+) -> tuple[np.ndarray, ...]:
+    """current [T*B, ...], amplitude and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...].
+
+    Raises:
+        ValueError: as for LIF; tau_n not positive, inc_n negative.
+    """
+    if tau_n <= 0 or inc_n < 0:
+        raise ValueError("AdaptiveLIF needs tau_n > 0 and inc_n >= 0")
+    currents = _time.split(current, n_steps, constant_current)
+    dtype = _time.arithmetic(current)
+    states = [_time.initial(value, currents) for value in (voltage, refractory_time)]
+    n = _time.initial(adaptation, currents)
+    rate = dtype.type(dt / tau_n)
+    spikes = np.empty(currents.shape, current.dtype)
+    for t, x in enumerate(currents.astype(dtype, copy=False)):
+        out, *states = lif.reference(
+            x - n,
+            1,
+            amplitude,
+            *states,
+            tau_rc=tau_rc,
+            tau_ref=tau_ref,
+            min_voltage=min_voltage,
+            dt=dt,
+            constant_current=1,
+        )
+        n = n + rate * (dtype.type(inc_n) * out - n)
+        spikes[t] = out
+    return _time.merge(spikes), *states, n
+
+
+_CONSTANTS = (
+    lif.CONSTANTS
+    + _body.attribute("tau_n", "voltage")
+    + _body.attribute("inc_n", "voltage")
+    + "rate_64 = Div(dt_exact, tau_n_exact)\nrate = CastLike(rate_64, voltage)\n"
+)
+
+_STEP = f"""
+j_less = Sub(j, v_adaptation)
+{lif.step("j_less")}
+increase = Mul(inc_n, s)
+towards = Sub(increase, v_adaptation)
+change_of_n = Mul(rate, towards)
+adaptation_next = Add(v_adaptation, change_of_n)
+"""
+
+OPERATOR = Operator(
+    name="AdaptiveLIF",
+    summary="Leaky integrate and fire with adaptation, as nengo.AdaptiveLIF.",
+    equation="LIF of (current - adaptation); adaptation += dt / tau_n (inc_n spikes - adaptation)",
+    inputs=(
+        *lif.OPERATOR.inputs,
+        state("adaptation", "initial adaptation, in units of current; broadcasts against [B, ...]"),
+    ),
+    outputs=(*lif.OPERATOR.outputs, state("adaptation_out", "[B, ...], after the last step")),
+    attributes=(
+        *lif.OPERATOR.attributes,
+        Attribute("tau_n", 1.0, "time constant of the adaptation in seconds, above 0"),
+        Attribute("inc_n", 0.01, "increase of the adaptation per spike area, not negative"),
+    ),
+    reference=reference,
+    body=_CONSTANTS + _body.temporal(["voltage", "refractory_time", "adaptation"], _STEP),
+    twin="nengo.AdaptiveLIF",
+)

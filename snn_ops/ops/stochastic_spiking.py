@@ -1,0 +1,139 @@
+"""StochasticSpiking: a rate as spikes by stochastic rounding, as nengo.StochasticSpiking.
+
+    n = floor(dt |rate|),  plus 1 with probability dt |rate| - n
+    spikes = sign(rate) * n * amplitude / dt
+
+Random numbers are counter-based (Philox 4x32-10 of seed, neuron and step): the same on any number of threads, in chunks of time
+(``step`` goes on), in batches (``first_sample`` goes on), on a CPU or a GPU.
+
+Source: nengo/neurons.py, class StochasticSpiking (Nengo 4.1), which draws from NumPy's generator instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from snn_ops.ops import _body, _random, _time
+from snn_ops.ops._operator import (
+    CONSTANT_CURRENT,
+    DT,
+    FIRST_SAMPLE,
+    N_STEPS,
+    SEED,
+    STEP,
+    STEP_OUT,
+    Operator,
+    current,
+    parameter,
+)
+
+Counts = Callable[[np.ndarray, tuple[np.ndarray, ...]], np.ndarray]
+
+
+def spikes_from_rate(
+    rate: np.ndarray,
+    n_steps: int,
+    amplitude: np.ndarray,
+    step: np.ndarray,
+    first_sample: np.ndarray,
+    counts: Counts,
+    *,
+    dt: float,
+    seed: int,
+    constant_current: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The loop over time that random neurons share; ``counts`` gives spikes for the expected number and four uniforms."""
+    if dt <= 0 or seed < 0:
+        raise ValueError("random neurons need dt > 0 and seed >= 0")
+    rates = _time.split(rate, n_steps, constant_current)
+    dtype = _time.arithmetic(rate)
+    height = (np.asarray(amplitude, np.float64) / dt).astype(dtype)
+    neuron = _random.neuron_index(rates, int(first_sample))
+    spikes = np.empty(rates.shape, rate.dtype)
+    for t, x in enumerate(rates.astype(dtype, copy=False)):
+        n = counts(dtype.type(dt) * np.abs(x), _random.uniforms(seed, neuron, int(step) + t, dtype))
+        spikes[t] = height * n * np.where(x < 0, dtype.type(-1), dtype.type(1))
+    return _time.merge(spikes), np.asarray(step + len(rates), np.int64)
+
+
+def _round_stochastically(expected: np.ndarray, uniforms: tuple[np.ndarray, ...]) -> np.ndarray:
+    whole = np.floor(expected)
+    rounded: np.ndarray = whole + (uniforms[0] < expected - whole)
+    return rounded
+
+
+def reference(
+    rate: np.ndarray,
+    n_steps: int,
+    amplitude: np.ndarray,
+    step: np.ndarray,
+    first_sample: np.ndarray,
+    **attributes: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """rate [T*B, ...], amplitude broadcastable to [B, ...] -> spikes [T*B, ...], step.
+
+    Raises:
+        ValueError: dt not positive, seed negative.
+    """
+    return spikes_from_rate(rate, n_steps, amplitude, step, first_sample, _round_stochastically, **attributes)
+
+
+def body(counts: str, uniforms: int) -> str:
+    """The function body of a random neuron; ``counts`` makes ``n`` of ``expected`` and ``uniform_0`` ..."""
+    return (
+        _body.attribute("dt", "amplitude")
+        + _body.spike_height("amplitude")
+        + _random.constants_body("amplitude")
+        + _body.temporal(
+            [],
+            f"""
+            {_random.uniforms_body(uniforms, "amplitude")}
+            size = Abs(j)
+            expected = Mul(dt, size)
+            {counts}
+            height_n = Mul(height, n)
+            is_negative = Less(j, zero)
+            minus_one = Neg(one)
+            sign = Where(is_negative, minus_one, one)
+            s = Mul(height_n, sign)
+            """,
+            x="rate",
+            like="amplitude",
+            counts_steps=True,
+            counts_samples=True,
+        )
+    )
+
+
+INPUTS = (
+    current("rate", "[T*B, ...] or, with constant_current, [B, ...]; spikes per second"),
+    N_STEPS,
+    parameter("amplitude", "a spike's area: it is amplitude / dt high; broadcasts against [B, ...]"),
+    STEP,
+    FIRST_SAMPLE,
+)
+OUTPUTS = (current("spikes", "[T*B, ...], multiples of amplitude / dt"), STEP_OUT)
+ATTRIBUTES = (DT, SEED, CONSTANT_CURRENT)
+
+OPERATOR = Operator(
+    name="StochasticSpiking",
+    summary="A rate as spikes by stochastic rounding, as nengo.StochasticSpiking.",
+    equation="n = floor(dt |rate|), plus 1 with probability dt |rate| - n; spikes = sign(rate) n amplitude / dt",
+    inputs=INPUTS,
+    outputs=OUTPUTS,
+    attributes=ATTRIBUTES,
+    reference=reference,
+    body=body(
+        """
+        whole = Floor(expected)
+        fraction = Sub(expected, whole)
+        rounds_up = Less(uniform_0, fraction)
+        up = CastLike(rounds_up, whole)
+        n = Add(whole, up)
+        """,
+        uniforms=1,
+    ),
+    twin="nengo.StochasticSpiking",
+)

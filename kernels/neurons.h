@@ -108,7 +108,7 @@ struct IF : Neuron {
 };
 
 // Up to max_spikes a step and, with a second state (the net number of spikes sent), spikes that are taken back:
-//   n = clip(floor(u / threshold), 0, max_spikes);  n = -1 where u < 0 and the net count is above 0
+//   n = clip(floor(u / threshold), least, max_spikes),  least = 0 or, signed, -min(net_count, max_spikes)
 template <bool kSigned>
 struct IFCounting : Neuron {
   static constexpr int kParameters = 1, kStates = 2;
@@ -117,11 +117,13 @@ struct IFCounting : Neuron {
 
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
+    const bool limited = c.max_spikes > 0;
+    S most = S(c.max_spikes), least = S(0);
+    if (kSigned) least = limited && state[1] > most ? -most : -state[1];
     S u = state[0] + x;
     S n = math::floor(u / parameter[0]);
-    n = n > S(0) ? n : S(0);
-    n = c.max_spikes > 0 && n > S(c.max_spikes) ? S(c.max_spikes) : n;
-    if (kSigned) n = (u < S(0)) & (state[1] > S(0)) ? S(-1) : n;
+    n = n > least ? n : least;
+    n = limited && n > most ? most : n;
     S spike = n * parameter[0];
     state[0] = u - spike;
     state[1] += n;

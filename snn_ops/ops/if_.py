@@ -1,8 +1,8 @@
 """IF: integrate and fire with soft reset.
 
     u = voltage + current
-    n = clip(floor(u / threshold), 0, max_spikes)          (max_spikes 0: no upper limit)
-    n = -1  where signed, u < 0 and net_count > 0          (a spike is taken back)
+    n = clip(floor(u / threshold), least, max_spikes)      (max_spikes 0: no limit)
+    least = 0 or, signed, -min(net_count, max_spikes)      (spikes that were sent are taken back)
     spikes = n * threshold
     voltage = u - spikes,   net_count = net_count + n
 
@@ -43,11 +43,10 @@ def reference(
     for t, x in enumerate(currents):
         u = voltage + x.astype(voltage.dtype)
         n = np.floor(u / threshold)
-        n = np.where(n > 0, n, 0)
+        least = -(np.minimum(net_count, max_spikes) if max_spikes else net_count) if signed else 0
+        n = np.where(n > least, n, least)
         if max_spikes:
             n = np.where(n > max_spikes, max_spikes, n)
-        if signed:
-            n = np.where((u < 0) & (net_count > 0), -1, n)
         s = (n * threshold).astype(voltage.dtype)
         spikes[t], voltage, net_count = s, u - s, (net_count + n).astype(voltage.dtype)
     return _time.merge(spikes), voltage, net_count
@@ -65,17 +64,16 @@ _STEP = """
 u = Add(v_voltage, j)
 quotient = Div(u, threshold)
 whole = Floor(quotient)
-is_positive = Greater(whole, zero)
-at_least_0 = Where(is_positive, whole, zero)
-is_more = Greater(at_least_0, most)
+sent_more = Greater(v_net_count, most)
+is_much = And(sent_more, is_limited)
+can_take_back = Where(is_much, most, v_net_count)
+minus_sent = Neg(can_take_back)
+least = Where(is_signed, minus_sent, zero)
+is_above = Greater(whole, least)
+at_least = Where(is_above, whole, least)
+is_more = Greater(at_least, most)
 is_too_many = And(is_more, is_limited)
-at_most = Where(is_too_many, most, at_least_0)
-is_below = Less(u, zero)
-has_sent = Greater(v_net_count, zero)
-could_take_back = And(is_below, has_sent)
-takes_back = And(could_take_back, is_signed)
-minus_one = Neg(one)
-n = Where(takes_back, minus_one, at_most)
+n = Where(is_too_many, most, at_least)
 s = Mul(n, threshold)
 voltage_next = Sub(u, s)
 net_count_next = Add(v_net_count, n)
@@ -85,8 +83,8 @@ OPERATOR = Operator(
     name="IF",
     summary="Integrate and fire with soft reset.",
     equation=(
-        "u = voltage + current; n = clip(floor(u / threshold), 0, max_spikes); n = -1 where signed and u < 0 and "
-        "net_count > 0; spikes = n threshold; voltage = u - spikes; net_count = net_count + n"
+        "u = voltage + current; n = clip(floor(u / threshold), least, max_spikes), least = 0 or, signed, "
+        "-min(net_count, max_spikes); spikes = n threshold; voltage = u - spikes; net_count = net_count + n"
     ),
     inputs=(
         current("current", "[T*B, ...] or, with constant_current, [B, ...]"),
@@ -101,8 +99,8 @@ OPERATOR = Operator(
         state("net_count_out", "[B, ...], after the last step"),
     ),
     attributes=(
-        Attribute("max_spikes", 1, "most spikes in one step; 0: no limit"),
-        Attribute("signed", 0, "1: a neuron below 0 takes back a spike that it sent"),
+        Attribute("max_spikes", 1, "most spikes in one step, and most taken back; 0: no limit"),
+        Attribute("signed", 0, "1: a neuron below 0 takes back spikes that it sent"),
         CONSTANT_CURRENT,
     ),
     reference=reference,

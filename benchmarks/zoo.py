@@ -94,15 +94,13 @@ def score(entry: dict[str, Any], arguments: argparse.Namespace) -> Row:
         for steps in runs:
             options = Options(n_steps=steps[-1], **_options(arguments.option))
             conversion = convert(ann, calibration, options=options)
-            picked = conversion.summary().get("method", "")
+            picked = str(conversion.recipe)
             with TemporaryDirectory() as folder:
                 conversion.save(Path(folder) / "m.snn.onnx")
                 result = evaluate(SpikingModel(Path(folder) / "m.snn.onnx"), test, steps, ann=ann)
             trained = result.ann_accuracy
             for step in result.steps:
-                figure = (
-                    (result.ann_accuracy or 0) - (step.accuracy or 0) if labelled else step.relative_error or 0
-                )
+                figure = (result.ann_accuracy or 0) - (step.accuracy or 0) if labelled else step.relative_error or 0
                 figures[step.n_steps] = 100 * figure
         return Row(name, what, trained, figures, picked, time.perf_counter() - start)
     except RefusedError as error:

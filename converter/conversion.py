@@ -14,21 +14,44 @@ import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
 
 import snn_ops
+from converter.calibration import calibrated_range
+from converter.calibration.correction import correct
 from converter.calibration.lif_fit import fit_lif
-from converter.calibration.percentile import percentile_thresholds
-from converter.calibration.statistics import ChannelHistogram, Observed, channel_rows, observe
+from converter.calibration.statistics import ChannelHistogram, Observed, observe
+from converter.comparison import LayerError, compare_layers
 from converter.data import InputSpec, Samples, check_samples
 from converter.errors import RefusedError
+from converter.evaluation import SpikingModel, evaluate
 from converter.graph import add_functions, operand, set_constant, set_operand, to_proto
 from converter.model import Ann, load_ann, prove_batch, write_model
-from converter.neurons import IFNeuron, LIFNeuron, Neuron, Placed, SigmaDeltaNeuron
-from converter.passes.analog_islands import AnalogIslandsPass, Island
-from converter.passes.batch_axis import BatchAxes
+from converter.neurons import (
+    CountIFNeuron,
+    FewSpikeNeuron,
+    IFNeuron,
+    LIFNeuron,
+    Neuron,
+    Placed,
+    SigmaDeltaNeuron,
+)
+from converter.options import Options
+from converter.passes.analog_islands import AnalogIslandsPass, Island, find_islands
 from converter.passes.local_shapes import LocalShapesPass
 from converter.passes.place_time import PlaceTimePass
 from converter.passes.pool_before_activation import PoolBeforeActivationPass
-from converter.rules import Rejected, Site, find_sites
+from converter.recipes import (
+    BUDGET,
+    MOST_SAMPLES,
+    Recipe,
+    Trial,
+    choose,
+    default_recipe,
+    is_open,
+    readout_steps,
+)
+from converter.rules import Site, find_sites
 from converter.runtime import Probe
+from converter.shapes import infer_shapes
+from converter.work import Work, count_work, multiply_adds
 from snn_ops.session import N_STEPS, Session
 
 FIT_BYTES = 64 << 20
@@ -36,46 +59,6 @@ FIT_BYTES = 64 << 20
 
 Progress = Callable[[str, int, int], None]
 """(what, done, of)"""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to convert.
-
-    Attributes:
-        neuron: "auto" or "if": the neuron each activation's rule prefers; "lif": LIF everywhere.
-        n_steps: T, for which the model is calibrated and which the file has as its default.
-        percentile: share of a channel's activations that its threshold covers, in per cent.
-        tau_rc, dt: of LIF neurons, in seconds.
-        tau_ref: refractory time of LIF neurons in seconds; None: one or two steps, whichever fits a layer better.
-        min_voltage: lowest membrane potential of LIF neurons.
-    """
-
-    neuron: str = "auto"
-    n_steps: int = 32
-    percentile: float = 99.9
-    tau_rc: float = 0.02
-    tau_ref: float | None = None
-    min_voltage: float = -1.0
-    dt: float = 0.001
-
-    def __post_init__(self) -> None:
-        if self.neuron not in NEURON_CHOICES:
-            raise RefusedError(f"there is no neuron {self.neuron!r}; choose one of {', '.join(NEURON_CHOICES)}")
-        if self.n_steps < 1:
-            raise RefusedError(f"the number of steps must be at least 1, it is {self.n_steps}")
-        if not 0 < self.percentile <= 100:
-            raise RefusedError(f"the percentile must be above 0 and at most 100, it is {self.percentile}")
-        for name in ("tau_rc", "dt"):
-            if getattr(self, name) <= 0:
-                raise RefusedError(f"{name} must be above 0, it is {getattr(self, name)}")
-        if self.tau_ref is not None and self.tau_ref < 0:
-            raise RefusedError(f"tau_ref must not be negative, it is {self.tau_ref}")
-        if self.min_voltage > 0:
-            raise RefusedError(f"min_voltage must not be above 0, it is {self.min_voltage}")
-
-
-NEURON_CHOICES = ("auto", "if", "lif", "sigma-delta")
 
 
 @dataclass(frozen=True)
@@ -88,6 +71,10 @@ class Layer:
     channels: int
     threshold: tuple[float, float, float]
     """Smallest, median and largest height of a spike."""
+    relative_error: float
+    """||snn - ann|| / ||ann|| of the layer's mean over T steps, on calibration samples."""
+    spike_rate: float
+    """Spikes per neuron and step, each of a burst counted and those taken back as well."""
 
 
 @dataclass
@@ -97,10 +84,13 @@ class Conversion:
     ann: Ann
     model: ir.Model
     options: Options
+    recipe: Recipe
     layers: list[Layer]
     islands: list[Island]
-    rejected: list[Rejected]
+    work: Work
     calibration_samples: int
+    trials: list[Trial] = field(default_factory=list)
+    """Recipes measured on held-out calibration samples, the chosen one last; empty if nothing was left to choose."""
     notes: list[str] = field(default_factory=list)
 
     def proto(self) -> onnx.ModelProto:
@@ -117,10 +107,15 @@ class Conversion:
             "source": str(self.ann.path),
             "source_sha256": self.ann.sha256,
             "options": asdict(self.options),
+            "recipe": asdict(self.recipe),
+            "trials": [
+                {**asdict(trial.recipe), "errors": trial.errors, "spike_rate": trial.spike_rate}
+                for trial in self.trials
+            ],
             "calibration_samples": self.calibration_samples,
             "layers": [asdict(layer) for layer in self.layers],
             "islands": [asdict(island) for island in self.islands],
-            "rejected": [asdict(rejected) for rejected in self.rejected],
+            "work": {**asdict(self.work), "energy_ratio": self.work.energy_ratio},
             "notes": self.notes,
         }
 
@@ -159,30 +154,54 @@ def convert(
         raise
 
 
+@dataclass
+class _Draft:
+    """A spiking model that is being made: its graph, the neurons in the order of the sites, and the islands."""
+
+    model: ir.Model
+    neurons: list[Placed]
+    kinds: list[Neuron]
+    islands: list[Island]
+
+
 class _Converter:
     """One conversion, step by step."""
 
     def __init__(self, ann: Ann, samples: Samples, options: Options, progress: Progress) -> None:
         self.ann, self.samples, self.options, self.progress = ann, samples, options, progress
+        self._refuse_recurrence(ann.model)
+        self.axes, shapes = prove_batch(ann, samples.feed)
+        self.trained = ann.model.clone()
+        LocalShapesPass(self.axes, shapes)(self.trained)
+        common_passes.RemoveUnusedNodesPass()(self.trained)
+        _annotate(self.trained)
+        PoolBeforeActivationPass(self.axes)(self.trained)
+        _annotate(self.trained)
+        self.sites = find_sites(self.trained, self.axes)
+        if not self.sites:
+            raise RefusedError("it has no activation that a neuron could replace")
+        unknown = options.layers.keys() - {site.name for site in self.sites}
+        if unknown:
+            raise RefusedError(
+                f"there is no layer {min(unknown)!r}; there are {', '.join(site.name for site in self.sites)}"
+            )
+        self.products = self._multiply_adds()
+        self.histograms: dict[str, ChannelHistogram] = {}
 
     def run(self) -> Conversion:
-        self._refuse_recurrence(self.ann.model)
-        axes, shapes = prove_batch(self.ann, self.samples.feed)
-        trained = self.ann.model.clone()
-        LocalShapesPass(axes, shapes)(trained)
-        common_passes.RemoveUnusedNodesPass()(trained)
-        PoolBeforeActivationPass()(trained)
-        _annotate(trained)
-        sites, rejected = find_sites(trained)
-        if not sites:
-            known = "; ".join(f"{r.node}: {r.reason}" for r in rejected)
-            raise RefusedError(f"it has no activation that a neuron could replace{f' ({known})' if known else ''}")
-        histograms = self._observe(trained, sites)
-        spiking = trained.clone()
-        neurons, islands = self._insert_neurons(spiking, axes)
-        self._calibrate(trained, spiking, sites, neurons, histograms)
-        layers = [_describe(site, placed.node) for site, placed in zip(sites, neurons, strict=True)]
-        conversion = Conversion(self.ann, spiking, self.options, layers, islands, rejected, len(self.samples))
+        trials = self._choose()
+        recipe = trials[-1].recipe if trials else default_recipe(self.options)
+        draft = self._build(recipe, self.samples)
+        few = self.samples.first(self._affordable(1))
+        errors = compare_layers(self.trained, draft.model, self.sites, draft.neurons, few, self.options.n_steps)
+        layers = [_describe(*layer) for layer in zip(self.sites, draft.neurons, errors, strict=True)]
+        work = count_work(
+            draft.model, self.products, {layer.name: layer.spike_rate for layer in layers}, self.options.n_steps
+        )
+        conversion = Conversion(
+            self.ann, draft.model, self.options, recipe, layers, draft.islands, work, len(self.samples), trials
+        )
+        conversion.notes.extend(self._advice(conversion))
         _finish(conversion)
         return conversion
 
@@ -194,74 +213,129 @@ class _Converter:
                     node=node.name,
                 )
 
-    def _observe(self, trained: ir.Model, sites: list[Site]) -> dict[str, ChannelHistogram]:
-        wanted = {str(v.name): Observed(v, s.channel_axis) for s in sites for v in (s.y, s.x)}
-        done = 0
+    def _multiply_adds(self) -> dict[str, int]:
+        shapes = infer_shapes(self.trained, {name: (1, *a.shape[1:]) for name, a in self.samples.feed.items()})
+        return multiply_adds(self.trained, shapes, 1)
 
-        def advance(samples: int) -> None:
+    def _affordable(self, runs: int) -> int:
+        """How many samples can be run that often for all steps."""
+        cost = max(1, sum(self.products.values())) * self.options.n_steps * runs
+        return int(max(1, min(MOST_SAMPLES, BUDGET // cost)))
+
+    def _choose(self) -> list[Trial]:
+        """Trials on samples that the ranges do not follow from; none if nothing is open or it would take too long."""
+        held_out = min(len(self.samples) // 4, self._affordable(len(self.sites) + 7))
+        if not is_open(self.options) or held_out < 4:
+            return []
+        fitting, measuring = self.samples.split(len(self.samples) - held_out)
+        steps = readout_steps(self.options.n_steps)
+        count = 0
+
+        def measure(recipe: Recipe) -> Trial:
+            nonlocal count
+            count += 1
+            self.progress(f"measuring {recipe}", count, 7)
+            draft = self._build(recipe, fitting, few=measuring)
+            add_functions(draft.model)
+            draft.model.metadata_props["onnx_snn.schedule"] = self.options.schedule
+            result = evaluate(SpikingModel(self.ann.path, to_proto(draft.model)), measuring, steps, ann=self.ann)
+            errors = {step.n_steps: step.relative_error or 0.0 for step in result.steps}
+            return Trial(recipe, errors, float(np.mean(list(result.spike_rates.values()))))
+
+        return choose(self.options, measure)
+
+    def _build(self, recipe: Recipe, samples: Samples, *, few: Samples | None = None) -> _Draft:
+        """A spiking model by that recipe, its ranges from `samples`, its corrections from at most `few` of them."""
+        options = replace(self.options, **vars(recipe))
+        self._observe(samples)
+        draft = self._insert_neurons(options)
+        self._calibrate(draft, options, samples)
+        if recipe.correction != "none":
+            count = min(len(few) if few else MOST_SAMPLES, self._affordable(len(self.sites)))
+            correct(
+                recipe.correction,
+                self.trained,
+                draft.model,
+                self.sites,
+                draft.neurons,
+                samples.first(count),
+                options.n_steps,
+            )
+        return draft
+
+    def _observe(self, samples: Samples) -> None:
+        """Histograms of all samples; those that were seen already are not run again."""
+        seen = self._seen
+        if len(samples) <= seen:
+            return
+        fits_lif = "lif" in {self.options.neuron, *(v.get("neuron") for v in self.options.layers.values())}
+        wanted = {
+            str(v.name): Observed(v, s.channel_axis) for s in self.sites for v in ((s.y, s.x) if fits_lif else (s.y,))
+        }
+        done = seen
+
+        def advance(count: int) -> None:
             nonlocal done
-            done += samples
-            self.progress("calibrating", min(done, len(self.samples)), len(self.samples))
+            done += count
+            self.progress("calibrating", min(done, len(samples)), len(samples))
 
-        return observe(trained, list(wanted.values()), self.samples.feed, progress=advance)
+        feed = samples.split(seen)[1].feed if seen else samples.feed
+        observe(self.trained, list(wanted.values()), feed, self.histograms, progress=advance)
+        self._seen = len(samples)
 
-    def _insert_neurons(self, spiking: ir.Model, axes: BatchAxes) -> tuple[list[Placed], list[Island]]:
-        n_steps = _add_n_steps(spiking, self.options.n_steps)
+    _seen = 0
+
+    def _insert_neurons(self, options: Options) -> _Draft:
+        spiking = self.trained.clone()
+        n_steps = _add_n_steps(spiking, options.n_steps)
         neurons: list[Placed] = []
-        functions: set[str] = set()
-        for site in find_sites(spiking)[0]:
-            neuron = self._neuron(site)
-            neurons.append(neuron.insert(spiking.graph, site, n_steps))
-            if isinstance(neuron, SigmaDeltaNeuron):
-                functions.update(str(node.name) for node in site.nodes)
-        islands_pass = AnalogIslandsPass(n_steps)
-        islands_pass(spiking)
-        PlaceTimePass(n_steps, axes)(spiking)
-        return neurons, [island for island in islands_pass.islands if not set(island.nodes) <= functions]
+        kinds: list[Neuron] = []
+        functions: set[ir.Node] = set()
+        for site in find_sites(spiking, self.axes):
+            kind = _neuron(site, options.of_layer(site.name))
+            neurons.append(kind.insert(spiking.graph, site, n_steps))
+            kinds.append(kind)
+            functions.update(site.nodes)
+        if options.schedule == "two-phase":
+            return _Draft(spiking, neurons, kinds, find_islands(spiking, frozenset(functions)))
+        islands = AnalogIslandsPass(n_steps, frozenset(functions))
+        islands(spiking)
+        PlaceTimePass(n_steps, self.axes)(spiking)
+        return _Draft(spiking, neurons, kinds, islands.islands)
 
-    def _neuron(self, site: Site) -> Neuron:
-        wanted = self.options.neuron
-        name = wanted if wanted in site.rule.neurons else site.rule.neurons[0]
-        if name == "lif":
-            return LIFNeuron(self.options.tau_rc, self.options.min_voltage, self.options.dt)
-        return IFNeuron() if name == "if" else SigmaDeltaNeuron()
+    def _calibrate(self, draft: _Draft, options: Options, samples: Samples) -> None:
+        for index, (site, placed, kind) in enumerate(zip(self.sites, draft.neurons, draft.kinds, strict=True)):
+            of_layer = options.of_layer(site.name)
+            if isinstance(kind, LIFNeuron):
+                self._fit_lif(draft.model, site, placed, of_layer, samples)
+                self.progress("fitting LIF layers", index + 1, len(self.sites))
+            else:
+                kind.set_range(placed, site.per_channel(self._range(site.y, of_layer, kind.levels, kind.max_spikes)))
 
-    def _calibrate(
-        self,
-        trained: ir.Model,
-        spiking: ir.Model,
-        sites: list[Site],
-        neurons: list[Placed],
-        histograms: dict[str, ChannelHistogram],
-    ) -> None:
-        for index, (site, placed) in enumerate(zip(sites, neurons, strict=True)):
-            if placed.node.op_type == "LIF":
-                self._fit_lif(trained, spiking, site, placed, histograms)
-                self.progress("fitting LIF layers", index + 1, len(sites))
-                continue
-            threshold = site.per_channel(percentile_thresholds(histograms[str(site.y.name)], self.options.percentile))
-            set_operand(placed.node, "threshold", threshold)
-            if placed.node.op_type == "IF":
-                set_operand(placed.node, "voltage", threshold / 2)
+    def _range(self, value: ir.Value, options: Options, levels: int = 1, max_spikes: int = 1) -> np.ndarray:
+        return calibrated_range(
+            options.method,
+            self.histograms[str(value.name)],
+            percentile=options.percentile,
+            n_steps=options.n_steps,
+            levels=levels,
+            max_spikes=max_spikes,
+        )
 
-    def _fit_lif(
-        self, trained: ir.Model, spiking: ir.Model, site: Site, placed: Placed, histograms: dict[str, ChannelHistogram]
-    ) -> None:
-        steps, node = self.options.n_steps, placed.node
+    def _fit_lif(self, spiking: ir.Model, site: Site, placed: Placed, options: Options, samples: Samples) -> None:
+        steps, node = options.n_steps, placed.node
         constant = bool(node.attributes["constant_current"].as_int())
-        of_one = Probe(trained, [site.y]).run(self.samples.first(1).feed)[str(site.y.name)]
-        samples = self.samples.first(max(8, FIT_BYTES // (of_one.size * 4 * steps)))
+        of_one = Probe(self.trained, [site.y]).run(samples.first(1).feed)[str(site.y.name)]
+        samples = samples.first(max(8, FIT_BYTES // (of_one.size * 4 * steps)))
         fit = fit_lif(
             _spiking_values(spiking, placed.x, samples, steps, constant),
-            Probe(trained, [site.y]).run(samples.feed)[str(site.y.name)],
-            self._scale(site, histograms),
+            Probe(self.trained, [site.y]).run(samples.feed)[str(site.y.name)],
+            self._scale(site, options),
             steps,
             channel_axis=site.channel_axis,
             constant_current=constant,
             with_offset="offset" in placed.constants,
-            tau_refs=(self.options.dt, 2 * self.options.dt)
-            if self.options.tau_ref is None
-            else (self.options.tau_ref,),
+            tau_refs=(options.dt, 2 * options.dt) if options.tau_ref is None else (options.tau_ref,),
             attributes={name: node.attributes[name].value for name in ("tau_rc", "min_voltage", "dt")},
         )
         for name, value in placed.constants.items():
@@ -269,12 +343,48 @@ class _Converter:
         set_operand(node, "amplitude", site.per_channel(fit.amplitude))
         node.attributes["tau_ref"] = ir.AttrFloat32("tau_ref", fit.tau_ref)
 
-    def _scale(self, site: Site, histograms: dict[str, ChannelHistogram]) -> np.ndarray:
+    def _scale(self, site: Site, options: Options) -> np.ndarray:
         """How large an activation's input is where the activation still changes."""
         if site.rule.saturates_at is None:
-            return percentile_thresholds(histograms[str(site.y.name)], self.options.percentile)
-        scale = percentile_thresholds(histograms[str(site.x.name)], self.options.percentile)
-        return scale.clip(max=site.rule.saturates_at)
+            return self._range(site.y, options)
+        return self._range(site.x, options).clip(max=site.rule.saturates_at)
+
+    def _advice(self, conversion: Conversion) -> list[str]:
+        """What a user should know and could do."""
+        notes = []
+        worst = max(conversion.layers, key=lambda layer: layer.relative_error)
+        if worst.relative_error > 0.1:
+            ways = ["more calibration samples", "more steps"]
+            if conversion.recipe.neuron in ("if", "if-signed", "lif"):
+                ways.insert(0, "--neuron if-burst")
+            if self.options.schedule == "stepped" and conversion.recipe.neuron != "lif":
+                ways.append("--schedule two-phase")
+            notes.append(
+                f"the largest error is {worst.relative_error:.0%}, in layer {worst.name!r}; try {', '.join(ways)}"
+            )
+        if not conversion.trials and is_open(self.options):
+            notes.append(
+                f"taken without measuring: {conversion.recipe} (few samples, or a model so large that it would take long)"
+            )
+        if self.options.schedule == "two-phase":
+            notes.append(
+                "two-phase: a layer fires when all T steps have come in, so a streaming device waits T steps per layer"
+            )
+        return notes
+
+
+def _neuron(site: Site, options: Options) -> Neuron:
+    """The neuron for a site: the wanted one, or the rule's default where it does not fit the activation."""
+    most = options.most_spikes()
+    if options.schedule == "two-phase":
+        few = options.neuron == "few-spike" and "few-spike" in site.rule.neurons
+        return FewSpikeNeuron() if few else CountIFNeuron(most)
+    name = options.neuron if options.neuron in site.rule.neurons else site.rule.neurons[0]
+    if name == "lif":
+        return LIFNeuron(options.tau_rc, options.min_voltage, options.dt)
+    if name == "sigma-delta":
+        return SigmaDeltaNeuron(most)
+    return IFNeuron(most, signed=name != "if")
 
 
 def _spiking_values(spiking: ir.Model, value: ir.Value, samples: Samples, steps: int, constant: bool) -> np.ndarray:
@@ -309,15 +419,24 @@ def _add_n_steps(model: ir.Model, default: int) -> ir.Value:
     return value
 
 
-def _describe(site: Site, node: ir.Node) -> Layer:
-    name = "amplitude" if node.op_type == "LIF" else "threshold"
+def _describe(site: Site, placed: Placed, error: LayerError) -> Layer:
+    node = placed.node
+    name = {"LIF": "amplitude", "FewSpike": "scale"}.get(node.op_type, "threshold")
     value = operand(node, name).const_value
     assert value is not None
     heights = np.abs(value.numpy().astype(np.float64))
     if node.op_type == "LIF":
         heights = heights / node.attributes["dt"].as_float()
-    quantiles = tuple(float(q) for q in np.quantile(heights, (0, 0.5, 1)))
-    return Layer(site.name, site.rule.activation, node.op_type, int(heights.size), quantiles)  # type: ignore[arg-type]
+    low, median, high = (float(q) for q in np.quantile(heights, (0, 0.5, 1)))
+    return Layer(
+        site.name,
+        site.rule.activation,
+        node.op_type,
+        int(heights.size),
+        (low, median, high),
+        error.relative_error,
+        error.spike_rate,
+    )
 
 
 def _finish(conversion: Conversion) -> None:
@@ -332,7 +451,10 @@ def _finish(conversion: Conversion) -> None:
             "onnx_snn.version": snn_ops.__version__,
             "onnx_snn.source": conversion.ann.path.name,
             "onnx_snn.source_sha256": conversion.ann.sha256,
-            "onnx_snn.neuron": options.neuron,
+            "onnx_snn.neuron": conversion.recipe.neuron,
+            "onnx_snn.method": conversion.recipe.method,
+            "onnx_snn.correction": conversion.recipe.correction,
+            "onnx_snn.schedule": options.schedule,
             "onnx_snn.n_steps": str(options.n_steps),
             "onnx_snn.calibration_samples": str(conversion.calibration_samples),
             "onnx_snn.options": json.dumps(asdict(options), sort_keys=True),
@@ -343,4 +465,4 @@ def _finish(conversion: Conversion) -> None:
     onnx.checker.check_model(conversion.proto(), full_check=False)
 
 
-__all__ = ["NEURON_CHOICES", "Conversion", "Layer", "Options", "channel_rows", "convert"]
+__all__ = ["Conversion", "Layer", "Options", "convert"]

@@ -30,6 +30,11 @@ class Samples:
         feed = {name: array[:count] for name, array in self.feed.items()}
         return Samples(feed, None if self.labels is None else self.labels[:count])
 
+    def split(self, count: int) -> tuple[Samples, Samples]:
+        """The first `count` samples, and the rest."""
+        rest = {name: array[count:] for name, array in self.feed.items()}
+        return self.first(count), Samples(rest, None if self.labels is None else self.labels[count:])
+
 
 @dataclass(frozen=True)
 class InputSpec:

@@ -187,6 +187,16 @@ def _name_nodes(model: ir.Model) -> None:
         node.name = name
 
 
+def trace_batch(ann: Ann) -> BatchAxes:
+    """Where the samples of every value lie, without running the model on any.
+
+    Raises:
+        RefusedError: samples influence each other, or do not lie in axis 0 of the outputs.
+    """
+    input_shapes = {str(value.name): _shape(value, MANY_SAMPLES) for value in ann.inputs}
+    return trace_batch_axis(ann.model, infer_shapes(ann.model, input_shapes), MANY_SAMPLES)
+
+
 def prove_batch(ann: Ann, feed: Feed) -> tuple[BatchAxes, Shapes]:
     """Proves that axis 0 is a batch: statically, and by running 4 samples together and apart.
 
@@ -289,4 +299,14 @@ class _quiet:  # noqa: N801
         logging.disable(logging.NOTSET)
 
 
-__all__ = ["Ann", "Shapes", "check_writable", "load_ann", "prove_batch", "read_proto", "write_bytes", "write_model"]
+__all__ = [
+    "Ann",
+    "Shapes",
+    "check_writable",
+    "load_ann",
+    "prove_batch",
+    "read_proto",
+    "trace_batch",
+    "write_bytes",
+    "write_model",
+]

@@ -45,6 +45,15 @@ class ChannelHistogram:
         """The value below which a share `q` of a channel's entries lies, per channel."""
         return self._edges(self.counts, q)
 
+    def magnitudes(self, bins: int = 256) -> tuple[np.ndarray, np.ndarray]:
+        """Absolute values and the shares of a channel's entries that have them, ``[channels, bins]`` each."""
+        half = BINS // 2
+        counts = self.counts[:, half:] + self.counts[:, :half][:, ::-1]
+        counts = counts.reshape(len(counts), bins, -1).sum(axis=2)
+        total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        values = (np.arange(bins) + 0.5) / bins * self.limit[:, None]
+        return values, counts / total
+
     def magnitude_quantile(self, q: float) -> np.ndarray:
         """The same for the entries' absolute values."""
         half = BINS // 2
@@ -84,16 +93,16 @@ def observe(
     model: ir.Model,
     wanted: Sequence[Observed],
     feed: Feed,
+    histograms: dict[str, ChannelHistogram],
     *,
     batch_size: int = 32,
     progress: Callable[[int], None] = lambda samples: None,
-) -> dict[str, ChannelHistogram]:
-    """Runs the model on all samples and returns a histogram for each wanted value, by the value's name.
+) -> None:
+    """Runs the model on all samples and adds each wanted value's entries to its histogram, by the value's name.
 
     Raises:
         RefusedError: a value is not finite.
     """
-    histograms: dict[str, ChannelHistogram] = {}
     pending = list(wanted)
     while pending:
         group, pending = _group(model, pending, feed)
@@ -109,7 +118,6 @@ def observe(
                     )
                 histograms.setdefault(name, ChannelHistogram(len(values))).add(values)
             progress(len(next(iter(part.values()))))
-    return histograms
 
 
 def _group(model: ir.Model, pending: list[Observed], feed: Feed) -> tuple[list[Observed], list[Observed]]:

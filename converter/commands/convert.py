@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from converter.conversion import NEURON_CHOICES, Options, convert
+from converter.conversion import convert
 from converter.data import InputSpec, load_samples
 from converter.model import check_writable, load_ann
+from converter.options import CORRECTIONS, METHOD_CHOICES, NEURONS, SCHEDULES, Options, load_layers
 from converter.report.console import messages, progress, results
+from converter.report.html import write_html
 from converter.report.json_file import write_json
 from converter.report.tables import conversion_tables
 
@@ -26,23 +28,48 @@ def convert_command(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="the spiking model [default: MODEL.snn.onnx beside MODEL]")
     ] = None,
-    neuron: Annotated[str, typer.Option(help=f"neuron: {', '.join(NEURON_CHOICES)}")] = "auto",
+    neuron: Annotated[str, typer.Option(help=f"neuron: {', '.join(NEURONS)}")] = "auto",
     steps: Annotated[int, typer.Option(help="time steps the model is made for; callers may change them")] = 32,
+    method: Annotated[str, typer.Option(help=f"how ranges are calibrated: {', '.join(METHOD_CHOICES)}")] = "auto",
     percentile: Annotated[
-        float, typer.Option(help="share of a channel's activations its threshold covers, in %")
+        float, typer.Option(help="share of a channel's activations its range covers, in % (method percentile)")
     ] = 99.9,
+    max_spikes: Annotated[
+        int | None, typer.Option(help="most spikes in one step [default: 1 for if and if-signed, else 15]")
+    ] = None,
+    correction: Annotated[
+        str, typer.Option(help=f"layer by layer against the trained model: {', '.join(CORRECTIONS)}")
+    ] = "auto",
+    schedule: Annotated[str, typer.Option(help=f"schedule: {', '.join(SCHEDULES)}")] = "stepped",
+    layers: Annotated[
+        Path | None, typer.Option(help="other choices for single layers: TOML with a table [layers.NAME] for each")
+    ] = None,
     tau_rc: Annotated[float, typer.Option(help="membrane time constant of LIF neurons, in seconds")] = 0.02,
     tau_ref: Annotated[
         float | None, typer.Option(help="refractory time of LIF neurons, in seconds [default: fitted per layer]")
     ] = None,
     min_voltage: Annotated[float, typer.Option(help="lowest membrane potential of LIF neurons")] = -1.0,
     dt: Annotated[float, typer.Option(help="length of a time step, in seconds")] = 0.001,
+    report: Annotated[Path | None, typer.Option(help="write what was done as a page to read, HTML")] = None,
     json: Annotated[Path | None, typer.Option(help="write what was done as JSON; - is standard output")] = None,
 ) -> None:
     """Turn a trained ONNX model into a spiking one, one file that any ONNX Runtime runs."""
-    options = Options(neuron, steps, percentile, tau_rc, tau_ref, min_voltage, dt)
+    options = Options(
+        neuron=neuron,
+        n_steps=steps,
+        method=method,
+        percentile=percentile,
+        max_spikes=max_spikes,
+        correction=correction,
+        schedule=schedule,
+        layers=load_layers(layers) if layers else {},
+        tau_rc=tau_rc,
+        tau_ref=tau_ref,
+        min_voltage=min_voltage,
+        dt=dt,
+    )
     out = out or model.with_name(f"{model.name.removesuffix('.onnx')}.snn.onnx")
-    for path in filter(None, (out, json if str(json) != "-" else None)):
+    for path in filter(None, (out, report, json if str(json) != "-" else None)):
         check_writable(path)
     ann = load_ann(model)
     samples = load_samples(calibration, [InputSpec.of(value) for value in ann.inputs])
@@ -51,7 +78,11 @@ def convert_command(
     conversion.save(out)
     if json:
         write_json({"model": str(out), **conversion.summary()}, json)
+    if report:
+        write_html(conversion, report)
     if str(json) != "-":
         for made in conversion_tables(conversion):
             results().print(made)
+    for note in conversion.notes:
+        messages().print(f"note: {note}")
     messages().print(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)")

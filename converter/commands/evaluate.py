@@ -14,7 +14,7 @@ from converter.model import Ann, check_writable, load_ann
 from converter.report.console import messages, progress, results
 from converter.report.json_file import write_json
 from converter.report.picture import accuracy_picture
-from converter.report.tables import rates_table, steps_table
+from converter.report.tables import outputs_table, rates_table, steps_table
 
 
 def evaluate_command(
@@ -82,5 +82,7 @@ def report(evaluation: Evaluation, spiking: SpikingModel, source: Path | None, j
         return
     results().print(steps_table(f"{spiking.path.name}, {evaluation.samples} samples", evaluation))
     results().print(rates_table(evaluation))
+    if len(evaluation.steps[-1].outputs) > 1:
+        results().print(outputs_table(evaluation))
     if source is None:
         messages().print("The trained model is not here: no agreement, no error. Name it with --against MODEL.onnx.")

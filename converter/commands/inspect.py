@@ -10,13 +10,13 @@ import typer
 
 from converter.conversion import Layer
 from converter.evaluation import SpikingModel
-from converter.model import Ann, check_writable, load_ann, read_proto
+from converter.model import Ann, check_writable, load_ann, read_proto, trace_batch
 from converter.passes.analog_islands import Island
 from converter.report.console import results
 from converter.report.console import table as make_table
 from converter.report.json_file import write_json
 from converter.report.tables import islands_table, layers_table
-from converter.rules import find_sites
+from converter.rules import find_activations, find_sites
 from snn_ops.ops import DOMAIN
 
 
@@ -58,14 +58,22 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
 
 
 def _inspect_trained(ann: Ann, json: Path | None) -> None:
-    sites, rejected = find_sites(ann.model)
-    rows = [(site.name, site.rule.activation, ", ".join(site.rule.neurons)) for site in sites]
+    axes = trace_batch(ann)
+    spiking = {site.name for site in find_sites(ann.model, axes)}
+    rows = [
+        (
+            str(function.nodes[-1].name),
+            rule.activation,
+            ", ".join(rule.neurons) if function.nodes[-1].name in spiking else "stays analog: no weights behind it",
+        )
+        for function, rule in find_activations(ann.model, axes)
+    ]
     data = {
         "model": str(ann.path),
         "spiking": False,
         "batch": ann.batch,
+        "unproven": axes.unproven,
         "activations": [{"node": name, "activation": kind, "neurons": neurons} for name, kind, neurons in rows],
-        "rejected": [vars(item) for item in rejected],
     }
     if json:
         write_json(data, json)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from converter.neurons._neuron import Neuron, Placed
+from converter.neurons._neuron import BURST, Neuron, Placed
+from converter.neurons.count_if import CountIFNeuron
+from converter.neurons.few_spike import FewSpikeNeuron
 from converter.neurons.if_ import IFNeuron
 from converter.neurons.lif import LIFNeuron
 from converter.neurons.sigma_delta import SigmaDeltaNeuron
 
 __all__ = [
+    "BURST",
+    "CountIFNeuron",
+    "FewSpikeNeuron",
     "IFNeuron",
     "LIFNeuron",
     "Neuron",

@@ -7,9 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
 import onnx_ir as ir
 
+from converter.graph import set_operand
 from converter.rules import Site
+
+BURST = 15
+"""Spikes in one step of neurons that fire bursts: a count of four bits."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +24,13 @@ class Placed:
     Attributes:
         node: of our operator.
         x: what the activation was applied to.
+        y: the neuron's result, which stands for the activation.
         constants: other numbers that calibration sets, by name.
     """
 
     node: ir.Node
     x: ir.Value
+    y: ir.Value
     constants: Mapping[str, ir.Value] = field(default_factory=dict)
 
 
@@ -31,16 +38,30 @@ class Neuron(ABC):
     """A kind of neuron.
 
     Attributes:
-        name: as the command line and the rules call it.
         op_type: the operator in the graph.
+        tracks_function: the activation stays in the graph, in front of the neuron.
     """
 
-    name: ClassVar[str]
     op_type: ClassVar[str]
+    tracks_function: ClassVar[bool] = False
+
+    def __init__(self, max_spikes: int = 1) -> None:
+        self.max_spikes = max_spikes
+
+    @property
+    def levels(self) -> int:
+        """Spikes a step that stand for the top of a layer's calibrated range; bursts keep as many again in reserve."""
+        return (self.max_spikes + 1) // 2
 
     @abstractmethod
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
         """Puts the neuron where the activation is; its numbers are placeholders until they are calibrated."""
+
+    def set_range(self, placed: Placed, top: np.ndarray) -> None:
+        """Gives the neuron its threshold: ``top`` is the activation that `levels` spikes in every step stand for."""
+        threshold = top / self.levels
+        set_operand(placed.node, "threshold", threshold)
+        set_operand(placed.node, "voltage", threshold / 2)
 
 
 def take_over(graph: ir.Graph, site: Site, new: list[ir.Node], result: ir.Value, *, keep_activation: bool) -> None:
@@ -56,5 +77,7 @@ def take_over(graph: ir.Graph, site: Site, new: list[ir.Node], result: ir.Value,
             graph.outputs[index] = result
     result.shape = y.shape
     y.name, result.name = f"{y.name}_analog", y.name
-    if not keep_activation:
+    if keep_activation:
+        last.name = f"{site.name}_function"
+    else:
         graph.remove(site.nodes, safe=True)

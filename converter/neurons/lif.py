@@ -27,10 +27,10 @@ class LIFNeuron(Neuron):
     The refractory time is chosen when the layer is fitted.
     """
 
-    name = "lif"
     op_type = "LIF"
 
     def __init__(self, tau_rc: float, min_voltage: float, dt: float) -> None:
+        super().__init__()
         self.attributes: dict[str, float | int] = {"tau_rc": tau_rc, "min_voltage": min_voltage, "dt": dt}
 
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
@@ -46,7 +46,7 @@ class LIFNeuron(Neuron):
         if "offset" in constants:
             new.append(_node("Add", neuron.outputs[0], constants["offset"], f"{site.name}_shifted"))
         take_over(graph, site, new, new[-1].outputs[0], keep_activation=False)
-        return Placed(neuron, site.x, constants)
+        return Placed(neuron, site.x, new[-1].outputs[0], constants)
 
 
 def _node(op_type: str, x: ir.Value, number: ir.Value, name: str) -> ir.Node:

@@ -12,26 +12,19 @@ an island are graded, not spikes; reports list every island.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from converter.graph import operator_node
+from converter.linearity import has_weights, is_linear
 from converter.passes.regions import Regions, find_regions, runs_through_time
 from snn_ops.ops import DOMAIN
 
 TAKES_MEAN = frozenset({"SigmaDelta"})
 """Operators whose input is a target, a function of the running mean, not a current."""
 
-_LINEAR = frozenset(
-    """
-    Add AveragePool BatchNormalization Cast Concat Conv ConvTranspose CumSum DepthToSpace Dropout Expand Flatten Gather
-    GatherElements GatherND GlobalAveragePool Identity Neg Pad ReduceMean ReduceSum Reshape Resize Slice SpaceToDepth Split
-    Squeeze Sub Sum Tile Transpose Unsqueeze Upsample
-    """.split()
-)
-_LINEAR_IN_ONE = frozenset({"Div", "Einsum", "Gemm", "MatMul", "Mul"})
-"""Linear where only one operand changes from step to step (for Div, the first)."""
 _SHAPES = frozenset({"Shape", "Size"})
 
 
@@ -44,19 +37,24 @@ class Island:
 
 
 class AnalogIslandsPass(ir.passes.InPlacePass):
-    """Inserts RunningMean and RunningDifference around what is not linear. `islands` lists what it found."""
+    """Inserts RunningMean and RunningDifference around what is not linear. `islands` lists what it found.
 
-    def __init__(self, n_steps: ir.Value) -> None:
+    Args:
+        n_steps: the model's `n_steps` input.
+        functions: nodes of functions that neurons track; they need the running mean, and are no islands.
+    """
+
+    def __init__(self, n_steps: ir.Value, functions: frozenset[ir.Node] = frozenset()) -> None:
         super().__init__()
         self.islands: list[Island] = []
-        self._n_steps = n_steps
+        self._n_steps, self._functions = n_steps, functions
         self._made: dict[tuple[str, ir.Value], ir.Value] = {}
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Applies the pass to the main graph."""
         regions = find_regions(model)
-        analog = [node for node in model.graph if node in regions.temporal and not _may_spike(node, regions)]
-        inside = frozenset(analog)
+        inside = _analog(regions, self._functions)
+        analog = [node for node in model.graph if node in inside]
         for node in analog:
             for index, value in enumerate(node.inputs):
                 if regions.is_temporal(value) and value is not None and value.producer() not in inside:
@@ -64,15 +62,14 @@ class AnalogIslandsPass(ir.passes.InPlacePass):
         for node in analog:
             for value in node.outputs:
                 for user, index in list(value.uses()):
-                    takes_mean = user in inside or (user.domain == DOMAIN and user.op_type in TAKES_MEAN and index == 0)
-                    if not takes_mean and user.op_type not in _SHAPES:
+                    if not _is_inside(user, index, inside):
                         user.replace_input_with(index, self._insert(model.graph, "RunningDifference", value))
         for node in model.graph:  # a target that is itself a current
             if node.domain == DOMAIN and node.op_type in TAKES_MEAN:
                 target = node.inputs[0]
                 if regions.is_temporal(target) and target is not None and target.producer() not in inside:
                     node.replace_input_with(0, self._insert(model.graph, "RunningMean", target))
-        self.islands = _connected(analog)
+        self.islands = _connected([node for node in analog if node not in self._functions])
         return ir.passes.PassResult(model, bool(self._made))
 
     def _insert(self, graph: ir.Graph, op_type: str, value: ir.Value) -> ir.Value:
@@ -87,14 +84,42 @@ class AnalogIslandsPass(ir.passes.InPlacePass):
         return self._made[key]
 
 
+def find_islands(model: ir.Model, functions: frozenset[ir.Node]) -> list[Island]:
+    """The islands between neurons of a model that is not run step by step, where nothing needs to be inserted."""
+    inside = _analog(find_regions(model), functions)
+    return _connected([node for node in model.graph if node in inside and node not in functions])
+
+
+def _analog(regions: Regions, functions: frozenset[ir.Node]) -> frozenset[ir.Node]:
+    """What is not linear, and what lies between: operations without weights whose every neighbour is analog."""
+    inside = {node for node in regions.temporal if node in functions or not _may_spike(node, regions)}
+    between = {
+        node
+        for node in regions.temporal - inside
+        if not runs_through_time(node) and not has_weights(node, regions.is_temporal) and node.op_type not in _SHAPES
+    }
+    while True:  # what has a neighbour that spikes is not between
+        enclosed = inside | between
+        outer = {
+            node
+            for node in between
+            if not all(v.producer() in enclosed for v in node.inputs if v is not None and regions.is_temporal(v))
+            or not all(_is_inside(user, index, enclosed) for v in node.outputs for user, index in v.uses())
+        }
+        if not outer:
+            return frozenset(enclosed)
+        between -= outer
+
+
+def _is_inside(user: ir.Node, index: int, inside: Set[ir.Node]) -> bool:
+    """Whether a use of an analog value may see it as it is."""
+    tracks = user.domain == DOMAIN and user.op_type in TAKES_MEAN and index == 0
+    return user in inside or tracks or user.op_type in _SHAPES
+
+
 def _may_spike(node: ir.Node, regions: Regions) -> bool:
     """Whether the node may run on the currents of single steps."""
-    if runs_through_time(node) or node.op_type in _LINEAR or node.op_type in _SHAPES:
-        return True
-    changing = [index for index, value in enumerate(node.inputs) if regions.is_temporal(value)]
-    if node.op_type == "Div":
-        return changing == [0]
-    return node.op_type in _LINEAR_IN_ONE and len(changing) == 1
+    return runs_through_time(node) or node.op_type in _SHAPES or is_linear(node, regions.is_temporal)
 
 
 def _connected(nodes: list[ir.Node]) -> list[Island]:

@@ -36,6 +36,10 @@ class BatchAxes:
     unproven: list[str] = field(default_factory=list)
     """Names of nodes whose type has no rule."""
 
+    def changes(self, value: ir.Value) -> bool:
+        """Whether the value depends on the samples."""
+        return self.axis.get(str(value.name)) is not None
+
 
 class _MixesSamplesError(Exception):
     """A rule found that a node mixes samples; the text says how."""

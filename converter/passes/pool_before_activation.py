@@ -8,37 +8,43 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-_NEVER_DECREASING = {"Relu", "Tanh", "Sigmoid"}
+from converter.passes.batch_axis import BatchAxes
+from converter.rules import find_activations
+from converter.rules._functions import ElementwiseFunction
 
 
 class PoolBeforeActivationPass(ir.passes.InPlacePass):
-    """Swaps an activation with the MaxPool that alone uses it."""
+    """Swaps a function that never decreases with the MaxPool that alone uses it."""
+
+    def __init__(self, axes: BatchAxes) -> None:
+        super().__init__()
+        self._axes = axes
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Applies the swap wherever it is possible."""
         modified = False
-        for pool in list(model.graph):
-            if pool.op_type == "MaxPool" and len(pool.outputs) == 1:
-                modified |= _swap(pool)
+        for function, rule in find_activations(model, self._axes):
+            users = [user for user, _ in function.y.uses()]
+            pool = users[0] if len(users) == 1 and not function.y.is_graph_output() else None
+            if pool is not None and pool.op_type in _MAXIMUM and len(pool.outputs) == 1 and rule.never_decreasing:
+                _swap(pool, function)
+                modified = True
+        model.graph.sort()
         return ir.passes.PassResult(model, modified)
 
 
-def _swap(pool: ir.Node) -> bool:
-    activated = pool.inputs[0]
-    activation = activated.producer() if activated is not None else None
-    if activation is None or activation.op_type not in _NEVER_DECREASING or activation.domain:
-        return False
-    if len(activation.outputs[0].uses()) != 1 or activation.outputs[0].is_graph_output():
-        return False
-    pooled, graph = pool.outputs[0], pool.graph
-    assert graph is not None and activated is not None
-    pool.replace_input_with(0, activation.inputs[0])
-    graph.remove(activation)
-    graph.insert_after(pool, activation)
-    activation.replace_input_with(0, None)
-    pooled.replace_all_uses_with(activated, replace_graph_outputs=True)
-    activation.replace_input_with(0, pooled)
+_MAXIMUM = ("MaxPool", "GlobalMaxPool")
+
+
+def _swap(pool: ir.Node, function: ElementwiseFunction) -> None:
+    pooled = pool.outputs[0]
+    pooled.replace_all_uses_with(function.y, replace_graph_outputs=True)
+    for node in function.nodes:
+        for index, value in enumerate(node.inputs):
+            if value is function.x:
+                node.replace_input_with(index, pooled)
+    pool.replace_input_with(0, function.x)
     # the result keeps its name, in case it is an output of the model
-    pooled.name, activated.name = activated.name, pooled.name
-    pooled.shape, activated.shape = None, pooled.shape
-    return True
+    pooled.name, function.y.name = function.y.name, pooled.name
+    for value in (pooled, *(node.outputs[0] for node in function.nodes)):
+        value.shape = None

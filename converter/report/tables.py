@@ -15,10 +15,28 @@ from converter.report.console import number, percent, table
 def layers_table(title: str, layers: Sequence[Layer]) -> Table:
     """A row per layer of neurons."""
     rows = [
-        (layer.name, layer.activation, layer.neuron, layer.channels, *(number(value) for value in layer.threshold))
+        (
+            layer.name,
+            layer.activation,
+            layer.neuron,
+            layer.channels,
+            *(number(value) for value in layer.threshold),
+            percent(layer.relative_error),
+            number(layer.spike_rate),
+        )
         for layer in layers
     ]
-    columns = ("layer", "activation", "neuron", "channels", "spike height, min", "median", "max")
+    columns = (
+        "layer",
+        "activation",
+        "neuron",
+        "channels",
+        "spike height, min",
+        "median",
+        "max",
+        "error",
+        "spikes/step",
+    )
     return table(title, columns, rows, left=3)
 
 
@@ -28,14 +46,38 @@ def islands_table(islands: Sequence[Island]) -> Table:
     return table("Analog islands: parts that do not spike", ("nodes", "operators"), rows, left=2)
 
 
+def trials_table(conversion: Conversion) -> Table:
+    """What `auto` measured; the last row is what it took."""
+    steps = list(conversion.trials[0].errors)
+    rows = [
+        (str(trial.recipe), *(percent(trial.errors[n]) for n in steps), number(trial.spike_rate))
+        for trial in conversion.trials
+    ]
+    columns = ("recipe", *(f"error, T = {n}" for n in steps), "spikes/step")
+    return table("Measured on held-out calibration samples; the last one was taken", columns, rows)
+
+
+def work_table(conversion: Conversion) -> Table:
+    """What there is to compute for a sample, with the assumptions behind it."""
+    work, steps = conversion.work, conversion.options.n_steps
+    rows = [
+        ("multiply-adds of the trained model", f"{work.multiply_adds:,}"),
+        ("multiply-adds that stay analog", f"{work.analog:,}"),
+        (f"synaptic operations, T = {steps}", f"{work.synaptic_operations:,.0f}"),
+        ("energy, share of the trained model's *", percent(work.energy_ratio)),
+    ]
+    title = "Work per sample   (* 4.6 pJ a multiply-add, 0.9 pJ an addition, 45 nm, without memory)"
+    return table(title, ("what", "how much"), rows)
+
+
 def conversion_tables(conversion: Conversion) -> list[Table]:
     """What was done to a model."""
     made = [layers_table(f"{conversion.ann.path.name}: layers of spiking neurons", conversion.layers)]
     if conversion.islands:
         made.append(islands_table(conversion.islands))
-    if conversion.rejected:
-        rows = [(r.node, r.activation, r.reason) for r in conversion.rejected]
-        made.append(table("Activations left as they are", ("node", "activation", "reason"), rows, left=3))
+    if conversion.trials:
+        made.append(trials_table(conversion))
+    made.append(work_table(conversion))
     return made
 
 
@@ -52,6 +94,16 @@ def steps_table(title: str, evaluation: Evaluation) -> Table:
 
 
 def rates_table(evaluation: Evaluation) -> Table:
-    """A row per layer: how often its neurons spike."""
-    rows = [(name, percent(rate)) for name, rate in evaluation.spike_rates.items()]
+    """A row per layer: how many spikes a neuron fires in a step, those taken back included."""
+    rows = [(name, number(rate)) for name, rate in evaluation.spike_rates.items()]
     return table("Spikes per neuron and step", ("layer", "rate"), rows)
+
+
+def outputs_table(evaluation: Evaluation) -> Table:
+    """A row per output and number of steps: how close it is to the trained model's."""
+    rows = [
+        (name, step.n_steps, percent(output.relative_error), number(output.cosine))
+        for step in evaluation.steps
+        for name, output in step.outputs.items()
+    ]
+    return table("Outputs against the trained model", ("output", "steps", "relative error", "cosine"), rows)

@@ -2,41 +2,93 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import onnx_ir as ir
 
+from converter.linearity import has_weights, is_linear
+from converter.passes.batch_axis import BatchAxes
 from converter.passes.channel_axis import channel_axis
+from converter.rules._functions import ElementwiseFunction, find_functions
 from converter.rules._rule import Rule, Site
+from converter.rules.celu import CeluRule
+from converter.rules.clip import ClipRule
+from converter.rules.elementwise import ElementwiseRule
+from converter.rules.elu import EluRule
+from converter.rules.gelu import GeluRule
+from converter.rules.hard_sigmoid import HardSigmoidRule
+from converter.rules.hard_swish import HardSwishRule
+from converter.rules.hard_tanh import HardTanhRule
+from converter.rules.leaky_relu import LeakyReluRule
+from converter.rules.mish import MishRule
+from converter.rules.prelu import PReluRule
 from converter.rules.relu import ReluRule
+from converter.rules.selu import SeluRule
 from converter.rules.sigmoid import SigmoidRule
+from converter.rules.sign import SignRule
+from converter.rules.silu import SiLURule
+from converter.rules.softplus import SoftplusRule
+from converter.rules.softsign import SoftsignRule
 from converter.rules.tanh import TanhRule
+from converter.rules.thresholded_relu import ThresholdedReluRule
 
-RULES: tuple[Rule, ...] = (ReluRule(), TanhRule(), SigmoidRule())
+RULES: tuple[Rule, ...] = (
+    ReluRule(),
+    ClipRule(),
+    HardTanhRule(),
+    LeakyReluRule(),
+    PReluRule(),
+    ThresholdedReluRule(),
+    TanhRule(),
+    SigmoidRule(),
+    HardSigmoidRule(),
+    HardSwishRule(),
+    SiLURule(),
+    GeluRule(),
+    EluRule(),
+    SeluRule(),
+    CeluRule(),
+    SoftplusRule(),
+    SoftsignRule(),
+    MishRule(),
+    SignRule(),
+    ElementwiseRule(),
+)
+"""The first that matches a function has it."""
 
-__all__ = ["RULES", "Rejected", "Rule", "Site", "find_sites"]
+__all__ = ["RULES", "Rule", "Site", "find_activations", "find_sites"]
+
+_PASS_ON = frozenset(
+    "GlobalMaxPool GroupNormalization InstanceNormalization LRN LayerNormalization LpNormalization Max MaxPool Min".split()
+)
+"""Not linear, but what goes in is what comes out, in another scale or number."""
 
 
-@dataclass(frozen=True)
-class Rejected:
-    """An activation that a rule recognised but whose neurons cannot take its place."""
-
-    node: str
-    activation: str
-    reason: str
+def find_activations(model: ir.Model, axes: BatchAxes) -> list[tuple[ElementwiseFunction, Rule]]:
+    """Every function of one signal in the main graph, in the order of the graph, with its rule."""
+    functions = find_functions(model, axes.changes)
+    return [(function, next(rule for rule in RULES if rule.matches(function))) for function in functions]
 
 
-def find_sites(model: ir.Model) -> tuple[list[Site], list[Rejected]]:
-    """Every activation of the main graph, in the order of the graph; the first rule that matches a node has it."""
-    sites: list[Site] = []
-    rejected: list[Rejected] = []
-    for node in model.graph:
-        for rule in RULES:
-            found, reason = rule.match(model, node)
-            if reason is not None:
-                rejected.append(Rejected(str(node.name), rule.activation, reason))
-            elif found is not None:
-                y = node.outputs[0]
-                sites.append(Site(str(node.name), rule, found.bindings["x"], y, tuple(found.nodes), channel_axis(y)))
-                break
-    return sites, rejected
+def find_sites(model: ir.Model, axes: BatchAxes) -> list[Site]:
+    """The activations that neurons take the place of: those with weights behind them, whose spikes meet synapses.
+
+    The others stay analog: a Sigmoid or Exp at the output belongs to reading the result, a Sigmoid that gates another signal
+    to a product. Where no activation has weights behind it, all count.
+    """
+    activations = find_activations(model, axes)
+    feeding = _before_weights(model, axes)
+    sites = [Site(str(f.nodes[-1].name), rule, f.x, f.y, f.nodes, channel_axis(f.y)) for f, rule in activations]
+    return [site for site in sites if site.nodes[-1] in feeding] or sites
+
+
+def _before_weights(model: ir.Model, axes: BatchAxes) -> set[ir.Node]:
+    """Nodes whose results a layer with weights takes in, after linear operations and poolings at most."""
+    feeding: set[ir.Node] = set()
+    for node in reversed(list(model.graph)):
+        users = {user for value in node.outputs for user, _ in value.uses()}
+        if any(
+            has_weights(user, axes.changes)
+            or (user in feeding and (user.op_type in _PASS_ON or is_linear(user, axes.changes)))
+            for user in users
+        ):
+            feeding.add(node)
+    return feeding

@@ -1,14 +1,21 @@
-"""What a rule is: which nodes form an activation, and which neurons can take their place."""
+"""What a rule is: which function an activation is, and which neurons can take its place."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
-from onnxscript.rewriter.pattern import MatchResult, Pattern
+
+from converter.rules._functions import ElementwiseFunction
+
+NEAR = np.linspace(-8, 8, 321)
+FAR = np.concatenate([-np.logspace(5, 1, 9), np.logspace(1, 5, 9)])
+"""Where functions are compared; far from 0 a Relu and a Clip differ, and an exporter's Exp may overflow."""
+TOLERANCE = 2e-3
+"""Exporters' approximations of Gelu differ by less from the form they approximate, other activations by more."""
 
 
 @dataclass(frozen=True)
@@ -41,26 +48,41 @@ class Rule(ABC):
 
     Attributes:
         activation: the name used in reports.
+        op_types: the ONNX operators that are this activation, whatever their attributes.
         neurons: the neurons that can take its place, by name; the first is the default.
         saturates_at: the |x| from which the activation hardly changes, None if it goes on.
+        never_decreasing: x <= x' means f(x) <= f(x').
     """
 
     activation: ClassVar[str]
-    neurons: ClassVar[tuple[str, ...]]
+    op_types: ClassVar[tuple[str, ...]] = ()
+    neurons: ClassVar[tuple[str, ...]] = ("sigma-delta",)
     saturates_at: ClassVar[float | None] = None
+    never_decreasing: ClassVar[bool] = False
 
-    @abstractmethod
-    def pattern(self, op: Any, x: Any) -> Any:
-        """The activation's nodes, in onnxscript's pattern language."""
+    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The activation's values at ``x``, in each form that exporters write; empty: known by its operator only."""
+        return ()
 
-    def check(self, context: Any, x: ir.Value, **bindings: ir.Value) -> MatchResult:
-        """Whether the neurons can take the place of this match; the failure's reason goes into the report."""
-        return MatchResult()
+    def has_values(self, x: np.ndarray, y: np.ndarray) -> bool:
+        """Whether ``y`` are this activation's values at ``x``, up to a positive factor.
 
-    def match(self, model: ir.Model, node: ir.Node) -> tuple[MatchResult | None, str | None]:
-        """(match, None) where the activation ends in `node`; (None, reason) where it does but `check` refuses."""
-        found = Pattern(self.pattern).match(model, model.graph, node)
-        if not found:
-            return None, None
-        checked = self.check(None, **found.bindings)
-        return (found, None) if checked else (None, checked.reason)
+        A factor is allowed because the function stays in the graph in front of a neuron that tracks it.
+        """
+        finite = np.isfinite(y)
+        x, y = x[finite], y[finite]
+        for form in self.forms(x):
+            near = np.abs(x) <= NEAR[-1]
+            power = float((form[near] ** 2).sum())
+            factor = float((form[near] * y[near]).sum()) / power if power else 0.0
+            if factor > 0 and np.all(np.abs(y - factor * form) <= TOLERANCE * factor * np.maximum(1, np.abs(form))):
+                return True
+        return False
+
+    def matches(self, function: ElementwiseFunction) -> bool:
+        """Whether a function of the graph is this activation."""
+        if len(function.nodes) == 1 and function.nodes[0].op_type in self.op_types:
+            return True
+        x = np.concatenate([NEAR, FAR])
+        y = function.values(x)
+        return y is not None and bool(np.isfinite(y[: len(NEAR)]).all()) and self.has_values(x, y)

@@ -1,17 +1,23 @@
-"""Relu: y = max(x, 0). An IF neuron's mean spike train is exactly that, quantised and clipped at its threshold."""
+"""Relu: y = max(x, 0). The mean of an IF neuron's spikes is exactly that, in steps of threshold / T.
+
+Also as Max(x, 0), Clip(x, 0, none) and the like.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import numpy as np
 
 from converter.rules._rule import Rule
 
 
 class ReluRule(Rule):
-    """``Relu(x)``."""
+    """``Relu``."""
 
     activation = "Relu"
-    neurons = ("if", "lif", "sigma-delta")
+    op_types = ("Relu",)
+    neurons = ("if-burst", "if", "if-signed", "sigma-delta", "few-spike", "lif")
+    never_decreasing = True
 
-    def pattern(self, op: Any, x: Any) -> Any:
-        return op.Relu(x)
+    def has_values(self, x: np.ndarray, y: np.ndarray) -> bool:
+        """Exactly max(x, 0): IF neurons do not keep the function in the graph, so a factor is not allowed."""
+        return bool(np.allclose(y, np.maximum(x, 0), rtol=1e-6, atol=1e-6))

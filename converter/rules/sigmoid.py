@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import numpy as np
 
 from converter.rules._rule import Rule
 
 
 class SigmoidRule(Rule):
-    """``Sigmoid(x)``."""
+    """``Sigmoid``."""
 
     activation = "Sigmoid"
-    neurons = ("sigma-delta", "lif")
+    op_types = ("Sigmoid",)
+    neurons = ("sigma-delta", "few-spike", "lif")
     saturates_at = 6.0
+    never_decreasing = True
 
-    def pattern(self, op: Any, x: Any) -> Any:
-        return op.Sigmoid(x)
+    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (0.5 * (1 + np.tanh(x / 2)),)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import numpy as np
 
 from converter.rules._rule import Rule
 
 
 class TanhRule(Rule):
-    """``Tanh(x)``."""
+    """``Tanh``."""
 
     activation = "Tanh"
+    op_types = ("Tanh",)
     neurons = ("sigma-delta", "lif")
     saturates_at = 3.0
+    never_decreasing = True
 
-    def pattern(self, op: Any, x: Any) -> Any:
-        return op.Tanh(x)
+    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (np.tanh(x),)

@@ -28,7 +28,7 @@ def test_convert_evaluate_run_inspect(command, folder) -> None:
     figures = json.loads(Path("e.json").read_text())
     assert 0 <= figures["ann"]["accuracy"] <= 1  # the trained model was found beside the spiking one
     assert [step["n_steps"] for step in figures["steps"]] == [4, 8]
-    assert set(figures["steps"][0]) == {"n_steps", "accuracy", "agreement", "relative_error"}
+    assert set(figures["steps"][0]) == {"n_steps", "accuracy", "agreement", "relative_error", "outputs"}
     assert Path("e.png").read_bytes().startswith(b"\x89PNG")
 
     done = command("run", "m.snn.onnx", "--input", "test.npz", "-o", "y.npz", "--steps", "4")
@@ -52,7 +52,8 @@ def test_evaluate_without_labels_and_without_the_trained_model(command, folder) 
     done = command("evaluate", "m.snn.onnx", "--data", "calibration.npz", "--json", "-")
     figures = json.loads(done.out)
     assert figures["ann"] == {"accuracy": None}
-    assert figures["steps"][0] == {"n_steps": 4, "accuracy": None, "agreement": None, "relative_error": None}
+    nothing = {"accuracy": None, "agreement": None, "relative_error": None, "outputs": {}}
+    assert figures["steps"][0] == {"n_steps": 4, **nothing}
     done = command("evaluate", "m.snn.onnx", "--data", "calibration.npz", "--against", "elsewhere.onnx", "--json", "-")
     assert json.loads(done.out)["steps"][-1]["agreement"] > 0.8
 

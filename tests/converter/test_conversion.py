@@ -75,7 +75,7 @@ def test_format_rules(tmp_path) -> None:
 def test_if_network_step_by_step(tmp_path) -> None:
     """The spiking model against a simulation in plain NumPy: a loop over time, a loop over layers."""
     model = mlp()
-    _, snn = convert_model(model, tmp_path)
+    _, snn = convert_model(model, tmp_path, neuron="if", method="percentile", correction="none")
     weights = {t.name: onnx.numpy_helper.to_array(t).astype(np.float64) for t in model.graph.initializer}
     x, steps = samples(model, 20, seed=3), 25
     threshold = [initializer(snn, f"{name}_threshold").astype(np.float64) for name in ("first", "second")]

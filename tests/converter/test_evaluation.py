@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 
@@ -22,14 +23,15 @@ WITH_SHORTCUT_INTO_THE_TAIL = text_model(
 )
 
 
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
 @pytest.mark.parametrize("native", [True, False], ids=["native", "portable"])
 @pytest.mark.parametrize(
     "model", [mlp(), mlp("Tanh"), convnet(), WITH_SHORTCUT_INTO_THE_TAIL], ids=["mlp", "tanh", "convnet", "shortcut"]
 )
-def test_one_simulation_equals_many(model, native, tmp_path) -> None:
+def test_one_simulation_equals_many(model, native, schedule, tmp_path) -> None:
     path = save(model, tmp_path / "m.onnx")
     x = samples(model, 50)
-    convert(path, x).save(tmp_path / "m.snn.onnx")
+    convert(path, x, schedule=schedule).save(tmp_path / "m.snn.onnx")
     spiking = SpikingModel(tmp_path / "m.snn.onnx")
     ann = load_ann(path)
     labels = np.random.default_rng(0).integers(0, 4, len(x))
@@ -50,6 +52,11 @@ def test_one_simulation_equals_many(model, native, tmp_path) -> None:
         error = sum(((a - b) ** 2).sum() for a, b in zip(outputs, expected, strict=True))
         power = sum((b**2).sum() for b in expected)
         assert result.relative_error == pytest.approx(np.sqrt(error / power), rel=1e-4)
+        for (name, output), a, b in zip(result.outputs.items(), outputs, expected, strict=True):
+            assert name in session.output_names
+            assert output.relative_error == pytest.approx(np.linalg.norm(a - b) / np.linalg.norm(b), rel=1e-4)
+            cosine = (a * b).sum() / np.linalg.norm(a) / np.linalg.norm(b)
+            assert output.cosine == pytest.approx(cosine, rel=1e-4)
 
 
 def test_spike_rates_count_spikes(tmp_path) -> None:
@@ -60,11 +67,16 @@ def test_spike_rates_count_spikes(tmp_path) -> None:
     conversion.save(tmp_path / "m.snn.onnx")
     found = evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, None), [16])
     proto = conversion.proto()
-    for node in [n for n in proto.graph.node if n.op_type == "IF"]:
+    neurons = [n for n in proto.graph.node if n.op_type == "IF"]
+    for node in neurons:
         proto.graph.output.append(type(proto.graph.output[0])(name=node.output[0]))
+    numbers = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
     spikes = snn_ops.Session(proto, n_steps=16, batch_size=30).run(x)[1:]
-    for rate, train in zip(found.spike_rates.values(), spikes, strict=True):
-        assert rate == pytest.approx(float((train != 0).mean()), rel=1e-5)
+    for node, rate, train in zip(neurons, found.spike_rates.values(), spikes, strict=True):
+        counts = np.abs(train) / numbers[node.input[2]]
+        np.testing.assert_allclose(counts, np.round(counts), atol=1e-4)
+        assert counts.max() > 1  # bursts
+        assert rate == pytest.approx(float(counts.mean()), rel=1e-5)
     assert list(found.spike_rates) == ["first", "second"]
     assert found.ann_accuracy is None
     assert found.steps[0].accuracy is None

@@ -10,15 +10,22 @@ import pytest
 import snn_ops
 from converter.conversion import convert
 from converter.graph import to_proto
+from converter.passes.batch_axis import BatchAxes, trace_batch_axis
 from converter.passes.pool_before_activation import PoolBeforeActivationPass
+from converter.shapes import infer_shapes
 from tests.models import samples, save, text_model
+
+
+def axes(model: ir.Model) -> BatchAxes:
+    lengths = {str(v.name): (11, *(n for n in list(v.shape)[1:])) for v in model.graph.inputs}
+    return trace_batch_axis(model, infer_shapes(model, lengths), 11)
 
 
 def run_model(model: ir.Model, x: np.ndarray) -> np.ndarray:
     return ort.InferenceSession(to_proto(model).SerializeToString()).run(None, {"x": x})[0]
 
 
-@pytest.mark.parametrize("activation", ["Relu", "Tanh", "Sigmoid"])
+@pytest.mark.parametrize("activation", ["Relu", "Tanh", "Sigmoid", "LeakyRelu", "Elu"])
 def test_pool_moves_before_the_activation(activation) -> None:
     proto = text_model(
         f"""m (float[N,1,6,6] x) => (float[N,3,3,3] y) <float[3,1,3,3] W> {{
@@ -28,7 +35,7 @@ def test_pool_moves_before_the_activation(activation) -> None:
     x = samples(proto)
     before = ir.from_proto(proto)
     after = ir.from_proto(proto)
-    assert PoolBeforeActivationPass()(after).modified
+    assert PoolBeforeActivationPass(axes(after))(after).modified
     assert [node.op_type for node in after.graph] == ["Conv", "MaxPool", activation]
     np.testing.assert_array_equal(run_model(before, x), run_model(after, x))
 
@@ -39,7 +46,7 @@ def test_pool_stays_where_others_use_the_activation() -> None:
           a = Relu(x)  y = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(a) }"""
     )
     model = ir.from_proto(proto)
-    assert not PoolBeforeActivationPass()(model).modified
+    assert not PoolBeforeActivationPass(axes(model))(model).modified
 
 
 def island_model():

@@ -9,7 +9,14 @@ import numpy as np
 from snn_ops.ops import OPERATORS
 
 ATTRIBUTES: dict[str, list[dict[str, float | int]]] = {
-    "IF": [{}, {"max_spikes": 3}, {"max_spikes": 0}, {"signed": 1}, {"signed": 1, "max_spikes": 0}, {"signed": 1, "max_spikes": 2}],
+    "IF": [
+        {},
+        {"max_spikes": 3},
+        {"max_spikes": 0},
+        {"signed": 1},
+        {"signed": 1, "max_spikes": 0},
+        {"signed": 1, "max_spikes": 2},
+    ],
     "LIF": [
         {},
         {"tau_rc": 0.003, "tau_ref": 0.0},  # long steps: dt / tau_rc = 1/3

@@ -1,0 +1,131 @@
+"""How to convert: everything a user may choose, checked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from converter.calibration import METHODS
+from converter.errors import RefusedError
+from converter.neurons import BURST
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+NEURONS = ("auto", "if-burst", "if-signed", "if", "lif", "sigma-delta", "few-spike")
+METHOD_CHOICES = ("auto", *METHODS)
+CORRECTIONS = ("auto", "none", "bias", "potential")
+SCHEDULES = ("stepped", "two-phase")
+OF_A_LAYER = ("neuron", "method", "percentile", "max_spikes")
+"""Options that a single layer may have otherwise."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to convert.
+
+    Attributes:
+        neuron: "if-burst", "if-signed", "if": kinds of IF, for activations like Relu, from many spikes a step that can be
+            taken back to one that cannot; "sigma-delta"; "lif"; "few-spike" (two-phase only); "auto": the best on held-out
+            calibration samples. Where a neuron does not fit an activation, its rule chooses.
+        n_steps: T, for which the model is calibrated and which the file has as its default.
+        method: how a layer's range follows from its activations: "percentile", "mse", "balance" or "auto".
+        percentile: share of a channel's activations that its range covers, in per cent.
+        max_spikes: most spikes in one step; None: 1 for "if" and "if-signed", else 15.
+        correction: layer by layer against the trained model: "bias" shifts currents, "potential" initial voltages of IF
+            neurons, "none", or "auto".
+        schedule: "stepped": every layer spikes in every step; "two-phase": each layer takes in all T steps, then fires.
+        layers: other choices for single layers by name: ``{"conv1_relu": {"neuron": "if", "percentile": 99.5}}``.
+        tau_rc, dt: of LIF neurons, in seconds.
+        tau_ref: refractory time of LIF neurons in seconds; None: one or two steps, whichever fits a layer better.
+        min_voltage: lowest membrane potential of LIF neurons.
+    """
+
+    neuron: str = "auto"
+    n_steps: int = 32
+    method: str = "auto"
+    percentile: float = 99.9
+    max_spikes: int | None = None
+    correction: str = "auto"
+    schedule: str = "stepped"
+    layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tau_rc: float = 0.02
+    tau_ref: float | None = None
+    min_voltage: float = -1.0
+    dt: float = 0.001
+
+    def __post_init__(self) -> None:
+        _one_of("neuron", self.neuron, NEURONS)
+        _one_of("method", self.method, METHOD_CHOICES)
+        _one_of("correction", self.correction, CORRECTIONS)
+        _one_of("schedule", self.schedule, SCHEDULES)
+        if self.n_steps < 1:
+            raise RefusedError(f"the number of steps must be at least 1, it is {self.n_steps}")
+        if not 0 < self.percentile <= 100:
+            raise RefusedError(f"the percentile must be above 0 and at most 100, it is {self.percentile}")
+        if self.max_spikes is not None and self.max_spikes < 1:
+            raise RefusedError(f"max_spikes must be at least 1, it is {self.max_spikes}")
+        for name in ("tau_rc", "dt"):
+            if getattr(self, name) <= 0:
+                raise RefusedError(f"{name} must be above 0, it is {getattr(self, name)}")
+        if self.tau_ref is not None and self.tau_ref < 0:
+            raise RefusedError(f"tau_ref must not be negative, it is {self.tau_ref}")
+        if self.min_voltage > 0:
+            raise RefusedError(f"min_voltage must not be above 0, it is {self.min_voltage}")
+        neurons = {self.neuron, *(settings.get("neuron") for settings in self.layers.values())}
+        if self.schedule == "two-phase" and "lif" in neurons:
+            raise RefusedError("LIF neurons forget; they have no two-phase schedule. Use --schedule stepped")
+        if self.schedule == "stepped" and "few-spike" in neurons:
+            raise RefusedError("few-spike neurons fire after all input; use --schedule two-phase")
+        for name in self.layers:
+            self.of_layer(name)
+
+    def of_layer(self, name: str) -> Options:
+        """The options of one layer.
+
+        Raises:
+            RefusedError: an option that a layer does not have, or a value that is none.
+        """
+        settings = self.layers.get(name, {})
+        for key in settings:
+            _one_of(f"layer {name!r}: option", key, OF_A_LAYER)
+        return replace(self, **{"layers": {}, **settings}) if settings else self
+
+    def most_spikes(self) -> int:
+        """Most spikes in one step."""
+        if self.max_spikes is not None:
+            return self.max_spikes
+        return 1 if self.neuron in ("if", "if-signed") else BURST
+
+
+def load_layers(path: str | Path) -> dict[str, dict[str, Any]]:
+    """Reads `Options.layers` from a TOML file with a table ``[layers.NAME]`` per layer.
+
+    Raises:
+        RefusedError: no such file, not TOML, or no such tables in it.
+    """
+    path = Path(path)
+    try:
+        tables = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise RefusedError("there is no such file", file=path) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RefusedError(f"not TOML: {error}", file=path) from None
+    layers = tables.get("layers")
+    if (
+        not isinstance(layers, dict)
+        or set(tables) != {"layers"}
+        or not all(isinstance(t, dict) for t in layers.values())
+    ):
+        raise RefusedError('it needs a table for each layer, e.g. [layers."conv1_relu"], and nothing else', file=path)
+    return layers
+
+
+def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise RefusedError(f"there is no {what} {value!r}; choose one of {', '.join(choices)}")

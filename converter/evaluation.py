@@ -120,7 +120,7 @@ def evaluate(
     steps: Sequence[int],
     *,
     ann: Ann | None = None,
-    native: bool = True,
+    backend: str = "native",
     provider: str = "cpu",
     threads: int | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
@@ -132,7 +132,7 @@ def evaluate(
         samples: with or without labels.
         steps: numbers of time steps, each at least 1.
         ann: the trained model, for agreement and error.
-        native, provider, threads: as for `snn_ops.Session`.
+        backend, provider, threads: as for `snn_ops.Session`.
         progress: called with samples done and their number.
 
     Raises:
@@ -142,7 +142,7 @@ def evaluate(
     if not steps or steps[0] < 1:
         raise RefusedError(f"the number of steps must be at least 1, it is {steps[0] if steps else 'missing'}")
     probe = with_readout(spiking.proto, steps)
-    runner = Session(probe, native=native, provider=provider, threads=threads)
+    runner = Session(probe, backend=backend, provider=provider, threads=threads)
     outputs = [name for name in runner.output_names if not name.endswith(RATE_SUFFIX)]
     trained = session(ann.model, threads=threads) if ann is not None else None
     score = _Score(len(steps), samples.labels is not None, trained is not None)

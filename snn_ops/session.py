@@ -24,14 +24,15 @@ class Session:
         model: a file, its bytes, or the model.
         n_steps: time steps T of `run`; default: what the file says.
         provider: "cpu" or "cuda".
-        native: run the native kernels; False leaves them out, so that plain ONNX Runtime runs the file's function bodies.
+        backend: whose operators run: "native" kernels, or "functions", the function bodies in the file, as in plain ONNX
+            Runtime.
         threads: ONNX Runtime's threads for one call; default: its own choice.
         batch_size: samples per call; default: `ROWS` / T.
 
     Raises:
-        LibraryNotFoundError: native, and the library was not built.
+        LibraryNotFoundError: backend "native", and the library was not built.
         RuntimeError: the provider is not to be had.
-        ValueError: an unknown provider, or n_steps below 1.
+        ValueError: an unknown provider or backend, or n_steps below 1.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Session:
         *,
         n_steps: int | None = None,
         provider: str = "cpu",
-        native: bool = True,
+        backend: str = "native",
         threads: int | None = None,
         batch_size: int | None = None,
     ) -> None:
@@ -52,8 +53,7 @@ class Session:
         options.log_severity_level = 4  # n_steps with a default would be warned of at every start
         if threads:
             options.intra_op_num_threads = threads
-        if native:
-            register(options)
+        register(options, backend)
         source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
         if not isinstance(source, bytes):
             source = fspath(source)

@@ -15,6 +15,7 @@ from converter.evaluation import SpikingModel
 from converter.model import check_writable, write_bytes
 from converter.report.console import messages, progress, results
 from converter.report.console import table as make_table
+from snn_ops.library import BACKENDS
 
 
 def run_command(
@@ -22,7 +23,7 @@ def run_command(
     input: Annotated[Path, typer.Option("--input", help="samples: .npz with `x` [samples, ...]", show_default=False)],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="the outputs, .npz with an array per output")] = None,
     steps: Annotated[int | None, typer.Option(help="time steps [default: those the model was made for]")] = None,
-    portable: Annotated[bool, typer.Option(help="run the file's function bodies, without the native library")] = False,
+    backend: Annotated[str, typer.Option(help=f"whose operators run: {', '.join(BACKENDS)}")] = "native",
     provider: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     threads: Annotated[int | None, typer.Option(help="ONNX Runtime's threads")] = None,
 ) -> None:
@@ -33,7 +34,7 @@ def run_command(
         check_writable(out)
     spiking = SpikingModel(model)
     samples = load_samples(input, spiking.inputs)
-    session = spiking.session(n_steps=steps, native=not portable, provider=provider, threads=threads)
+    session = spiking.session(n_steps=steps, backend=backend, provider=provider, threads=threads)
     with progress() as advance:
         arrays = session.run(samples.feed, progress=lambda done, of: advance("running", done, of))
     outputs = dict(zip(session.output_names, arrays, strict=True))

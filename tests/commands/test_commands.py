@@ -61,7 +61,7 @@ def test_portable_gives_the_same(command, folder) -> None:
     command("convert", "m.onnx", "--calibration", "calibration.npz")
     results = [
         json.loads(command("evaluate", "m.snn.onnx", "--data", "test.npz", "--json", "-", *extra).out)["steps"]
-        for extra in ((), ("--portable",))
+        for extra in ((), ("--backend", "functions"))
     ]
     for a, b in zip(*results, strict=True):
         assert a["agreement"] == b["agreement"]

@@ -24,6 +24,7 @@ from converter.model import Ann, load_ann, prove_batch, write_model
 from converter.neurons import IFNeuron, LIFNeuron, Neuron, Placed, SigmaDeltaNeuron
 from converter.passes.analog_islands import AnalogIslandsPass, Island
 from converter.passes.batch_axis import BatchAxes
+from converter.passes.expose_states import ExposeStatesPass
 from converter.passes.local_shapes import LocalShapesPass
 from converter.passes.place_time import PlaceTimePass
 from converter.passes.pool_before_activation import PoolBeforeActivationPass
@@ -49,6 +50,7 @@ class Options:
         tau_rc, dt: of LIF neurons, in seconds.
         tau_ref: refractory time of LIF neurons in seconds; None: one or two steps, whichever fits a layer better.
         min_voltage: lowest membrane potential of LIF neurons.
+        streaming: make the neurons' states inputs and outputs of the model, so that it can run in chunks of time.
     """
 
     neuron: str = "auto"
@@ -58,6 +60,7 @@ class Options:
     tau_ref: float | None = None
     min_voltage: float = -1.0
     dt: float = 0.001
+    streaming: bool = False
 
     def __post_init__(self) -> None:
         if self.neuron not in NEURON_CHOICES:
@@ -326,6 +329,8 @@ def _finish(conversion: Conversion) -> None:
     common_passes.RemoveUnusedNodesPass()(model)
     model.graph.sort()
     add_functions(model)
+    if options.streaming:
+        ExposeStatesPass()(model)
     model.producer_name, model.producer_version = "onnx-snn", snn_ops.__version__
     model.metadata_props.update(
         {

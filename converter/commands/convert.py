@@ -37,10 +37,13 @@ def convert_command(
     ] = None,
     min_voltage: Annotated[float, typer.Option(help="lowest membrane potential of LIF neurons")] = -1.0,
     dt: Annotated[float, typer.Option(help="length of a time step, in seconds")] = 0.001,
+    streaming: Annotated[
+        bool, typer.Option(help="neurons' states become inputs and outputs, so that a caller can run chunks of time")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="write what was done as JSON; - is standard output")] = None,
 ) -> None:
     """Turn a trained ONNX model into a spiking one, one file that any ONNX Runtime runs."""
-    options = Options(neuron, steps, percentile, tau_rc, tau_ref, min_voltage, dt)
+    options = Options(neuron, steps, percentile, tau_rc, tau_ref, min_voltage, dt, streaming)
     out = out or model.with_name(f"{model.name.removesuffix('.onnx')}.snn.onnx")
     for path in filter(None, (out, json if str(json) != "-" else None)):
         check_writable(path)

@@ -15,6 +15,8 @@ from converter.evaluation import SpikingModel
 from converter.model import check_writable, write_bytes
 from converter.report.console import messages, progress, results
 from converter.report.console import table as make_table
+from converter.runtime import Feed
+from snn_ops import Session
 from snn_ops.library import BACKENDS
 
 
@@ -26,17 +28,24 @@ def run_command(
     backend: Annotated[str, typer.Option(help=f"whose operators run: {', '.join(BACKENDS)}")] = "native",
     provider: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     threads: Annotated[int | None, typer.Option(help="ONNX Runtime's threads")] = None,
+    state_in: Annotated[
+        Path | None, typer.Option(help="go on from this state of a model made with --streaming, .npz")
+    ] = None,
+    state_out: Annotated[Path | None, typer.Option(help="keep the state after the last step, .npz")] = None,
 ) -> None:
     """Run a spiking model on samples."""
     if steps is not None and steps < 1:
         raise RefusedError(f"the number of steps must be at least 1, it is {steps}")
-    if out:
-        check_writable(out)
+    for path in filter(None, (out, state_out)):
+        check_writable(path)
     spiking = SpikingModel(model)
     samples = load_samples(input, spiking.inputs)
     session = spiking.session(n_steps=steps, backend=backend, provider=provider, threads=threads)
-    with progress() as advance:
-        arrays = session.run(samples.feed, progress=lambda done, of: advance("running", done, of))
+    if state_in or state_out:
+        arrays = _continue(session, model, samples.feed, state_in, state_out)
+    else:
+        with progress() as advance:
+            arrays = session.run(samples.feed, progress=lambda done, of: advance("running", done, of))
     outputs = dict(zip(session.output_names, arrays, strict=True))
     if out:
         buffer = io.BytesIO()
@@ -50,6 +59,26 @@ def run_command(
         make_table(f"{name} {list(first.shape)}, first samples", ("sample", "largest", "values"), rows, left=0)
     )
     messages().print("Name a file with -o to keep all outputs.")
+
+
+def _continue(
+    session: Session, model: Path, feed: Feed, state_in: Path | None, state_out: Path | None
+) -> list[np.ndarray]:
+    """Runs all samples as one stream."""
+    try:
+        stream = session.stream()
+    except ValueError as error:
+        raise RefusedError(str(error), file=model) from error
+    try:
+        if state_in:
+            stream.restore_npz(state_in)
+        arrays = stream.run(feed)
+    except (OSError, ValueError) as error:
+        raise RefusedError(str(error), file=state_in) from error
+    if state_out:
+        stream.save_npz(state_out)
+        messages().print(f"wrote {state_out}")
+    return arrays
 
 
 def _head(row: np.ndarray) -> tuple[object, object]:

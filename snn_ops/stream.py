@@ -61,9 +61,9 @@ def states_of(session: ort.InferenceSession) -> list[State]:
 class Stream:
     """One run of a streaming model, continued chunk by chunk: made by ``Session.stream()``.
 
-    The state stays in two sets of buffers on the session's device. A chunk reads one and writes the other, so a chunk that
-    fails leaves the state as it was. Streams of one session are independent and may run in different threads; one stream
-    belongs to one caller at a time.
+    The state stays on the session's device. A chunk reads one state and writes another, so a run that fails leaves the stream
+    where it was. Streams of one session are independent and may run in different threads; one stream belongs to one caller
+    at a time.
 
     Args:
         session: of ONNX Runtime.
@@ -89,9 +89,7 @@ class Stream:
         self._inputs, self._outputs = list(inputs), list(outputs)
         self._device, self._n_steps, self._rows = device, n_steps, rows
         self._batch: int | None = None
-        self._buffers: list[list[ort.OrtValue]] = []
-        self._bindings: list[ort.IOBinding] = []
-        self._current: int | None = None  # the buffers that hold the state; None: at rest
+        self._values: list[ort.OrtValue] | None = None  # on the device; None: at rest
 
     def run(self, inputs: Inputs, n_steps: int | None = None) -> list[np.ndarray]:
         """Advances by `n_steps` steps.
@@ -109,9 +107,9 @@ class Stream:
         Raises:
             ValueError: n_steps below 1, inputs missing, or not as many samples as the stream began with.
         """
-        left = self._n_steps if n_steps is None else n_steps
-        if left < 1:
-            raise ValueError(f"n_steps must be at least 1, it is {left}")
+        steps = self._n_steps if n_steps is None else n_steps
+        if steps < 1:
+            raise ValueError(f"n_steps must be at least 1, it is {steps}")
         arrays = {name: np.ascontiguousarray(array) for name, array in by_name(inputs, self._inputs).items()}
         batch = len(next(iter(arrays.values())))
         if self._batch is not None and batch != self._batch:
@@ -119,23 +117,21 @@ class Stream:
                 f"the stream began with {self._batch} samples, not {batch}; Session.stream() begins another"
             )
         chunk = max(1, self._rows // max(batch, 1))
-        while True:
-            results = self._advance(arrays, min(chunk, left))
-            self._batch = batch
-            left -= chunk
-            if left <= 0:
-                return results
+        values = self._values
+        for done in range(0, steps, chunk):
+            results, values = self._advance(arrays, values, min(chunk, steps - done))
+        self._batch, self._values = batch, values
+        return results
 
     def reset(self) -> None:
         """Back to rest; the next call may bring another number of samples."""
-        self._batch, self._current = None, None
-        self._buffers, self._bindings = [], []
+        self._batch, self._values = None, None
 
     def save(self) -> dict[str, np.ndarray]:
         """The state, by the names of the model's inputs; empty at rest."""
-        if self._current is None:
+        if self._values is None:
             return {}
-        values = zip(self._states, self._buffers[self._current], strict=True)
+        values = zip(self._states, self._values, strict=True)
         return {state.input: np.array(value.numpy()) for state, value in values}
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
@@ -147,11 +143,8 @@ class Stream:
         if not saved:
             return self.reset()
         arrays = [np.array(array, order="C") for array in self._checked(saved)]
-        batch = next((array.shape[0] for array in arrays if array.ndim), None)
-        self.reset()
-        self._batch = batch
-        self._make_buffers([ort.OrtValue.ortvalue_from_numpy(array, self._device, 0) for array in arrays])
-        self._current = 0
+        self._batch = next((array.shape[0] for array in arrays if array.ndim), None)
+        self._values = [ort.OrtValue.ortvalue_from_numpy(array, self._device, 0) for array in arrays]
         return None
 
     def save_npz(self, path: str | PathLike[str]) -> None:
@@ -181,49 +174,29 @@ class Stream:
             raise ValueError(f"{path} does not hold the state of a stream: {error}") from error
         self.restore(saved)
 
-    def _advance(self, inputs: Mapping[str, np.ndarray], n_steps: int) -> list[np.ndarray]:
-        """One call of ONNX Runtime; the state moves to the other buffers only when it went well."""
-        binding = self._first_binding() if self._current is None else self._bindings[self._current]
+    def _advance(
+        self, inputs: Mapping[str, np.ndarray], values: list[ort.OrtValue] | None, n_steps: int
+    ) -> tuple[list[np.ndarray], list[ort.OrtValue]]:
+        """One call of ONNX Runtime, from the state `values`: the outputs, and the state after it.
+
+        The binding is a new one: in ONNX Runtime 1.23 one that was cleared and bound again mixed up its outputs.
+        """
+        binding = self._session.io_binding()
         steps = ort.OrtValue.ortvalue_from_numpy(np.asarray(n_steps, np.int64))
         binding.bind_ortvalue_input("n_steps", steps)
         for name, array in inputs.items():
             binding.bind_cpu_input(name, array)
-        for name in self._outputs:
-            binding.bind_output(name, "cpu")
-        self._session.run_with_iobinding(binding)
-        values = binding.get_outputs()
-        if self._current is None:
-            self._make_buffers(values[len(self._outputs) :])
-        self._current = 0 if self._current is None else 1 - self._current
-        return [np.array(value.numpy()) for value in values[: len(self._outputs)]]
-
-    def _first_binding(self) -> ort.IOBinding:
-        """From rest; only the model knows how large its states are, so it makes the first buffers."""
-        binding = self._session.io_binding()
+        if values is not None:
+            for state, value in zip(self._states, values, strict=True):
+                binding.bind_ortvalue_input(state.input, value)
         for name in self._outputs:
             binding.bind_output(name, "cpu")
         for state in self._states:
             binding.bind_output(state.output, self._device)
-        return binding
-
-    def _make_buffers(self, first: list[ort.OrtValue]) -> None:
-        """The second set of buffers, and a binding for either direction."""
-        second = [
-            ort.OrtValue.ortvalue_from_shape_and_type(value.shape(), state.dtype, self._device, 0)
-            for state, value in zip(self._states, first, strict=True)
-        ]
-        self._buffers = [first, second]
-        self._bindings = [self._bound(first, second), self._bound(second, first)]
-
-    def _bound(self, source: list[ort.OrtValue], target: list[ort.OrtValue]) -> ort.IOBinding:
-        """Binds buffers once and for all: clearing and binding anew mixes up the outputs in ONNX Runtime 1.23."""
-        binding = self._session.io_binding()
-        for name in self._outputs:
-            binding.bind_output(name, "cpu")
-        for state, before, after in zip(self._states, source, target, strict=True):
-            binding.bind_ortvalue_input(state.input, before)
-            binding.bind_ortvalue_output(state.output, after)
-        return binding
+        self._session.run_with_iobinding(binding)
+        found = binding.get_outputs()
+        count = len(self._outputs)
+        return [np.array(value.numpy()) for value in found[:count]], found[count:]
 
     def _checked(self, saved: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The arrays in the order of the states."""

@@ -35,6 +35,7 @@ from converter.neurons import (
 )
 from converter.options import Options
 from converter.passes.analog_islands import AnalogIslandsPass, Island, find_islands
+from converter.passes.expose_states import ExposeStatesPass
 from converter.passes.local_shapes import LocalShapesPass
 from converter.passes.place_time import PlaceTimePass
 from converter.passes.pool_before_activation import PoolBeforeActivationPass
@@ -445,6 +446,8 @@ def _finish(conversion: Conversion) -> None:
     common_passes.RemoveUnusedNodesPass()(model)
     model.graph.sort()
     add_functions(model)
+    if options.streaming:
+        ExposeStatesPass()(model)
     model.producer_name, model.producer_version = "onnx-snn", snn_ops.__version__
     model.metadata_props.update(
         {

@@ -135,7 +135,7 @@ def evaluate(
     steps: Sequence[int],
     *,
     ann: Ann | None = None,
-    native: bool = True,
+    backend: str = "native",
     provider: str = "cpu",
     threads: int | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
@@ -147,7 +147,7 @@ def evaluate(
         samples: with or without labels.
         steps: numbers of time steps, each at least 1.
         ann: the trained model, for agreement and error.
-        native, provider, threads: as for `snn_ops.Session`.
+        backend, provider, threads: as for `snn_ops.Session`.
         progress: called with samples done and their number.
 
     Raises:
@@ -157,7 +157,7 @@ def evaluate(
     if not steps or steps[0] < 1:
         raise RefusedError(f"the number of steps must be at least 1, it is {steps[0] if steps else 'missing'}")
     simulation = _TwoPhase if spiking.schedule == "two-phase" else _Stepped
-    simulate = simulation(spiking.proto, steps, native=native, provider=provider, threads=threads)
+    simulate = simulation(spiking.proto, steps, backend=backend, provider=provider, threads=threads)
     trained = session(ann.model, threads=threads) if ann is not None else None
     score = _Score(len(steps), samples.labels is not None, trained is not None)
     rates: dict[str, list[float]] = {}

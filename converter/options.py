@@ -44,6 +44,7 @@ class Options:
         tau_rc, dt: of LIF neurons, in seconds.
         tau_ref: refractory time of LIF neurons in seconds; None: one or two steps, whichever fits a layer better.
         min_voltage: lowest membrane potential of LIF neurons.
+        streaming: make the neurons' states inputs and outputs of the model, so that it can run in chunks of time.
     """
 
     neuron: str = "auto"
@@ -58,6 +59,7 @@ class Options:
     tau_ref: float | None = None
     min_voltage: float = -1.0
     dt: float = 0.001
+    streaming: bool = False
 
     def __post_init__(self) -> None:
         _one_of("neuron", self.neuron, NEURONS)
@@ -82,6 +84,8 @@ class Options:
             raise RefusedError("LIF neurons forget; they have no two-phase schedule. Use --schedule stepped")
         if self.schedule == "stepped" and "few-spike" in neurons:
             raise RefusedError("few-spike neurons fire after all input; use --schedule two-phase")
+        if self.schedule == "two-phase" and self.streaming:
+            raise RefusedError("a two-phase model takes in all steps at once; only stepped models can be streamed")
         for name in self.layers:
             self.of_layer(name)
 

@@ -14,6 +14,7 @@ from importlib import metadata
 from snn_ops.library import LibraryNotFoundError, cpu_isa, library_path, register
 from snn_ops.ops import DOMAIN, OPERATORS, OPSET_VERSION
 from snn_ops.session import Session
+from snn_ops.stream import Stream
 
 try:
     __version__ = metadata.version("onnx-snn")
@@ -26,6 +27,7 @@ __all__ = [
     "OPSET_VERSION",
     "LibraryNotFoundError",
     "Session",
+    "Stream",
     "__version__",
     "cpu_isa",
     "library_path",

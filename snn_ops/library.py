@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 LIBRARY_NAME = "libonnx_snn.so"
+BACKENDS = ("native", "functions")
 
 
 class LibraryNotFoundError(RuntimeError):
@@ -34,15 +35,24 @@ def library_path() -> str:
     return str(path)
 
 
-def register(session_options: onnxruntime.SessionOptions) -> onnxruntime.SessionOptions:
-    """Makes the native operators known to sessions created with `session_options`, which is also returned.
+def register(session_options: onnxruntime.SessionOptions, backend: str = "native") -> onnxruntime.SessionOptions:
+    """Makes the operators known to sessions created with `session_options`, which is also returned.
 
     Call it once for a `SessionOptions`: ONNX Runtime refuses a domain that is registered twice.
 
+    Args:
+        session_options: of the session to come.
+        backend: "native", the kernels of the library; "functions" registers nothing, so that the function bodies run that
+            the model file carries.
+
     Raises:
-        LibraryNotFoundError: the library was not built.
+        LibraryNotFoundError: backend "native", and the library was not built.
+        ValueError: there is no such backend.
     """
-    session_options.register_custom_ops_library(library_path())
+    if backend not in BACKENDS:
+        raise ValueError(f"there is no backend {backend!r}; choose one of {', '.join(BACKENDS)}")
+    if backend == "native":
+        session_options.register_custom_ops_library(library_path())
     return session_options
 
 

@@ -9,12 +9,15 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
+from snn_ops.feed import Inputs, by_name
 from snn_ops.library import register
+from snn_ops.stream import Stream, states_of
 
 N_STEPS = "n_steps"
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 ROWS = 256
-"""Samples times steps that run at once by default: enough work per call, and activations that stay in the cache."""
+"""Samples times steps that run at once by default: enough work per call, and activations that stay in the cache. Chosen for
+batches of samples; for chunks of time it was not measured."""
 
 
 class Session:
@@ -24,14 +27,18 @@ class Session:
         model: a file, its bytes, or the model.
         n_steps: time steps T of `run`; default: what the file says.
         provider: "cpu" or "cuda".
-        native: run the native kernels; False leaves them out, so that plain ONNX Runtime runs the file's function bodies.
+        backend: whose operators run: "native" kernels, or "functions", the function bodies in the file, as in plain ONNX
+            Runtime.
         threads: ONNX Runtime's threads for one call; default: its own choice.
         batch_size: samples per call; default: `ROWS` / T.
 
+    A file made for streaming (``onnx-snn convert --streaming``) also runs in chunks of time: `stream` carries its state from
+    call to call, and `run` takes `ROWS` / samples steps at once where T of them would be more rows than that.
+
     Raises:
-        LibraryNotFoundError: native, and the library was not built.
+        LibraryNotFoundError: backend "native", and the library was not built.
         RuntimeError: the provider is not to be had.
-        ValueError: an unknown provider, or n_steps below 1.
+        ValueError: an unknown provider or backend, or n_steps below 1.
     """
 
     def __init__(
@@ -40,7 +47,7 @@ class Session:
         *,
         n_steps: int | None = None,
         provider: str = "cpu",
-        native: bool = True,
+        backend: str = "native",
         threads: int | None = None,
         batch_size: int | None = None,
     ) -> None:
@@ -52,8 +59,7 @@ class Session:
         options.log_severity_level = 4  # n_steps with a default would be warned of at every start
         if threads:
             options.intra_op_num_threads = threads
-        if native:
-            register(options)
+        register(options, backend)
         source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
         if not isinstance(source, bytes):
             source = fspath(source)
@@ -64,12 +70,15 @@ class Session:
         metadata = self.ort.get_modelmeta().custom_metadata_map
         self.n_steps = _checked(n_steps if n_steps is not None else int(metadata.get("onnx_snn.n_steps", 1)))
         self._batch_size = batch_size
+        self._provider = provider
         self.input_names = [i.name for i in self.ort.get_inputs()]
-        self.output_names = [o.name for o in self.ort.get_outputs()]
+        self._states = states_of(self.ort)
+        carried = {state.output for state in self._states}
+        self.output_names = [o.name for o in self.ort.get_outputs() if o.name not in carried]
 
     def run(
         self,
-        inputs: np.ndarray | Mapping[str, np.ndarray],
+        inputs: Inputs,
         *,
         n_steps: int | None = None,
         outputs: Sequence[str] | None = None,
@@ -80,7 +89,7 @@ class Session:
         Args:
             inputs: ``[samples, ...]`` for a model of one input, or arrays by input name.
             n_steps: for this call; default: the session's.
-            outputs: names; default: all.
+            outputs: names; default: all but the states.
             progress: called with the samples done and their number.
 
         Returns:
@@ -90,13 +99,13 @@ class Session:
             ValueError: n_steps below 1, or no samples by the name of an input.
         """
         steps = _checked(self.n_steps if n_steps is None else n_steps)
-        feed = self._feed(inputs)
+        feed = by_name(inputs, self.input_names)
         samples = len(next(iter(feed.values())))
         size = self._batch_size or max(1, ROWS // steps)
         results = []
         for start in range(0, max(samples, 1), size):
             part = {name: array[start : start + size] for name, array in feed.items()}
-            results.append(self.run_batch(part, steps, outputs))
+            results.append(self._run_part(part, steps, outputs))
             progress(min(start + size, samples), samples)
         return results[0] if len(results) == 1 else [np.concatenate(parts) for parts in zip(*results, strict=True)]
 
@@ -107,18 +116,35 @@ class Session:
         arrays = dict(feed)
         if self._has_steps:
             arrays[N_STEPS] = np.asarray(n_steps, np.int64)
-        result: list[np.ndarray] = self.ort.run(outputs, arrays)
+        result: list[np.ndarray] = self.ort.run(outputs or self.output_names, arrays)
         return result
 
-    def _feed(self, inputs: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        if isinstance(inputs, np.ndarray):
-            if len(self.input_names) != 1:
-                raise ValueError(f"the model has the inputs {self.input_names}: pass arrays by name")
-            return {self.input_names[0]: inputs}
-        missing = [name for name in self.input_names if name not in inputs]
-        if missing:
-            raise ValueError(f"no samples for input {missing[0]!r}; the model has the inputs {self.input_names}")
-        return {name: inputs[name] for name in self.input_names}
+    def stream(self, outputs: Sequence[str] | None = None) -> Stream:
+        """A run that goes on from call to call; a session has as many of them as the caller wants.
+
+        Raises:
+            ValueError: the file was not made for streaming.
+        """
+        if not self._states:
+            raise ValueError("this model keeps its state inside; make one with `onnx-snn convert --streaming`")
+        return Stream(
+            self.ort,
+            self._states,
+            self.input_names,
+            outputs or self.output_names,
+            device=self._provider,
+            n_steps=self.n_steps,
+            rows=ROWS,
+        )
+
+    def _run_part(
+        self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None
+    ) -> list[np.ndarray]:
+        """In chunks of time where that is possible and makes a difference."""
+        samples = len(next(iter(feed.values())))
+        if self._states and n_steps > 1 and samples * n_steps > ROWS:
+            return self.stream(outputs).run(feed, n_steps)
+        return self.run_batch(feed, n_steps, outputs)
 
 
 def _checked(n_steps: int) -> int:

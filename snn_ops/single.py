@@ -65,14 +65,14 @@ class SingleOperator:
 
     Args:
         op_type: the operator.
-        native: use the native library; otherwise the function body, in plain ONNX Runtime.
+        backend: as for `snn_ops.Session`.
         threads: of ONNX Runtime.
         attributes: those that differ from the defaults.
     """
 
-    def __init__(self, op_type: str, *, native: bool = True, threads: int = 1, **attributes: float | int) -> None:
+    def __init__(self, op_type: str, *, backend: str = "native", threads: int = 1, **attributes: float | int) -> None:
         self.operator = OPERATORS[op_type]
-        self._native = native
+        self._backend = backend
         self._threads = threads
         self._attributes = attributes
         self._sessions: dict[tuple[object, ...], ort.InferenceSession] = {}
@@ -86,10 +86,13 @@ class SingleOperator:
             options = ort.SessionOptions()
             options.log_severity_level = 4
             options.intra_op_num_threads = self._threads
-            if self._native:
-                register(options)
+            register(options, self._backend)
             model = operator_model(
-                self.operator.name, arrays[0].dtype, ranks, with_function=not self._native, **self._attributes
+                self.operator.name,
+                arrays[0].dtype,
+                ranks,
+                with_function=self._backend == "functions",
+                **self._attributes,
             )
             self._sessions[key] = ort.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]

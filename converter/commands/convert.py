@@ -50,6 +50,9 @@ def convert_command(
     ] = None,
     min_voltage: Annotated[float, typer.Option(help="lowest membrane potential of LIF neurons")] = -1.0,
     dt: Annotated[float, typer.Option(help="length of a time step, in seconds")] = 0.001,
+    streaming: Annotated[
+        bool, typer.Option(help="neurons' states become inputs and outputs, so that a caller can run chunks of time")
+    ] = False,
     report: Annotated[Path | None, typer.Option(help="write what was done as a page to read, HTML")] = None,
     json: Annotated[Path | None, typer.Option(help="write what was done as JSON; - is standard output")] = None,
 ) -> None:
@@ -67,6 +70,7 @@ def convert_command(
         tau_ref=tau_ref,
         min_voltage=min_voltage,
         dt=dt,
+        streaming=streaming,
     )
     out = out or model.with_name(f"{model.name.removesuffix('.onnx')}.snn.onnx")
     for path in filter(None, (out, report, json if str(json) != "-" else None)):

@@ -45,10 +45,10 @@ def demo_command(
         conversion.save(spiking_path)
         spiking = SpikingModel(spiking_path)
         test = demo_samples("test", ann)
-        ways = {"native kernels": True, "plain ONNX Runtime": False}
+        ways = {"native kernels": "native", "plain ONNX Runtime": "functions"}
         found = {
-            way: evaluate(spiking, test, STEPS, ann=ann, native=native, progress=partial(advance, way))
-            for way, native in ways.items()
+            way: evaluate(spiking, test, STEPS, ann=ann, backend=backend, progress=partial(advance, way))
+            for way, backend in ways.items()
         }
     native, plain = found.values()
     for made in conversion_tables(conversion):
@@ -62,8 +62,8 @@ def demo_command(
     results().print(make_table(f"Accuracy on {native.samples} MNIST test images", columns, rows))
     results().print(rates_table(native))
     seconds = {
-        way: seconds_per_sample(spiking.session(n_steps=STEPS[-1], native=native), test.first(200))
-        for way, native in ways.items()
+        way: seconds_per_sample(spiking.session(n_steps=STEPS[-1], backend=backend), test.first(200))
+        for way, backend in ways.items()
     }
     rows = [(way, f"{1e3 * time:.3f} ms") for way, time in seconds.items()]
     title = f"Time per image at {STEPS[-1]} steps, instruction set {snn_ops.cpu_isa()}, median of 5"

@@ -15,6 +15,7 @@ from converter.report.console import messages, progress, results
 from converter.report.json_file import write_json
 from converter.report.picture import accuracy_picture
 from converter.report.tables import outputs_table, rates_table, steps_table
+from snn_ops.library import BACKENDS
 
 
 def evaluate_command(
@@ -27,7 +28,7 @@ def evaluate_command(
     ] = None,
     steps: Annotated[str, typer.Option(help="numbers of time steps, separated by commas")] = "4,8,16,32",
     samples: Annotated[int | None, typer.Option(help="use the first N samples only")] = None,
-    portable: Annotated[bool, typer.Option(help="run the file's function bodies, without the native library")] = False,
+    backend: Annotated[str, typer.Option(help=f"whose operators run: {', '.join(BACKENDS)}")] = "native",
     provider: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     threads: Annotated[int | None, typer.Option(help="ONNX Runtime's threads")] = None,
     json: Annotated[Path | None, typer.Option(help="write the figures as JSON; - is standard output")] = None,
@@ -47,7 +48,7 @@ def evaluate_command(
             loaded,
             numbers,
             ann=ann,
-            native=not portable,
+            backend=backend,
             provider=provider,
             threads=threads,
             progress=lambda done, of: advance("evaluating", done, of),

@@ -15,6 +15,9 @@ from converter.evaluation import SpikingModel
 from converter.model import check_writable, write_bytes
 from converter.report.console import messages, progress, results
 from converter.report.console import table as make_table
+from converter.runtime import Feed
+from snn_ops import Session
+from snn_ops.library import BACKENDS
 
 
 def run_command(
@@ -22,20 +25,27 @@ def run_command(
     input: Annotated[Path, typer.Option("--input", help="samples: .npz with `x` [samples, ...]", show_default=False)],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="the outputs, .npz with an array per output")] = None,
     steps: Annotated[int | None, typer.Option(help="time steps [default: those the model was made for]")] = None,
-    portable: Annotated[bool, typer.Option(help="run the file's function bodies, without the native library")] = False,
+    backend: Annotated[str, typer.Option(help=f"whose operators run: {', '.join(BACKENDS)}")] = "native",
     provider: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     threads: Annotated[int | None, typer.Option(help="ONNX Runtime's threads")] = None,
+    state_in: Annotated[
+        Path | None, typer.Option(help="go on from this state of a model made with --streaming, .npz")
+    ] = None,
+    state_out: Annotated[Path | None, typer.Option(help="keep the state after the last step, .npz")] = None,
 ) -> None:
     """Run a spiking model on samples."""
     if steps is not None and steps < 1:
         raise RefusedError(f"the number of steps must be at least 1, it is {steps}")
-    if out:
-        check_writable(out)
+    for path in filter(None, (out, state_out)):
+        check_writable(path)
     spiking = SpikingModel(model)
     samples = load_samples(input, spiking.inputs)
-    session = spiking.session(n_steps=steps, native=not portable, provider=provider, threads=threads)
-    with progress() as advance:
-        arrays = session.run(samples.feed, progress=lambda done, of: advance("running", done, of))
+    session = spiking.session(n_steps=steps, backend=backend, provider=provider, threads=threads)
+    if state_in or state_out:
+        arrays = _continue(session, model, samples.feed, state_in, state_out)
+    else:
+        with progress() as advance:
+            arrays = session.run(samples.feed, progress=lambda done, of: advance("running", done, of))
     outputs = dict(zip(session.output_names, arrays, strict=True))
     if out:
         buffer = io.BytesIO()
@@ -49,6 +59,26 @@ def run_command(
         make_table(f"{name} {list(first.shape)}, first samples", ("sample", "largest", "values"), rows, left=0)
     )
     messages().print("Name a file with -o to keep all outputs.")
+
+
+def _continue(
+    session: Session, model: Path, feed: Feed, state_in: Path | None, state_out: Path | None
+) -> list[np.ndarray]:
+    """Runs all samples as one stream."""
+    try:
+        stream = session.stream()
+    except ValueError as error:
+        raise RefusedError(str(error), file=model) from error
+    try:
+        if state_in:
+            stream.restore_npz(state_in)
+        arrays = stream.run(feed)
+    except (OSError, ValueError) as error:
+        raise RefusedError(str(error), file=state_in) from error
+    if state_out:
+        stream.save_npz(state_out)
+        messages().print(f"wrote {state_out}")
+    return arrays
 
 
 def _head(row: np.ndarray) -> tuple[object, object]:

@@ -62,10 +62,35 @@ def test_portable_gives_the_same(command, folder) -> None:
     command("convert", "m.onnx", "--calibration", "calibration.npz")
     results = [
         json.loads(command("evaluate", "m.snn.onnx", "--data", "test.npz", "--json", "-", *extra).out)["steps"]
-        for extra in ((), ("--portable",))
+        for extra in ((), ("--backend", "functions"))
     ]
     for a, b in zip(*results, strict=True):
         assert a["agreement"] == b["agreement"]
+
+
+def test_a_stream_goes_on_from_file_to_file(command, folder) -> None:
+    command("convert", "m.onnx", "--calibration", "calibration.npz", "--streaming")
+    data = ("m.snn.onnx", "--input", "test.npz")
+    for steps, states in ((5, ("--state-out", "s.npz")), (11, ("--state-in", "s.npz", "--state-out", "s.npz"))):
+        done = command("run", *data, "-o", "parts.npz", "--steps", steps, *states)
+        assert done.code == 0, done.err
+    command("run", *data, "-o", "whole.npz", "--steps", "16")
+    np.testing.assert_array_equal(np.load("parts.npz")["y"], np.load("whole.npz")["y"])
+    assert np.load("s.npz")["step"] == 16
+    assert np.load("whole.npz").files == ["y"]  # outputs, not states
+    for later in (("inspect", "m.snn.onnx"), ("evaluate", "m.snn.onnx", "--data", "test.npz")):
+        assert command(*later).code == 0
+    done = command("run", "m.snn.onnx", "--input", "calibration.npz", "--state-in", "s.npz")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "s.npz: the stream began with 40 samples, not 64" in done.err
+    np.savez("other.npz", voltage=np.zeros(3))
+    assert "no state 'first.voltage'" in command("run", *data, "--state-in", "other.npz").err
+    command("convert", "m.onnx", "--calibration", "calibration.npz")
+    done = command("run", *data, "--state-out", "t.npz")
+    assert done.err == (
+        "onnx-snn: m.snn.onnx: this model keeps its state inside; make one with `onnx-snn convert --streaming`\n"
+    )
+    assert not Path("t.npz").exists()
 
 
 def test_demo(command, tmp_path, monkeypatch) -> None:

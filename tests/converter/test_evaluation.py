@@ -24,24 +24,24 @@ WITH_SHORTCUT_INTO_THE_TAIL = text_model(
 
 
 @pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
-@pytest.mark.parametrize("native", [True, False], ids=["native", "portable"])
+@pytest.mark.parametrize("backend", ["native", "functions"])
 @pytest.mark.parametrize(
     "model", [mlp(), mlp("Tanh"), convnet(), WITH_SHORTCUT_INTO_THE_TAIL], ids=["mlp", "tanh", "convnet", "shortcut"]
 )
-def test_one_simulation_equals_many(model, native, schedule, tmp_path) -> None:
+def test_one_simulation_equals_many(model, backend, schedule, tmp_path) -> None:
     path = save(model, tmp_path / "m.onnx")
     x = samples(model, 50)
     convert(path, x, schedule=schedule).save(tmp_path / "m.snn.onnx")
     spiking = SpikingModel(tmp_path / "m.snn.onnx")
     ann = load_ann(path)
     labels = np.random.default_rng(0).integers(0, 4, len(x))
-    found = evaluate(spiking, Samples({"x": x}, labels), STEPS, ann=ann, native=native)
+    found = evaluate(spiking, Samples({"x": x}, labels), STEPS, ann=ann, backend=backend)
 
     one = ort.InferenceSession(path)
     fixed = ann.batch == 1
     rows = [x[i : i + 1] for i in range(len(x))] if fixed else [x]
     expected = [np.concatenate(parts) for parts in zip(*(one.run(None, {"x": row}) for row in rows), strict=True)]
-    session = snn_ops.Session(tmp_path / "m.snn.onnx", native=native)
+    session = snn_ops.Session(tmp_path / "m.snn.onnx", backend=backend)
     assert found.samples == 50
     assert found.ann_accuracy == pytest.approx((expected[0].argmax(1) == labels).mean())
     for steps, result in zip(STEPS, found.steps, strict=True):

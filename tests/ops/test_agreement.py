@@ -29,17 +29,17 @@ def test_every_operator_has_cases() -> None:
     assert set(ATTRIBUTES) == set(OPERATORS)
 
 
-@pytest.mark.parametrize("native", [True, False], ids=["native", "function"])
+@pytest.mark.parametrize("backend", ["native", "functions"])
 @pytest.mark.parametrize(("op_type", "attributes"), CASES, ids=IDS)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(shape=shapes, seed=st.integers(0, 2**32 - 1), constant=st.integers(0, 1))
-def test_float64_is_exact(op_type, attributes, native, shape, seed, constant) -> None:
+def test_float64_is_exact(op_type, attributes, backend, shape, seed, constant) -> None:
     constant *= has_constant_current(op_type)
     if constant:
         attributes = {**attributes, "constant_current": 1}
     inputs = random_inputs(op_type, shape, np.float64, np.random.default_rng(seed), constant_current=constant)
     expected = OPERATORS[op_type].run(*inputs, **attributes)
-    found = SingleOperator(op_type, native=native, **attributes)(*inputs)
+    found = SingleOperator(op_type, backend=backend, **attributes)(*inputs)
     for name, want, got in zip((o.name for o in OPERATORS[op_type].outputs), expected, found, strict=True):
         assert got.shape == want.shape, name
         assert got.dtype == want.dtype, name
@@ -50,16 +50,16 @@ def test_float64_is_exact(op_type, attributes, native, shape, seed, constant) ->
 
 
 @pytest.mark.parametrize("element", [np.float32, np.float16], ids=["float32", "float16"])
-@pytest.mark.parametrize("native", [True, False], ids=["native", "function"])
+@pytest.mark.parametrize("backend", ["native", "functions"])
 @pytest.mark.parametrize(("op_type", "attributes"), CASES, ids=IDS)
-def test_reduced_precision(op_type, attributes, native, element) -> None:
+def test_reduced_precision(op_type, attributes, backend, element) -> None:
     """At most 1 in 100,000 neuron-steps differs; 300,000 neuron-steps in odd shapes."""
     differing = total = 0
     rng = np.random.default_rng(1)
     constants = (0, 1) if has_constant_current(op_type) else (0,)
     for constant in constants:
         given_attributes = {**attributes, "constant_current": constant} if has_constant_current(op_type) else attributes
-        run = SingleOperator(op_type, native=native, **given_attributes)
+        run = SingleOperator(op_type, backend=backend, **given_attributes)
         for shape in (Shape(30, 3, (5, 7, 11)), Shape(100, 1, (1021,)), Shape(1, 17, (4, 3)), Shape(7, 0, (4,))):
             inputs = random_inputs(op_type, shape, element, rng, constant_current=constant)
             expected = OPERATORS[op_type].run(*inputs, **given_attributes)

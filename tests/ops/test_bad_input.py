@@ -74,32 +74,32 @@ def test_integer_currents_are_refused() -> None:
 def test_function_body_refuses_bad_steps(n_steps) -> None:
     """Without the library the message is ONNX Runtime's own, but it is an error."""
     with pytest.raises(Exception, match="ONNXRuntimeError"):
-        SingleOperator("IF", native=False)(X, np.asarray(n_steps), ONE, ZERO, ZERO)
+        SingleOperator("IF", backend="functions")(X, np.asarray(n_steps), ONE, ZERO, ZERO)
 
 
-@pytest.mark.parametrize("native", [True, False], ids=["native", "function"])
+@pytest.mark.parametrize("backend", ["native", "functions"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(
     ("op_type", "attributes"),
     [("IF", {}), ("IF", {"max_spikes": 0}), ("LIF", {}), ("LIF", {"tau_rc": 0.003}), ("SigmaDelta", {})],
 )
-def test_one_bad_neuron_stays_alone(op_type, attributes, bad, native) -> None:
+def test_one_bad_neuron_stays_alone(op_type, attributes, bad, backend) -> None:
     rng = np.random.default_rng(0)
     x = rng.uniform(0, 3, (8, 50)).astype(np.float32)
     spoilt = x.copy()
     spoilt[2, 17] = bad
     last = np.asarray(0) if op_type == "SigmaDelta" else ZERO
-    run = SingleOperator(op_type, native=native, **attributes)
+    run = SingleOperator(op_type, backend=backend, **attributes)
     good, other = (run(a, np.asarray(8), ONE, ZERO, last)[:2] for a in (x, spoilt))
     others = np.arange(50) != 17
     for a, b in zip(good, other, strict=True):
         np.testing.assert_array_equal(a[..., others], b[..., others])
 
 
-@pytest.mark.parametrize("native", [True, False], ids=["native", "function"])
-def test_initial_voltage_above_threshold_fires(native) -> None:
+@pytest.mark.parametrize("backend", ["native", "functions"])
+def test_initial_voltage_above_threshold_fires(backend) -> None:
     """As in Nengo; the other neurons of the block do not notice."""
     voltage = np.asarray([0.5, 1.5, 0.0], np.float32)
     x = np.full((2, 3), 0.2, np.float32)
-    spikes, *_ = SingleOperator("LIF", native=native)(x, np.asarray(2), ONE, voltage, ZERO)
+    spikes, *_ = SingleOperator("LIF", backend=backend)(x, np.asarray(2), ONE, voltage, ZERO)
     np.testing.assert_array_equal(spikes, np.asarray([[0, 1000, 0], [0, 0, 0]], np.float32))

@@ -23,12 +23,12 @@ IDS = [f"{op_type}-{'-'.join(map(str, attributes))}" for op_type, attributes in 
 
 
 @pytest.mark.parametrize("element", [np.float32, np.float16, np.float64], ids=["float32", "float16", "float64"])
-@pytest.mark.parametrize("native", [True, False], ids=["native", "function"])
+@pytest.mark.parametrize("backend", ["native", "functions"])
 @pytest.mark.parametrize(("op_type", "attributes"), STATEFUL, ids=IDS)
-def test_chunks_of_time(op_type, attributes, native, element) -> None:
+def test_chunks_of_time(op_type, attributes, backend, element) -> None:
     operator = OPERATORS[op_type]
     inputs = random_inputs(op_type, Shape(STEPS, 3, (7, 5)), element, np.random.default_rng(0))
-    run = SingleOperator(op_type, native=native, **attributes)
+    run = SingleOperator(op_type, backend=backend, **attributes)
     names = [tensor.name for tensor in operator.inputs]
     whole = run(*inputs)
     feed = dict(zip(names, inputs, strict=True))
@@ -48,12 +48,12 @@ def test_chunks_of_time(op_type, attributes, native, element) -> None:
         np.testing.assert_array_equal(value, expected)
 
 
-@pytest.mark.parametrize("native", [True, False], ids=["native", "function"])
+@pytest.mark.parametrize("backend", ["native", "functions"])
 @pytest.mark.parametrize("op_type", ["StochasticSpiking", "PoissonSpiking"])
-def test_batches_of_samples(op_type, native) -> None:
+def test_batches_of_samples(op_type, backend) -> None:
     """`first_sample` goes on from batch to batch."""
     rate = np.random.default_rng(0).uniform(0, 2000, (STEPS, 6, 11)).astype(np.float32)
-    run = SingleOperator(op_type, native=native, seed=9)
+    run = SingleOperator(op_type, backend=backend, seed=9)
     one, zero = np.ones((), np.float32), np.asarray(0)
 
     def spikes(first: int, last: int) -> np.ndarray:

@@ -103,7 +103,7 @@ def step_nengo(neuron, currents: np.ndarray, dt: float, state: dict[str, np.ndar
 def run_ours(op_type: str, way: str, inputs, attributes) -> list[np.ndarray]:
     if way == "reference":
         return list(OPERATORS[op_type].run(*inputs, **attributes))
-    return SingleOperator(op_type, native=way == "native", **attributes)(*inputs)
+    return SingleOperator(op_type, backend=way, **attributes)(*inputs)
 
 
 def compare(op_type: str, way: str, seed: int, amplitude: float, attributes, steps: int, neurons: int, element) -> int:
@@ -126,7 +126,7 @@ def compare(op_type: str, way: str, seed: int, amplitude: float, attributes, ste
     return int((~np.isclose(found, expected, rtol=1e-5)).sum())
 
 
-@pytest.mark.parametrize("way", ["reference", "native", "function"])
+@pytest.mark.parametrize("way", ["reference", "native", "functions"])
 @pytest.mark.parametrize("op_type", TWINS)
 @settings(max_examples=10, deadline=None)
 @given(data=st.data())
@@ -181,7 +181,7 @@ def test_ten_million_neuron_steps(op_type) -> None:
     assert differing <= 100
 
 
-@pytest.mark.parametrize("way", ["reference", "native", "function"])
+@pytest.mark.parametrize("way", ["reference", "native", "functions"])
 @settings(max_examples=10, deadline=None)
 @given(amplitude=AMPLITUDE, seed=st.integers(0, 2**32 - 1))
 def test_if_is_spiking_rectified_linear(way, amplitude, seed) -> None:
@@ -199,7 +199,7 @@ def test_if_is_spiking_rectified_linear(way, amplitude, seed) -> None:
     np.testing.assert_array_equal(count, np.round(expected.sum(axis=0) * dt / amplitude))
 
 
-@pytest.mark.parametrize("way", ["reference", "native", "function"])
+@pytest.mark.parametrize("way", ["reference", "native", "functions"])
 @settings(max_examples=10, deadline=None)
 @given(tau_rc=decimals(0.002, 0.1), tau_ref=decimals(0, 0.005), amplitude=AMPLITUDE, seed=st.integers(0, 2**32 - 1))
 def test_lif_rate(way, tau_rc, tau_ref, amplitude, seed) -> None:
@@ -221,7 +221,7 @@ class OurRandomNumbers:
         return _random.uniforms(self.seed, self.neurons, self.step - 1, np.dtype(np.float64))[0].reshape(size)
 
 
-@pytest.mark.parametrize("way", ["reference", "native", "function"])
+@pytest.mark.parametrize("way", ["reference", "native", "functions"])
 @settings(max_examples=5, deadline=None)
 @given(dt=DT, amplitude=AMPLITUDE, seed=st.integers(0, 2**40))
 def test_stochastic_spiking_with_the_same_random_numbers(way, dt, amplitude, seed) -> None:
@@ -258,7 +258,7 @@ def test_spike_counts_have_nengos_distribution(op_type, expected) -> None:
     assert chi2_contingency(table).pvalue > 1e-4
 
 
-@pytest.mark.parametrize("way", ["reference", "native", "function"])
+@pytest.mark.parametrize("way", ["reference", "native", "functions"])
 @pytest.mark.parametrize("op_type", ["Lowpass", "Alpha"])
 @settings(max_examples=10, deadline=None)
 @given(tau=st.one_of(st.just(0.0), decimals(0.0005, 0.1)), dt=DT, seed=st.integers(0, 2**32 - 1))

@@ -1,0 +1,143 @@
+"""Makes the state of a run an input and an output of the model, so that a caller can run it in chunks of time.
+
+1. Each initial state of each node of ours (voltage, refractory_time, sum, ...) becomes the graph input ``NODE.STATE`` with a
+   default, the state at rest: an initialiser of the same name, padded to the rank of the neurons, ``[1, ...]``.
+2. The same state after the last step becomes the graph output ``NODE.STATE_out``, ``[B, ...]``, behind the model's own.
+3. The number of steps done, the same for all nodes, is one input ``step``, an int64 scalar with the default 0, and one
+   output ``step_out``.
+4. The number of samples done in earlier batches, for random neurons, is one input ``first_sample`` with the default 0. It is
+   the caller's and has no output.
+5. The net count of an IF neuron that takes no spikes back decides nothing and stays inside.
+
+The file's metadata lists the pairs: ``onnx_snn.states`` is JSON, ``[{"input": "NODE.STATE", "output": "NODE.STATE_out"},
+...]``. Running T steps at once, or k of them and then T - k with the outputs of the first run fed to the inputs of the
+second, gives the same; without a feed, a run starts at rest. Axes of inputs and outputs have symbols of their own:
+a state at rest is ``[1, ...]`` where a fed one is ``[B, ...]``.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir.passes import common as common_passes
+
+from converter.errors import RefusedError
+from snn_ops.ops import DOMAIN, OPERATORS, Operator
+from snn_ops.stream import STATES
+
+STEP = "step"
+FIRST_SAMPLE = "first_sample"
+_OUT = "_out"
+
+
+class ExposeStatesPass(ir.passes.InPlacePass):
+    """Applies the five points above to the main graph.
+
+    Raises:
+        RefusedError: the rank of a state is unknown, or a name is taken.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        """Adds the inputs, the outputs and the metadata."""
+        common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+        graph = model.graph
+        names = {str(v.name) for v in (*graph.inputs, *graph.initializers.values())}
+        names |= {str(value.name) for node in graph for value in node.outputs if value.name}
+        pairs: list[dict[str, str]] = []
+        for node in [node for node in graph if node.domain == DOMAIN]:
+            operator = OPERATORS[node.op_type]
+            for index, tensor in enumerate(operator.inputs):
+                if tensor.name == FIRST_SAMPLE:
+                    _share_number(graph, node, index, FIRST_SAMPLE, names)
+                elif tensor.name == STEP:
+                    if _share_number(graph, node, index, STEP, names):
+                        pairs.append({"input": STEP, "output": _add_output(graph, node, STEP, STEP, names)})
+                elif _evolves(node, operator, tensor.name):
+                    name = _add_state(graph, node, index, tensor.name, names)
+                    pairs.append({"input": name, "output": _add_output(graph, node, tensor.name, name, names)})
+        model.metadata_props[STATES] = json.dumps(pairs)
+        return ir.passes.PassResult(model, bool(pairs))
+
+
+def _evolves(node: ir.Node, operator: Operator, name: str) -> bool:
+    """Whether the input is a state that the next step depends on."""
+    if name == "net_count" and node.op_type == "IF":
+        return node.attributes["signed"].as_int() == 1
+    return any(output.name == name + _OUT for output in operator.outputs)
+
+
+def _add_state(graph: ir.Graph, node: ir.Node, index: int, state: str, names: set[str]) -> str:
+    """The graph input for a state; its default is the initialiser that the node has now."""
+    name = _unique(f"{node.name}.{state}", names, node)
+    given, rank = node.inputs[index], _rank(node)
+    assert given is not None and given.const_value is not None
+    rest = given.const_value.numpy()
+    rest = rest.reshape((1,) * (rank - rest.ndim) + rest.shape)
+    dims = [length if length > 1 else f"{name}_{axis}" for axis, length in enumerate(rest.shape)]
+    _replace(graph, node, index, _add_input(graph, name, rest, dims))
+    return name
+
+
+def _share_number(graph: ir.Graph, node: ir.Node, index: int, name: str, names: set[str]) -> bool:
+    """Feeds the node from the graph input `name`, which is made for the first node that needs it: then True."""
+    existing = graph.initializers.get(name)
+    is_first = existing is None or not existing.is_graph_input()
+    if is_first:
+        existing = _add_input(graph, _unique(name, names, node), np.zeros((), np.int64), [])
+    assert existing is not None
+    _replace(graph, node, index, existing)
+    return is_first
+
+
+def _replace(graph: ir.Graph, node: ir.Node, index: int, value: ir.Value) -> None:
+    """Replaces an input; the initialiser it was goes if nobody else uses it."""
+    old = node.inputs[index]
+    node.replace_input_with(index, value)
+    if old is not None and not old.uses() and not old.is_graph_output():
+        graph.initializers.pop(str(old.name), None)
+
+
+def _add_input(graph: ir.Graph, name: str, default: np.ndarray, dims: list[int | str]) -> ir.Value:
+    tensor = ir.tensor(default, name=name)
+    value = ir.Value(name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(dims), const_value=tensor)
+    graph.inputs.append(value)
+    graph.register_initializer(value)
+    return value
+
+
+def _add_output(graph: ir.Graph, node: ir.Node, state: str, name: str, names: set[str]) -> str:
+    """The graph output for a state after the last step."""
+    index = [tensor.name for tensor in OPERATORS[node.op_type].outputs].index(state + _OUT)
+    value = node.outputs[index]
+    value.name = _unique(name + _OUT, names, node)
+    if state == STEP:
+        value.type, value.shape = ir.TensorType(ir.DataType.INT64), ir.Shape([])
+    else:
+        given = next(v for v in node.inputs if v is not None and v.name == name)
+        inner = [d if isinstance(d, int) else f"{value.name}_{axis + 1}" for axis, d in enumerate(_shape(node)[1:])]
+        value.type, value.shape = given.type, ir.Shape([f"{value.name}_0", *inner])
+    graph.outputs.append(value)
+    return str(value.name)
+
+
+def _shape(node: ir.Node) -> ir.Shape:
+    """Of what runs through the node: [T*B, ...] or [B, ...]."""
+    for value in (node.outputs[0], node.inputs[0]):
+        if value is not None and value.shape is not None:
+            return value.shape
+    raise RefusedError("the rank of its state is unknown, so it cannot become an input of the model", node=node.name)
+
+
+def _rank(node: ir.Node) -> int:
+    return len(_shape(node))
+
+
+def _unique(name: str, names: set[str], node: ir.Node) -> str:
+    if name in names:
+        raise RefusedError(
+            f"the model already has a value named {name!r}, the name of a state; rename it", node=node.name
+        )
+    names.add(name)
+    return name

@@ -1,0 +1,26 @@
+"""What a caller passes as a model's inputs, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+Inputs = np.ndarray | Mapping[str, np.ndarray]
+"""``[samples, ...]`` for a model of one input, or arrays by input name."""
+
+
+def by_name(inputs: Inputs, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The arrays for the inputs `names`.
+
+    Raises:
+        ValueError: one array for several inputs, or none by the name of an input.
+    """
+    if isinstance(inputs, np.ndarray):
+        if len(names) != 1:
+            raise ValueError(f"the model has the inputs {list(names)}: pass arrays by name")
+        return {names[0]: inputs}
+    missing = [name for name in names if name not in inputs]
+    if missing:
+        raise ValueError(f"no samples for input {missing[0]!r}; the model has the inputs {list(names)}")
+    return {name: inputs[name] for name in names}

@@ -1,0 +1,219 @@
+"""Running a model in chunks of time, its state carried from chunk to chunk on the device."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from snn_ops.feed import Inputs, by_name
+
+STATES = "onnx_snn.states"
+"""The file's metadata under this key list its states: JSON, ``[{"input": NAME, "output": NAME}, ...]``."""
+_ELEMENTS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of a streaming model.
+
+    Attributes:
+        input: the graph input that takes it; its default is the state at rest.
+        output: the graph output that gives it after the last step.
+        dtype: of its numbers.
+        shape: as the file declares the output; a name or None stands for a length that varies.
+    """
+
+    input: str
+    output: str
+    dtype: np.dtype
+    shape: tuple[int | str | None, ...]
+
+
+def states_of(session: ort.InferenceSession) -> list[State]:
+    """The states that a file declares, none if it was not made for streaming.
+
+    Raises:
+        ValueError: the metadata name a state that the model does not have.
+    """
+    pairs = json.loads(session.get_modelmeta().custom_metadata_map.get(STATES, "[]"))
+    inputs = {i.name for i in session.get_overridable_initializers()}
+    outputs = {o.name: o for o in session.get_outputs()}
+    for pair in pairs:
+        if pair["input"] not in inputs or pair["output"] not in outputs:
+            raise ValueError(f"the file's metadata name a state {pair['input']!r} that the model does not have")
+    return [
+        State(
+            p["input"], p["output"], np.dtype(_ELEMENTS[outputs[p["output"]].type]), tuple(outputs[p["output"]].shape)
+        )
+        for p in pairs
+    ]
+
+
+class Stream:
+    """One run of a streaming model, continued chunk by chunk: made by ``Session.stream()``.
+
+    The state stays on the session's device. A chunk reads one state and writes another, so a run that fails leaves the stream
+    where it was. Streams of one session are independent and may run in different threads; one stream belongs to one caller
+    at a time.
+
+    Args:
+        session: of ONNX Runtime.
+        states: what to carry.
+        inputs, outputs: the model's own, those of `outputs` that are wanted.
+        device: "cpu" or "cuda".
+        n_steps: of a chunk that does not say how many.
+        rows: samples times steps that run at once, see `run`.
+    """
+
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        states: Sequence[State],
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        *,
+        device: str,
+        n_steps: int,
+        rows: int,
+    ) -> None:
+        self._session, self._states = session, list(states)
+        self._inputs, self._outputs = list(inputs), list(outputs)
+        self._device, self._n_steps, self._rows = device, n_steps, rows
+        self._batch: int | None = None
+        self._values: list[ort.OrtValue] | None = None  # on the device; None: at rest
+
+    def run(self, inputs: Inputs, n_steps: int | None = None) -> list[np.ndarray]:
+        """Advances by `n_steps` steps.
+
+        They run in chunks of rows / batch steps (at least one), so that the activations of a long run stay in the cache;
+        whatever the chunks, the result is the same.
+
+        Args:
+            inputs: as for `Session.run`, held for these steps; the next call may bring others.
+            n_steps: default: the session's.
+
+        Returns:
+            The model's outputs after the last of these steps: means over all steps since the stream began.
+
+        Raises:
+            ValueError: n_steps below 1, inputs missing, or not as many samples as the stream began with.
+        """
+        steps = self._n_steps if n_steps is None else n_steps
+        if steps < 1:
+            raise ValueError(f"n_steps must be at least 1, it is {steps}")
+        arrays = {name: np.ascontiguousarray(array) for name, array in by_name(inputs, self._inputs).items()}
+        batch = len(next(iter(arrays.values())))
+        if self._batch is not None and batch != self._batch:
+            raise ValueError(
+                f"the stream began with {self._batch} samples, not {batch}; Session.stream() begins another"
+            )
+        chunk = max(1, self._rows // max(batch, 1))
+        values = self._values
+        for done in range(0, steps, chunk):
+            results, values = self._advance(arrays, values, min(chunk, steps - done))
+        self._batch, self._values = batch, values
+        return results
+
+    def reset(self) -> None:
+        """Back to rest; the next call may bring another number of samples."""
+        self._batch, self._values = None, None
+
+    def save(self) -> dict[str, np.ndarray]:
+        """The state, by the names of the model's inputs; empty at rest."""
+        if self._values is None:
+            return {}
+        values = zip(self._states, self._values, strict=True)
+        return {state.input: np.array(value.numpy()) for state, value in values}
+
+    def restore(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Continues from a state that `save` gave, of this or another stream of the same model.
+
+        Raises:
+            ValueError: a state is missing or unknown, or has another type or shape than the model's.
+        """
+        if not saved:
+            return self.reset()
+        arrays = [np.array(array, order="C") for array in self._checked(saved)]
+        self._batch = next((array.shape[0] for array in arrays if array.ndim), None)
+        self._values = [ort.OrtValue.ortvalue_from_numpy(array, self._device, 0) for array in arrays]
+        return None
+
+    def save_npz(self, path: str | PathLike[str]) -> None:
+        """Writes the state to a file, whole or not at all."""
+        path = Path(path)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, **self.save())  # type: ignore[arg-type]
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def restore_npz(self, path: str | PathLike[str]) -> None:
+        """Continues from a file that `save_npz` wrote.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: it is no such file, or its state is not this model's.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                saved = {name: file[name] for name in file.files}
+        except (zipfile.BadZipFile, ValueError, AttributeError, EOFError) as error:
+            raise ValueError(f"{path} does not hold the state of a stream: {error}") from error
+        self.restore(saved)
+
+    def _advance(
+        self, inputs: Mapping[str, np.ndarray], values: list[ort.OrtValue] | None, n_steps: int
+    ) -> tuple[list[np.ndarray], list[ort.OrtValue]]:
+        """One call of ONNX Runtime, from the state `values`: the outputs, and the state after it.
+
+        The binding is a new one: in ONNX Runtime 1.23 one that was cleared and bound again mixed up its outputs.
+        """
+        binding = self._session.io_binding()
+        steps = ort.OrtValue.ortvalue_from_numpy(np.asarray(n_steps, np.int64))
+        binding.bind_ortvalue_input("n_steps", steps)
+        for name, array in inputs.items():
+            binding.bind_cpu_input(name, array)
+        if values is not None:
+            for state, value in zip(self._states, values, strict=True):
+                binding.bind_ortvalue_input(state.input, value)
+        for name in self._outputs:
+            binding.bind_output(name, "cpu")
+        for state in self._states:
+            binding.bind_output(state.output, self._device)
+        self._session.run_with_iobinding(binding)
+        found = binding.get_outputs()
+        count = len(self._outputs)
+        return [np.array(value.numpy()) for value in found[:count]], found[count:]
+
+    def _checked(self, saved: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The arrays in the order of the states."""
+        names = [state.input for state in self._states]
+        for name in [*(n for n in names if n not in saved), *(n for n in saved if n not in names)]:
+            raise ValueError(f"{'no' if name in names else 'unknown'} state {name!r}: it was saved from another model")
+        batch: int | None = None
+        for state in self._states:
+            array = saved[state.input]
+            if array.dtype != state.dtype:
+                raise ValueError(f"state {state.input!r} has type {array.dtype}, the model's has {state.dtype}")
+            same_rank = array.ndim == len(state.shape)
+            if array.ndim and same_rank and batch is None:
+                batch = array.shape[0]
+            wanted = (batch, *state.shape[1:]) if state.shape else ()
+            if not same_rank or any(
+                isinstance(length, int) and length != given for length, given in zip(wanted, array.shape, strict=True)
+            ):
+                raise ValueError(f"state {state.input!r} has shape {list(array.shape)}, the model's has {list(wanted)}")
+        return [saved[name] for name in names]

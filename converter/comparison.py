@@ -13,7 +13,7 @@ from converter.instruments import MEAN_SUFFIX, RATE_SUFFIX, with_layer_means
 from converter.neurons import Placed
 from converter.rules import Site
 from converter.runtime import Probe, batches
-from snn_ops.session import ROWS, Session
+from snn_ops.session import Session
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ def compare_layers(
     probe = Probe(trained, [site.y for site in sites])
     session = Session(with_layer_means(spiking, neurons))
     sums = [_Sums() for _ in sites]
-    for part in batches(samples.feed, max(1, ROWS // n_steps)):
+    for part in batches(samples.feed, max(1, session.rows // n_steps)):
         expected = probe.run(part)
-        found = dict(zip(session.output_names, session.run_batch(part, n_steps), strict=True))
+        found = dict(zip(session.output_names, session.run(part, n_steps=n_steps), strict=True))
         for site, placed, layer in zip(sites, neurons, sums, strict=True):
             rate = float(found[f"{placed.node.name}{RATE_SUFFIX}"])
             layer.add(found[f"{placed.y.name}{MEAN_SUFFIX}"], expected[str(site.y.name)], site.channel_axis, rate)

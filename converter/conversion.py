@@ -51,9 +51,9 @@ from converter.recipes import (
 )
 from converter.rules import Site, find_sites
 from converter.runtime import Probe
-from converter.shapes import infer_shapes
+from converter.shapes import Shapes, infer_shapes
 from converter.work import Work, count_work, multiply_adds
-from snn_ops.session import N_STEPS, Session
+from snn_ops.session import N_STEPS, Session, rows_at_once
 
 FIT_BYTES = 64 << 20
 """Currents of one layer held while a LIF layer is fitted; the number of samples follows from it."""
@@ -73,7 +73,7 @@ class Layer:
     threshold: tuple[float, float, float]
     """Smallest, median and largest height of a spike."""
     relative_error: float
-    """||snn - ann|| / ||ann|| of the layer's mean over T steps, on calibration samples."""
+    """||snn - ann|| / ||ann|| of the layer's mean over `Conversion.compared_steps`, on calibration samples."""
     spike_rate: float
     """Spikes per neuron and step, each of a burst counted and those taken back as well."""
 
@@ -90,6 +90,8 @@ class Conversion:
     islands: list[Island]
     work: Work
     calibration_samples: int
+    compared_steps: int
+    """Steps after which the layers' errors and spike rates were taken; fewer than T for large models."""
     trials: list[Trial] = field(default_factory=list)
     """Recipes measured on held-out calibration samples, the chosen one last; empty if nothing was left to choose."""
     notes: list[str] = field(default_factory=list)
@@ -114,6 +116,7 @@ class Conversion:
                 for trial in self.trials
             ],
             "calibration_samples": self.calibration_samples,
+            "compared_steps": self.compared_steps,
             "layers": [asdict(layer) for layer in self.layers],
             "islands": [asdict(island) for island in self.islands],
             "work": {**asdict(self.work), "energy_ratio": self.work.energy_ratio},
@@ -186,7 +189,9 @@ class _Converter:
             raise RefusedError(
                 f"there is no layer {min(unknown)!r}; there are {', '.join(site.name for site in self.sites)}"
             )
-        self.products = self._multiply_adds()
+        shapes = infer_shapes(self.trained, {name: (1, *a.shape[1:]) for name, a in samples.feed.items()})
+        self.products = multiply_adds(self.trained, shapes, 1)
+        self.row_bytes = _row_bytes(self.trained, shapes)
         self.histograms: dict[str, ChannelHistogram] = {}
 
     def run(self) -> Conversion:
@@ -194,13 +199,14 @@ class _Converter:
         recipe = trials[-1].recipe if trials else default_recipe(self.options)
         draft = self._build(recipe, self.samples)
         few = self.samples.first(self._affordable(1))
-        errors = compare_layers(self.trained, draft.model, self.sites, draft.neurons, few, self.options.n_steps)
+        steps = self._steps_to_compare()
+        errors = compare_layers(self.trained, draft.model, self.sites, draft.neurons, few, steps)
         layers = [_describe(*layer) for layer in zip(self.sites, draft.neurons, errors, strict=True)]
         work = count_work(
             draft.model, self.products, {layer.name: layer.spike_rate for layer in layers}, self.options.n_steps
         )
         conversion = Conversion(
-            self.ann, draft.model, self.options, recipe, layers, draft.islands, work, len(self.samples), trials
+            self.ann, draft.model, self.options, recipe, layers, draft.islands, work, len(self.samples), steps, trials
         )
         conversion.notes.extend(self._advice(conversion))
         _finish(conversion)
@@ -214,14 +220,16 @@ class _Converter:
                     node=node.name,
                 )
 
-    def _multiply_adds(self) -> dict[str, int]:
-        shapes = infer_shapes(self.trained, {name: (1, *a.shape[1:]) for name, a in self.samples.feed.items()})
-        return multiply_adds(self.trained, shapes, 1)
-
     def _affordable(self, runs: int) -> int:
         """How many samples can be run that often for all steps."""
         cost = max(1, sum(self.products.values())) * self.options.n_steps * runs
         return int(max(1, min(MOST_SAMPLES, BUDGET // cost)))
+
+    def _steps_to_compare(self) -> int:
+        """T, or as many steps as one sample can be run for in bounded time and memory."""
+        rows = rows_at_once({"onnx_snn.row_bytes": str(self.row_bytes)})
+        steps = min(rows, BUDGET // max(1, sum(self.products.values())), self.options.n_steps)
+        return int(max(steps, min(4, self.options.n_steps)))
 
     def _choose(self) -> list[Trial]:
         """Trials on samples that the ranges do not follow from; none if nothing is open or it would take too long."""
@@ -288,6 +296,7 @@ class _Converter:
 
     def _insert_neurons(self, options: Options) -> _Draft:
         spiking = self.trained.clone()
+        spiking.metadata_props["onnx_snn.row_bytes"] = str(self.row_bytes)
         n_steps = _add_n_steps(spiking, options.n_steps)
         neurons: list[Placed] = []
         kinds: list[Neuron] = []
@@ -397,13 +406,19 @@ def _spiking_values(spiking: ir.Model, value: ir.Value, samples: Samples, steps:
     proto.graph.output.append(onnx.ValueInfoProto(name=value.name))
     session = Session(proto, n_steps=steps)
     parts = []
-    size = max(1, 256 // steps)
+    size = max(1, session.rows // steps)
     for start in range(0, len(samples), size):
         feed = {name: array[start : start + size] for name, array in samples.feed.items()}
         (array,) = session.run_batch(feed, steps)
         parts.append(array if constant else array.reshape(steps, -1, *array.shape[1:]))
     joined: np.ndarray = np.concatenate(parts, axis=0 if constant else 1)
     return joined if constant else np.reshape(joined, (-1, *joined.shape[2:]))
+
+
+def _row_bytes(model: ir.Model, shapes: Shapes) -> int:
+    """What running one sample for one step takes: bytes of the largest value, or an eighth of all if that is more."""
+    sizes = [4 * int(np.prod(shapes[str(v.name)])) for n in model.graph for v in n.outputs if str(v.name) in shapes]
+    return max(*sizes, sum(sizes) // 8, 1)
 
 
 def _annotate(model: ir.Model) -> None:

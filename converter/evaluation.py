@@ -20,7 +20,7 @@ from converter.instruments import RATE_SUFFIX, with_rates, with_readout
 from converter.model import Ann, read_proto
 from converter.runtime import Feed, batches, brief, session
 from snn_ops.ops import DOMAIN
-from snn_ops.session import ROWS, Session
+from snn_ops.session import Session
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def evaluate(
     rates: dict[str, list[float]] = {}
     weights: list[int] = []
     done = 0
-    for part in batches(samples.feed, max(1, ROWS // steps[-1])):
+    for part in batches(samples.feed, max(1, simulate.rows // steps[-1])):
         count = len(next(iter(part.values())))
         readout, part_rates = simulate(part)
         reference = trained.run(list(readout), part) if trained is not None else None
@@ -189,6 +189,11 @@ class _Simulation:
         self._steps = steps
         self._session = Session(proto, **options)
         self._outputs = [name for name in self._session.output_names if not name.endswith(RATE_SUFFIX)]
+
+    @property
+    def rows(self) -> int:
+        """Samples times steps to run at once."""
+        return self._session.rows
 
     def _run(self, part: Feed, n_steps: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         arrays = dict(zip(self._session.output_names, self._session.run_batch(part, n_steps), strict=True))

@@ -108,6 +108,7 @@ def add_spike_rates(graph: ir.Graph, layers: Collection[str] | None = None) -> N
         graph: of a spiking model.
         layers: the layers' names; default: all.
     """
+    n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
     for node in list(graph):
         if (
             not runs_through_time(node)
@@ -119,16 +120,19 @@ def add_spike_rates(graph: ir.Graph, layers: Collection[str] | None = None) -> N
         if node.op_type in _COUNTED:
             size = ir.node("Abs", [spikes], name=f"{name}_size")
             height = ir.node("CastLike", [operand(node, "threshold"), spikes], name=f"{name}_height")
-            count = ir.node("Div", [size.outputs[0], height.outputs[0]], name=f"{name}_count")
-            counting = [size, height, count]
+            counting = [size, height, ir.node("Div", [size.outputs[0], height.outputs[0]], name=f"{name}_count")]
         else:
-            as_bool = ir.node("Cast", [spikes], {"to": int(ir.DataType.BOOL)}, name=f"{name}_bool")
-            counting = [as_bool]
-        as_float = ir.node("Cast", [counting[-1].outputs[0]], {"to": int(ir.DataType.FLOAT)}, name=f"{name}_float")
-        rate = ir.node("ReduceMean", [as_float.outputs[0]], {"keepdims": 0}, name=name)
+            counting = [ir.node("Cast", [spikes], {"to": int(ir.DataType.BOOL)}, name=f"{name}_bool")]
+        to_float = {"to": int(ir.DataType.FLOAT)}
+        count = ir.node("Cast", [counting[-1].outputs[0]], to_float, name=f"{name}_float")
+        count.outputs[0].type, count.outputs[0].shape = ir.TensorType(ir.DataType.FLOAT), spikes.shape
+        counting.append(count)
+        if node.op_type != "CountIF":
+            counting.append(operator_node(graph, "TimeMean", f"{name}_mean", count.outputs[0], n_steps))
+        rate = ir.node("ReduceMean", [counting[-1].outputs[0]], {"keepdims": 0}, name=name)
         rate.outputs[0].name = name
         rate.outputs[0].type, rate.outputs[0].shape = ir.TensorType(ir.DataType.FLOAT), ir.Shape([])
-        graph.insert_after(node, [*counting, as_float, rate])
+        graph.insert_after(node, [*counting, rate])
         graph.outputs.append(rate.outputs[0])
 
 
@@ -136,6 +140,7 @@ def with_rates(proto: onnx.ModelProto) -> onnx.ModelProto:
     """The model with a spike rate for each layer as further outputs."""
     model = ir.from_proto(proto)
     add_spike_rates(model.graph)
+    add_functions(model)
     return to_proto(model)
 
 
@@ -166,8 +171,7 @@ def with_layer_means(model: ir.Model, neurons: Sequence[Placed]) -> onnx.ModelPr
         means.append(mean.outputs[0])
     graph.outputs.clear()
     add_spike_rates(graph, {str(placed.node.name) for placed in neurons})
-    add_functions(copy)
-    proto = to_proto(copy)
     for value in means:
-        proto.graph.output.append(onnx.ValueInfoProto(name=value.name))
-    return proto
+        graph.outputs.append(value)
+    add_functions(copy)
+    return to_proto(copy)

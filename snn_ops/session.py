@@ -18,6 +18,8 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 ROWS = 256
 """Samples times steps that run at once by default: enough work per call, and activations that stay in the cache. Chosen for
 batches of samples; for chunks of time it was not measured."""
+LARGEST_VALUE = 64 << 20
+"""Bytes that a model's largest value may take: models of large images run fewer rows at once."""
 
 
 class Session:
@@ -30,10 +32,10 @@ class Session:
         backend: whose operators run: "native" kernels, or "functions", the function bodies in the file, as in plain ONNX
             Runtime.
         threads: ONNX Runtime's threads for one call; default: its own choice.
-        batch_size: samples per call; default: `ROWS` / T.
+        batch_size: samples per call; default: `rows` / T.
 
     A file made for streaming (``onnx-snn convert --streaming``) also runs in chunks of time: `stream` carries its state from
-    call to call, and `run` takes `ROWS` / samples steps at once where T of them would be more rows than that.
+    call to call, and `run` takes `rows` / samples steps at once where T of them would be more rows than that.
 
     Raises:
         LibraryNotFoundError: backend "native", and the library was not built.
@@ -70,11 +72,17 @@ class Session:
         metadata = self.ort.get_modelmeta().custom_metadata_map
         self.n_steps = _checked(n_steps if n_steps is not None else int(metadata.get("onnx_snn.n_steps", 1)))
         self._batch_size = batch_size
+        self._metadata = metadata
         self._provider = provider
         self.input_names = [i.name for i in self.ort.get_inputs()]
         self._states = states_of(self.ort)
         carried = {state.output for state in self._states}
         self.output_names = [o.name for o in self.ort.get_outputs() if o.name not in carried]
+
+    @property
+    def rows(self) -> int:
+        """Samples times steps that run at once by default: `ROWS`, or as many as `LARGEST_VALUE` allows."""
+        return rows_at_once(self._metadata)
 
     def run(
         self,
@@ -101,7 +109,7 @@ class Session:
         steps = _checked(self.n_steps if n_steps is None else n_steps)
         feed = by_name(inputs, self.input_names)
         samples = len(next(iter(feed.values())))
-        size = self._batch_size or max(1, ROWS // steps)
+        size = self._batch_size or max(1, self.rows // steps)
         results = []
         for start in range(0, max(samples, 1), size):
             part = {name: array[start : start + size] for name, array in feed.items()}
@@ -134,7 +142,7 @@ class Session:
             outputs or self.output_names,
             device=self._provider,
             n_steps=self.n_steps,
-            rows=ROWS,
+            rows=self.rows,
         )
 
     def _run_part(
@@ -142,9 +150,14 @@ class Session:
     ) -> list[np.ndarray]:
         """In chunks of time where that is possible and makes a difference."""
         samples = len(next(iter(feed.values())))
-        if self._states and n_steps > 1 and samples * n_steps > ROWS:
+        if self._states and n_steps > 1 and samples * n_steps > self.rows:
             return self.stream(outputs).run(feed, n_steps)
         return self.run_batch(feed, n_steps, outputs)
+
+
+def rows_at_once(metadata: Mapping[str, str]) -> int:
+    """Samples times steps that a model with these metadata runs at once by default."""
+    return max(1, min(ROWS, LARGEST_VALUE // int(metadata.get("onnx_snn.row_bytes", 1))))
 
 
 def _checked(n_steps: int) -> int:

@@ -15,8 +15,12 @@ BINS = 2048
 """Per channel, over a range of at most twice the largest value on each side."""
 MOST_VALUES = 4096
 """Values that a channel contributes per batch; larger maps are thinned out evenly."""
-HISTOGRAM_BYTES = 64 << 20
+HISTOGRAM_BYTES = 256 << 20
 """Histograms held at once; models with more channels pass over the samples more than once."""
+VALUE_BYTES = 128 << 20
+"""Values held at once; models of large images run fewer samples together."""
+MOST_SAMPLES = 32
+"""Samples run together."""
 
 
 class ChannelHistogram:
@@ -95,7 +99,6 @@ def observe(
     feed: Feed,
     histograms: dict[str, ChannelHistogram],
     *,
-    batch_size: int = 32,
     progress: Callable[[int], None] = lambda samples: None,
 ) -> None:
     """Runs the model on all samples and adds each wanted value's entries to its histogram, by the value's name.
@@ -103,9 +106,7 @@ def observe(
     Raises:
         RefusedError: a value is not finite.
     """
-    pending = list(wanted)
-    while pending:
-        group, pending = _group(model, pending, feed)
+    for group, batch_size in _groups(model, wanted, feed):
         probe = Probe(model, [item.value for item in group])
         for part in batches(feed, batch_size):
             arrays = probe.run(part)
@@ -120,17 +121,24 @@ def observe(
             progress(len(next(iter(part.values()))))
 
 
-def _group(model: ir.Model, pending: list[Observed], feed: Feed) -> tuple[list[Observed], list[Observed]]:
-    """As many values as their histograms may be held at once, at least one; and the rest."""
+def _groups(model: ir.Model, wanted: Sequence[Observed], feed: Feed) -> list[tuple[list[Observed], int]]:
+    """The values in groups whose histograms may be held at once, each with a batch size whose values may be."""
     first = {name: array[:1] for name, array in feed.items()}
-    sizes = [
-        _channels(array, item.channel_axis) * BINS * 4
-        for item, array in zip(pending, Probe(model, [i.value for i in pending]).run(first).values(), strict=True)
-    ]
-    fitting = 1
-    while fitting < len(pending) and sum(sizes[: fitting + 1]) <= HISTOGRAM_BYTES:
-        fitting += 1
-    return pending[:fitting], pending[fitting:]
+    arrays = Probe(model, [item.value for item in wanted]).run(first)
+    groups: list[tuple[list[Observed], int]] = []
+    pending = list(wanted)
+    while pending:
+        count, counted, held = 0, 0, 0
+        for item in pending:
+            array = arrays[str(item.value.name)]
+            counted += _channels(array, item.channel_axis) * BINS * 4
+            if count and counted > HISTOGRAM_BYTES:
+                break
+            held += array.nbytes
+            count += 1
+        groups.append((pending[:count], max(1, min(MOST_SAMPLES, VALUE_BYTES // max(held, 1)))))
+        pending = pending[count:]
+    return groups
 
 
 def _channels(array: np.ndarray, axis: int) -> int:

@@ -72,7 +72,8 @@ def work_table(conversion: Conversion) -> Table:
 
 def conversion_tables(conversion: Conversion) -> list[Table]:
     """What was done to a model."""
-    made = [layers_table(f"{conversion.ann.path.name}: layers of spiking neurons", conversion.layers)]
+    title = f"{conversion.ann.path.name}: layers of spiking neurons; errors after {conversion.compared_steps} steps"
+    made = [layers_table(title, conversion.layers)]
     if conversion.islands:
         made.append(islands_table(conversion.islands))
     if conversion.trials:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
+from onnx_ir.passes import common as common_passes
 
 from converter.graph import add_functions, constant, operand, operator_node, to_proto
 from converter.neurons import Placed
@@ -173,5 +174,6 @@ def with_layer_means(model: ir.Model, neurons: Sequence[Placed]) -> onnx.ModelPr
     add_spike_rates(graph, {str(placed.node.name) for placed in neurons})
     for value in means:
         graph.outputs.append(value)
+    common_passes.RemoveUnusedNodesPass()(copy)
     add_functions(copy)
     return to_proto(copy)

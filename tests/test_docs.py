@@ -13,7 +13,9 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 import snn_ops
+from converter import convert
 from snn_ops.ops import DOMAIN, OPERATORS
+from tests.models import mlp, samples, save
 from tools.operator_table import PAGE, ROOT, kernels, page
 
 FORMAT = ROOT / "docs" / "format.md"
@@ -74,3 +76,23 @@ def test_the_formats_example_obeys_its_rules() -> None:
         assert all(node.input)
         assert len(node.output) == len(operator.outputs)
         assert {attribute.name for attribute in node.attribute} == set(operator.defaults)
+
+
+def test_streaming_as_the_format_says(tmp_path) -> None:
+    """By the list of states alone: two chunks are one run."""
+    trained = mlp("Tanh")
+    x = samples(trained)
+    path = tmp_path / "m.snn.onnx"
+    convert(save(trained, tmp_path / "m.onnx"), x, streaming=True).save(path)
+    session = ort.InferenceSession(path)
+    states = json.loads(session.get_modelmeta().custom_metadata_map["onnx_snn.states"])
+    assert {"input": "step", "output": "step_out"} in states
+    assert {"input": "first.net_count", "output": "first.net_count_out"} in states
+    names = [output.name for output in session.get_outputs()]
+    assert names == ["y", *(state["output"] for state in states)]
+    feed = {"x": x[:5]}
+    for steps in (3, 5):
+        found = dict(zip(names, session.run(None, {**feed, "n_steps": np.asarray(steps)}), strict=True))
+        feed |= {state["input"]: found[state["output"]] for state in states}
+    (whole,) = session.run(["y"], {"x": x[:5], "n_steps": np.asarray(8)})
+    np.testing.assert_array_equal(found["y"], whole)

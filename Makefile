@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
 
-.PHONY: help demo test test-slow lint format wheel bench clean
+.PHONY: help demo test test-slow lint format wheel sanitize docs bench clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,12 @@ format: $(VENV)/ready ## let ruff format the code
 
 wheel: $(VENV)/ready ## dist/onnx_snn-*-py3-none-*.whl
 	CMAKE_ARGS= $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+sanitize: $(VENV)/ready ## the kernel tests under AddressSanitizer and UBSan
+	tools/sanitize.sh $(BIN)/python
+
+docs: $(VENV)/ready ## docs/operators.md
+	$(BIN)/python -m tools.operator_table
 
 bench: $(VENV)/ready ## operator benchmark on this machine
 	$(BIN)/python -m benchmarks.operators

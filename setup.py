@@ -1,6 +1,7 @@
 """Builds the native library with CMake and ships it in a wheel that fits every Python 3 of the platform."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,12 +18,13 @@ class BuildWithCMake(build_ext):
 
     def build_extension(self, ext):
         target = Path(self.get_ext_fullpath(ext.name)).resolve()
-        build = ROOT / "build" / "cmake"
+        # each with the CMake cache of its own: a checkout may build for one GPU, a wheel is for all
+        build = ROOT / "build" / ("cmake-editable" if self.editable_mode else "cmake-wheel")
         arguments = os.environ.get("CMAKE_ARGS", "").split()
         subprocess.run(["cmake", "-S", ROOT, "-B", build, *arguments], check=True)
         subprocess.run(["cmake", "--build", build, "--parallel"], check=True)
         target.parent.mkdir(parents=True, exist_ok=True)
-        self.copy_file(build / target.name, target)
+        shutil.copyfile(build / target.name, target)
 
 
 class PlatformWheel(bdist_wheel):

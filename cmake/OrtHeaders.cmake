@@ -1,6 +1,6 @@
 # Finds ONNX Runtime's C headers; a library of custom operators needs nothing else of it. In this order:
 #   1. -DONNXRUNTIME_INCLUDE_DIR=<dir with onnxruntime_c_api.h>
-#   2. an installed package (libonnxruntime-dev, or $ONNXRUNTIME_ROOT)
+#   2. an installed package (libonnxruntime-dev, or $ONNXRUNTIME_ROOT), or what another build folder of this checkout fetched
 #   3. Debian's package, unpacked into the build folder by the machine's own apt configuration, without root
 #   4. the official release archive
 # The oldest headers serve best: a library built with API 21 runs in every ONNX Runtime from 1.21 on, and not conversely.
@@ -9,9 +9,10 @@
 option(SNN_FETCH_ORT_HEADERS "fetch ONNX Runtime's headers when they are not installed" ON)
 set(SNN_ORT_VERSION 1.21.0 CACHE STRING "release whose headers are fetched")
 
+file(GLOB fetched ${CMAKE_BINARY_DIR}/_ort ${CMAKE_CURRENT_LIST_DIR}/../build/*/_ort)
 find_path(ONNXRUNTIME_INCLUDE_DIR onnxruntime_c_api.h
           PATH_SUFFIXES include onnxruntime include/onnxruntime onnxruntime/core/session
-          HINTS ENV ONNXRUNTIME_ROOT PATHS ${CMAKE_BINARY_DIR}/_ort)
+          HINTS ENV ONNXRUNTIME_ROOT PATHS ${fetched})
 
 if(NOT ONNXRUNTIME_INCLUDE_DIR AND SNN_FETCH_ORT_HEADERS)
   find_program(APT_GET apt-get)

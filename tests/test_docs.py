@@ -1,0 +1,98 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import onnx
+import onnx.parser
+import onnxruntime as ort
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+import snn_ops
+from converter import convert
+from snn_ops.ops import DOMAIN, OPERATORS
+from tests.models import mlp, samples, save
+from tools.operator_table import PAGE, ROOT, kernels, page
+
+FORMAT = ROOT / "docs" / "format.md"
+
+
+def test_operator_page_is_current() -> None:
+    assert PAGE.read_text() == page(), "run `make docs`"
+
+
+def test_every_operator_has_kernels_for_both_devices() -> None:
+    for op_type in OPERATORS:
+        assert kernels(op_type) == {"CPU": ["float32", "float16", "float64"], "CUDA": ["float32", "float16"]}
+
+
+def format_example() -> tuple[onnx.ModelProto, np.ndarray, np.ndarray]:
+    """The model in docs/format.md, the input and the output that the page names."""
+    text = FORMAT.read_text()
+    (model,) = re.findall(r"```onnx\n(.*?)```", text, re.DOTALL)
+    x, y = (re.search(rf"`{name} = (\[\[.*?\]\])`", text) for name in "xy")
+    assert x and y
+    return onnx.parser.parse_model(model), np.asarray(json.loads(x[1]), np.float32), np.asarray(json.loads(y[1]))
+
+
+def with_functions(model: onnx.ModelProto) -> onnx.ModelProto:
+    op_types = sorted({node.op_type for node in model.graph.node if node.domain == DOMAIN})
+    model.functions.extend(OPERATORS[op_type].function() for op_type in op_types)
+    return model
+
+
+def run_natively(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    return snn_ops.Session(model).run(x)[0]
+
+
+def run_in_plain_onnxruntime(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    session = ort.InferenceSession(with_functions(model).SerializeToString())
+    return session.run(None, {"x": x})[0]
+
+
+def run_in_the_reference_evaluator(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    """ONNX's own, which takes no defaults."""
+    return ReferenceEvaluator(with_functions(model)).run(None, {"x": x, "n_steps": np.asarray(8)})[0]
+
+
+@pytest.mark.parametrize("run", [run_natively, run_in_plain_onnxruntime, run_in_the_reference_evaluator])
+def test_the_formats_example(run) -> None:
+    model, x, y = format_example()
+    onnx.checker.check_model(model, full_check=True)
+    np.testing.assert_array_equal(run(model, x), y)
+
+
+def test_the_formats_example_obeys_its_rules() -> None:
+    model, *_ = format_example()
+    nodes = [node for node in model.graph.node if node.domain == DOMAIN]
+    assert nodes
+    for node in nodes:
+        operator = OPERATORS[node.op_type]
+        assert len(node.input) == len(operator.inputs)
+        assert all(node.input)
+        assert len(node.output) == len(operator.outputs)
+        assert {attribute.name for attribute in node.attribute} == set(operator.defaults)
+
+
+def test_streaming_as_the_format_says(tmp_path) -> None:
+    """By the list of states alone: two chunks are one run."""
+    trained = mlp("Tanh")
+    x = samples(trained)
+    path = tmp_path / "m.snn.onnx"
+    convert(save(trained, tmp_path / "m.onnx"), x, streaming=True).save(path)
+    session = ort.InferenceSession(path)
+    states = json.loads(session.get_modelmeta().custom_metadata_map["onnx_snn.states"])
+    assert {"input": "step", "output": "step_out"} in states
+    assert {"input": "first.net_count", "output": "first.net_count_out"} in states
+    names = [output.name for output in session.get_outputs()]
+    assert names == ["y", *(state["output"] for state in states)]
+    feed = {"x": x[:5]}
+    for steps in (3, 5):
+        found = dict(zip(names, session.run(None, {**feed, "n_steps": np.asarray(steps)}), strict=True))
+        feed |= {state["input"]: found[state["output"]] for state in states}
+    (whole,) = session.run(["y"], {"x": x[:5], "n_steps": np.asarray(8)})
+    np.testing.assert_array_equal(found["y"], whole)

@@ -1,0 +1,19 @@
+#!/bin/sh
+# sanitize.sh PYTHON [PYTEST ARGUMENTS]: the tests that run native kernels, with the library built for AddressSanitizer and
+# UndefinedBehaviorSanitizer; the first error ends the run. PYTHON has the project's test environment.
+set -eu
+cd "$(dirname "$0")/.."
+python=$1
+shift
+cmake -S . -B build/sanitize -DCMAKE_BUILD_TYPE=Release -DSNN_CUDA=OFF -DSNN_SANITIZE=address,undefined
+cmake --build build/sanitize --parallel
+
+runtime() { "${CXX:-c++}" -print-file-name="$1"; }
+# Python itself is not instrumented: the runtimes come first, and what it leaves behind at its end is not ours
+export LD_PRELOAD="$(runtime libasan.so) $(runtime libubsan.so)"
+export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export ONNX_SNN_LIBRARY="$PWD/build/sanitize/libonnx_snn.so"
+# --capture=sys leaves the file descriptor alone to which the runtimes report
+"$python" -m pytest --capture=sys tests/ops -m 'not slow' -k 'not function and not reference' "$@"
+# the kernels for processors without AVX2 convert float16 in C++
+ONNX_SNN_ISA=generic "$python" -m pytest --capture=sys tests/ops/test_agreement.py -k 'native and reduced' "$@"

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snn_ops.python_ops import PYTHON_BACKENDS, install
+from snn_ops.python_ops import PYTHON_BACKENDS, install, refuse_parallel
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -59,6 +59,7 @@ def register(session_options: onnxruntime.SessionOptions, backend: str = "native
     if backend == "native":
         session_options.register_custom_ops_library(library_path())
     elif backend in PYTHON_BACKENDS:
+        refuse_parallel(session_options)
         session_options.register_custom_ops_library(install(backend))
     return session_options
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx.shape_inference
+import onnxruntime as ort
 
 from snn_ops import cupy_ops
 from snn_ops.ops import DOMAIN, OPERATORS, Operator
@@ -96,6 +97,18 @@ def install(backend: str) -> str:
             )
     path: str = _ocos.get_library_path()
     return path
+
+
+def refuse_parallel(options: ort.SessionOptions) -> None:
+    """An operator's exception belongs to the thread that calls ONNX Runtime, so the operator must run there.
+
+    Raises:
+        PythonOperatorsError: the session would run its nodes in threads of its own.
+    """
+    if options.execution_mode != ort.ExecutionMode.ORT_SEQUENTIAL:
+        raise PythonOperatorsError(
+            "Python operators need sequential execution: ExecutionMode.ORT_SEQUENTIAL, the default"
+        )
 
 
 def _compute(backend: str) -> Compute:

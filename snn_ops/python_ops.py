@@ -165,7 +165,8 @@ def _hook(others: Callable[..., tuple[Any, ...]], compute: Compute) -> Callable[
 def raising() -> Iterator[None]:
     """Around ``InferenceSession.run``: raises here what a Python operator raised inside; `snn_ops.Session` does it by itself.
 
-    Without it, an operator that fails prints its traceback and gives empty outputs.
+    Without it, an operator that fails prints its traceback and gives empty outputs. Bind no output to memory of its own
+    (``bind_ortvalue_output``): where an empty output does not fit, onnxruntime-extensions ends the process.
     """
     _caught.error, _caught.wanted = None, True
     try:

@@ -1,8 +1,15 @@
 // What a kernel is told: one call of an operator that takes a current through time, the same for CPU and CUDA.
+// snn_ops/cupy_ops.py fills the same struct.
 #pragma once
+#ifndef __CUDACC_RTC__  // NVRTC has no standard headers
 #include <cstdint>
+#endif
 
 namespace onnx_snn {
+
+#ifdef __CUDACC_RTC__
+using int64_t = long long;
+#endif
 
 constexpr int kMaxRank = 8;  // axes of [B, ...] longer than 1
 constexpr int kMaxParameters = 2;

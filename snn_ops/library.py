@@ -7,11 +7,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snn_ops.python_ops import PYTHON_BACKENDS, install, refuse_parallel
+
 if TYPE_CHECKING:
     import onnxruntime
 
 LIBRARY_NAME = "libonnx_snn.so"
-BACKENDS = ("native", "functions")
+BACKENDS = ("native", "functions", *PYTHON_BACKENDS)
 
 
 class LibraryNotFoundError(RuntimeError):
@@ -43,9 +45,12 @@ def register(session_options: onnxruntime.SessionOptions, backend: str = "native
     Args:
         session_options: of the session to come.
         backend: "native", the kernels of the library; "functions" registers nothing, so that the function bodies run that
-            the model file carries.
+            the model file carries; "numpy", the references, and "cupy", kernels on a GPU, run through
+            onnxruntime-extensions. Those two want every output of a node named and no float16, which `Session` sees to, and
+            sequential execution; run such a session inside ``snn_ops.python_ops.raising()``.
 
     Raises:
+        PythonOperatorsError: a Python backend cannot be used here.
         LibraryNotFoundError: backend "native", and the library was not built.
         ValueError: there is no such backend.
     """
@@ -53,6 +58,9 @@ def register(session_options: onnxruntime.SessionOptions, backend: str = "native
         raise ValueError(f"there is no backend {backend!r}; choose one of {', '.join(BACKENDS)}")
     if backend == "native":
         session_options.register_custom_ops_library(library_path())
+    elif backend in PYTHON_BACKENDS:
+        refuse_parallel(session_options)
+        session_options.register_custom_ops_library(install(backend))
     return session_options
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from os import PathLike, fspath
 
 import numpy as np
@@ -11,6 +12,7 @@ import onnxruntime as ort
 
 from snn_ops.feed import Inputs, by_name
 from snn_ops.library import register
+from snn_ops.python_ops import PYTHON_BACKENDS, fitted, raising
 from snn_ops.stream import Stream, states_of
 
 N_STEPS = "n_steps"
@@ -22,6 +24,10 @@ LARGEST_VALUE = 64 << 20
 """Bytes that a model's largest value may take: models of large images run fewer rows at once."""
 
 
+Model = str | PathLike[str] | bytes | onnx.ModelProto
+"""A file, its bytes, or the model."""
+
+
 class Session:
     """An ``onnxruntime.InferenceSession`` for a spiking model that knows its steps and runs many samples in small batches.
 
@@ -29,8 +35,8 @@ class Session:
         model: a file, its bytes, or the model.
         n_steps: time steps T of `run`; default: what the file says.
         provider: "cpu" or "cuda".
-        backend: whose operators run: "native" kernels, or "functions", the function bodies in the file, as in plain ONNX
-            Runtime.
+        backend: whose operators run: "native" kernels; "functions", the function bodies in the file, as in plain ONNX
+            Runtime; "numpy" references or "cupy" kernels as Python operators, in float32 or float64.
         threads: ONNX Runtime's threads for one call; default: its own choice.
         batch_size: samples per call; default: `rows` / T.
 
@@ -39,13 +45,14 @@ class Session:
 
     Raises:
         LibraryNotFoundError: backend "native", and the library was not built.
+        PythonOperatorsError: the Python backend is not to be had, or the model computes in float16.
         RuntimeError: the provider is not to be had.
         ValueError: an unknown provider or backend, or n_steps below 1.
     """
 
     def __init__(
         self,
-        model: str | PathLike[str] | bytes | onnx.ModelProto,
+        model: Model,
         *,
         n_steps: int | None = None,
         provider: str = "cpu",
@@ -62,10 +69,10 @@ class Session:
         if threads:
             options.intra_op_num_threads = threads
         register(options, backend)
-        source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
-        if not isinstance(source, bytes):
-            source = fspath(source)
-        self.ort = ort.InferenceSession(source, options, providers=[PROVIDERS[provider]])
+        self._guard: Callable[[], AbstractContextManager[None]] = nullcontext
+        if backend in PYTHON_BACKENDS:
+            model, self._guard = fitted(_loaded(model), backend), raising
+        self.ort = ort.InferenceSession(_source(model), options, providers=[PROVIDERS[provider]])
         if self.ort.get_providers()[0] != PROVIDERS[provider]:
             raise RuntimeError(f"{PROVIDERS[provider]} could not be started; is its driver installed?")
         self._has_steps = any(i.name == N_STEPS for i in self.ort.get_overridable_initializers())
@@ -124,7 +131,8 @@ class Session:
         arrays = dict(feed)
         if self._has_steps:
             arrays[N_STEPS] = np.asarray(n_steps, np.int64)
-        result: list[np.ndarray] = self.ort.run(outputs or self.output_names, arrays)
+        with self._guard():
+            result: list[np.ndarray] = self.ort.run(outputs or self.output_names, arrays)
         return result
 
     def stream(self, outputs: Sequence[str] | None = None) -> Stream:
@@ -143,6 +151,7 @@ class Session:
             device=self._provider,
             n_steps=self.n_steps,
             rows=self.rows,
+            guard=self._guard,
         )
 
     def _run_part(
@@ -158,6 +167,18 @@ class Session:
 def rows_at_once(metadata: Mapping[str, str]) -> int:
     """Samples times steps that a model with these metadata runs at once by default."""
     return max(1, min(ROWS, LARGEST_VALUE // int(metadata.get("onnx_snn.row_bytes", 1))))
+
+
+def _loaded(model: Model) -> onnx.ModelProto:
+    if isinstance(model, onnx.ModelProto):
+        return model
+    return onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)
+
+
+def _source(model: Model) -> str | bytes:
+    if isinstance(model, onnx.ModelProto):
+        return model.SerializeToString()
+    return model if isinstance(model, bytes) else fspath(model)
 
 
 def _checked(n_steps: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import onnx
@@ -11,6 +12,7 @@ from onnx import helper
 
 from snn_ops.library import register
 from snn_ops.ops import DOMAIN, LOWEST_ONNX_OPSET, OPERATORS, OPSET_VERSION
+from snn_ops.python_ops import PYTHON_BACKENDS, raising
 
 IR_VERSION = 9
 
@@ -102,5 +104,7 @@ class SingleOperator:
     def __call__(self, *inputs: np.ndarray, outputs: Sequence[str] | None = None) -> list[np.ndarray]:
         """The outputs, all or those named."""
         feed = {t.name: np.asarray(array) for t, array in zip(self.operator.inputs, inputs, strict=True)}
-        result: list[np.ndarray] = self.session(*inputs).run(outputs, feed)
+        session = self.session(*inputs)
+        with raising() if self._backend in PYTHON_BACKENDS else nullcontext():
+            result: list[np.ndarray] = session.run(outputs, feed)
         return result

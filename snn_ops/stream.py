@@ -6,7 +6,8 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -72,6 +73,7 @@ class Stream:
         device: "cpu" or "cuda".
         n_steps: of a chunk that does not say how many.
         rows: samples times steps that run at once, see `run`.
+        guard: a context to call ONNX Runtime in.
     """
 
     def __init__(
@@ -84,10 +86,11 @@ class Stream:
         device: str,
         n_steps: int,
         rows: int,
+        guard: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._session, self._states = session, list(states)
         self._inputs, self._outputs = list(inputs), list(outputs)
-        self._device, self._n_steps, self._rows = device, n_steps, rows
+        self._device, self._n_steps, self._rows, self._guard = device, n_steps, rows, guard
         self._batch: int | None = None
         self._values: list[ort.OrtValue] | None = None  # on the device; None: at rest
 
@@ -193,7 +196,8 @@ class Stream:
             binding.bind_output(name, "cpu")
         for state in self._states:
             binding.bind_output(state.output, self._device)
-        self._session.run_with_iobinding(binding)
+        with self._guard():
+            self._session.run_with_iobinding(binding)
         found = binding.get_outputs()
         count = len(self._outputs)
         return [np.array(value.numpy()) for value in found[:count]], found[count:]

@@ -18,6 +18,7 @@ from converter.data import Samples
 from converter.errors import RefusedError
 from converter.evaluation import SpikingModel, evaluate
 from converter.graph import add_functions, to_proto
+from converter.options import Options
 from converter.passes.expose_states import ExposeStatesPass
 from snn_ops.ops import OPERATORS
 from snn_ops.single import operator_model
@@ -55,10 +56,18 @@ def lenet5(activation: str) -> tuple[str, np.ndarray]:
     return str(folder / f"lenet5_{activation}.onnx"), images
 
 
-CASES = ["lenet5-relu", "lenet5-tanh", "lenet5-lif", "shortcut", "pool"]
+NEURONS = {
+    "lenet5-relu": "if",
+    "lenet5-burst": "if-signed",
+    "lenet5-tanh": "sigma-delta",
+    "lenet5-lif": "lif",
+    "shortcut": "if",
+    "pool": "if-burst",
+}
+QUICK = {"method": "percentile", "correction": "none"}
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=list(NEURONS))
 def case(request, tmp_path_factory) -> tuple[onnx.ModelProto, onnx.ModelProto, np.ndarray]:
     """A streaming model, the same model without streaming, and samples."""
     name = request.param
@@ -67,7 +76,7 @@ def case(request, tmp_path_factory) -> tuple[onnx.ModelProto, onnx.ModelProto, n
     else:
         model = convnet() if name == "shortcut" else POOL_BETWEEN_NEURONS
         path, x = save(model, tmp_path_factory.mktemp(name) / "m.onnx"), samples(model)
-    options = {"neuron": "lif" if name == "lenet5-lif" else "auto", "n_steps": STEPS}
+    options = {"neuron": NEURONS[name], "n_steps": STEPS, **QUICK}
     plain, streaming = (convert(path, x[:40], streaming=flag, **options).proto() for flag in (False, True))
     return streaming, plain, x[:6]
 
@@ -271,7 +280,7 @@ def test_wrong_state_is_refused(tmp_path) -> None:
     model = mlp()
     path = save(model, tmp_path / "m.onnx")
     x = samples(model)
-    session = snn_ops.Session(convert(path, x, streaming=True).proto())
+    session = snn_ops.Session(convert(path, x, streaming=True, neuron="if", **QUICK).proto())
     stream = session.stream()
     before = stream.run(x[:3], 4)
     saved = stream.save()
@@ -303,7 +312,9 @@ def test_wrong_state_is_refused(tmp_path) -> None:
 
 def test_a_chunk_that_fails_leaves_the_state(tmp_path) -> None:
     model = mlp()
-    session = snn_ops.Session(convert(save(model, tmp_path / "m.onnx"), samples(model), streaming=True).proto())
+    session = snn_ops.Session(
+        convert(save(model, tmp_path / "m.onnx"), samples(model), streaming=True, neuron="if", **QUICK).proto()
+    )
     x = samples(model, 3)
     stream = session.stream()
     with pytest.raises(Exception, match="invalid dimensions for input: x"):
@@ -318,7 +329,7 @@ def test_a_chunk_that_fails_leaves_the_state(tmp_path) -> None:
 
 def test_a_model_without_streaming_says_so(tmp_path) -> None:
     model = mlp()
-    session = snn_ops.Session(convert(save(model, tmp_path / "m.onnx"), samples(model)).proto())
+    session = snn_ops.Session(convert(save(model, tmp_path / "m.onnx"), samples(model), neuron="if", **QUICK).proto())
     with pytest.raises(ValueError, match="convert --streaming"):
         session.stream()
 
@@ -330,7 +341,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path) -> None:
     )
     path = save(model, tmp_path / "m.onnx")
     with pytest.raises(RefusedError, match="already has a value named 'step'"):
-        convert(path, samples(model), streaming=True)
+        convert(path, samples(model), streaming=True, neuron="if", **QUICK)
 
 
 def test_evaluation_of_a_streaming_model(tmp_path) -> None:
@@ -338,6 +349,11 @@ def test_evaluation_of_a_streaming_model(tmp_path) -> None:
     path, x = save(model, tmp_path / "m.onnx"), samples(model, 20)
     figures = []
     for streaming in (False, True):
-        convert(path, x, streaming=streaming).save(tmp_path / "m.snn.onnx")
+        convert(path, x, streaming=streaming, neuron="sigma-delta", **QUICK).save(tmp_path / "m.snn.onnx")
         figures.append(evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, np.zeros(20, int)), [2, 9]))
     assert figures[0].summary() == figures[1].summary()
+
+
+def test_the_two_phase_schedule_cannot_stream() -> None:
+    with pytest.raises(RefusedError, match="takes in all steps at once; only stepped models can be streamed"):
+        Options(schedule="two-phase", streaming=True)

@@ -178,7 +178,18 @@ def _joined(
         if joined is not None and joined.is_scalar:
             del by_result[first.y]
             by_result[joined.y] = joined
-    return sorted(by_result.values(), key=lambda f: order[f.nodes[-1]])
+    functions = [_from_before_sign(function, order) for function in by_result.values()]
+    return sorted(functions, key=lambda f: order[f.nodes[-1]])
+
+
+def _from_before_sign(function: ElementwiseFunction, order: dict[ir.Node, int]) -> ElementwiseFunction:
+    """A function of -x as one of x: exporters write 1 / (1 + exp(-x))."""
+    sign = function.x.producer()
+    if sign is None or sign.op_type != "Neg" or not _only_used_by(function.x, set(function.nodes)):
+        return function
+    x = sign.inputs[0]
+    assert x is not None
+    return _function(x, function.nodes[-1], {sign, *function.nodes}, order) or function
 
 
 def _is_number_linear(node: ir.Node, changes: Changes) -> bool:

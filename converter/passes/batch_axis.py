@@ -179,6 +179,13 @@ def _only(view: _View) -> int:
     return axis
 
 
+def _cumulate(view: _View) -> int:
+    axis = _only(view)
+    if view.axes_argument(1, view.rank()) == [axis]:
+        raise _MixesSamplesError("sums over the samples")
+    return axis
+
+
 def _normalise_last(view: _View) -> int:
     axis, first = _only(view), view.integer("axis", -1) % view.rank()
     if axis >= first:
@@ -339,7 +346,6 @@ _RULES: dict[str, Callable[[_View], Axis]] = {
     **dict.fromkeys(_ELEMENTWISE, _elementwise),
     **dict.fromkeys(_BATCH_FIRST, _batch_first),
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "TopK"), _along(-1)),
-    **dict.fromkeys(("Split", "CumSum"), _along(0)),
     **dict.fromkeys(("LayerNormalization", "RMSNormalization"), _normalise_last),
     **dict.fromkeys(
         (
@@ -352,6 +358,7 @@ _RULES: dict[str, Callable[[_View], Axis]] = {
     **dict.fromkeys(("Resize", "Upsample", "Tile", "Expand"), _same_length),
     **dict.fromkeys(("Shape", "Size"), _shape),
     "Concat": _concat,
+    "CumSum": _cumulate,
     "Flatten": _flatten,
     "Gather": _gather,
     "Gemm": _gemm,
@@ -359,6 +366,7 @@ _RULES: dict[str, Callable[[_View], Axis]] = {
     "Pad": _pad,
     "Reshape": _reshape,
     "Slice": _slice,
+    "Split": _along(0),
     "Squeeze": _squeeze,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,

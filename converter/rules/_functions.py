@@ -185,7 +185,8 @@ def _joined(
 def _from_before_sign(function: ElementwiseFunction, order: dict[ir.Node, int]) -> ElementwiseFunction:
     """A function of -x as one of x: exporters write 1 / (1 + exp(-x))."""
     sign = function.x.producer()
-    if sign is None or sign.op_type != "Neg" or not _only_used_by(function.x, set(function.nodes)):
+    in_pieces = len(function.nodes) > 1 and _only_used_by(function.x, set(function.nodes))
+    if sign is None or sign.op_type != "Neg" or not in_pieces:
         return function
     x = sign.inputs[0]
     assert x is not None

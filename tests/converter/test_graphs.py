@@ -1,0 +1,168 @@
+"""Everything else in real graphs: between and around neurons each operation computes what it does in the trained model."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+import snn_ops
+from converter.conversion import convert
+from converter.data import InputSpec, Samples, check_samples
+from converter.model import load_ann
+from tests.models import save, text_model
+
+IMAGE = "m (float[N,2,8,8] x) => (float[N,3] y)"
+END = "last = GlobalAveragePool(b)  flat = Flatten(last)  y = MatMul(flat, Z)"
+"""From b [N,4,h,w] to the output."""
+CONSTANTS = {
+    "TWO": [1, 1, 2, 2], "AROUND": [0, 0, 1, 2, 0, 0, 0, 1], "ONE": [1], "THREE": [3], "AXIS": [1], "LAST": [-1],
+    "HEADS": [0, 4, 2, 2], "ROWS": [0, 4, -1], "BACK": [0, 4, 6, 6], "CHANNELS": [2, 2], "ZERO": [0], "BIG": [4],
+    "FLAT": [0, -1],
+}  # fmt: skip
+GRAPHS = {
+    "MaxPool behind a neuron": "p = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(a)  c = Conv(p, V)  b = Relu(c)",
+    "MaxPool before a neuron": "d = Conv(a, V)  p = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(d)  b = Relu(p)",
+    "MaxPool of a Concat": """d = Conv(a, V)  e = Relu(d)  q = Conv(a, U)  r = Tanh(q)  j = Concat<axis = 1>(e, r)
+        p = MaxPool<kernel_shape = [2, 2]>(j)  c = Conv(p, G)  b = Relu(c)""",
+    "GlobalMaxPool": "p = GlobalMaxPool(a)  c = Conv(p, K)  b = Relu(c)",
+    "ReduceMax": "p = ReduceMax<keepdims = 1>(a, LAST)  c = Conv(p, K)  b = Relu(c)",
+    "AveragePool": "p = AveragePool<kernel_shape = [3, 3], strides = [1, 1]>(a)  c = Conv(p, K)  b = Relu(c)",
+    "LpPool": "p = LpPool<kernel_shape = [2, 2], p = 2>(a)  c = Conv(p, K)  b = Relu(c)",
+    "BatchNormalization between": "n = BatchNormalization(a, B1, B2, B3, B4)  c = Conv(n, V)  b = Relu(c)",
+    "InstanceNormalization": "c = Conv(a, V)  n = InstanceNormalization(c, B1, B2)  b = Relu(n)",
+    "residual": "c = Conv<pads = [1, 1, 1, 1]>(a, V)  s = Add(c, a)  b = Relu(s)",
+    "ConvTranspose": "c = ConvTranspose<strides = [2, 2]>(a, V)  b = Relu(c)",
+    "depthwise": "c = Conv<group = 4>(a, D)  e = Relu(c)  d = Conv(e, K)  b = Relu(d)",
+    "grouped": "c = Conv<group = 2>(a, R)  b = Relu(c)",
+    "Resize": 'r = Resize<mode = "linear">(a, , SCALES)  c = Conv(r, K)  b = Relu(c)',
+    "Pad": "p = Pad(a, AROUND)  c = Conv(p, V)  b = Relu(c)",
+    "Transpose": "t = Transpose<perm = [0, 2, 3, 1]>(a)  m = MatMul(t, Q)  e = Relu(m)  b = Transpose<perm = [0, 3, 1, 2]>(e)",
+    "Reshape": "r = Reshape(a, ROWS)  t = Transpose<perm = [0, 2, 1]>(r)  m = MatMul(t, Q)  e = Relu(m)"
+    "  u = Transpose<perm = [0, 2, 1]>(e)  b = Reshape(u, BACK)",
+    "Squeeze": "p = GlobalAveragePool(a)  s = Squeeze(p, LAST2)  m = MatMul(s, Q)  e = Relu(m)  b = Unsqueeze(e, LAST2)",
+    "Slice": "s = Slice(a, ONE, THREE, LAST)  c = Conv(s, T)  b = Relu(c)",
+    "Split": "s, t = Split<axis = 1>(a, CHANNELS)  u = Sub(s, t)  j = Concat<axis = 1>(u, s)  c = Conv(j, K)  b = Relu(c)",
+    "Gather": "s = Gather<axis = 2>(a, CHANNELS)  c = Conv(s, K)  b = Relu(c)",
+    "LayerNormalization": """t = Transpose<perm = [0, 2, 3, 1]>(a)  n = LayerNormalization<axis = -1>(t, B1, B2)
+        m = MatMul(n, Q)  e = Relu(m)  b = Transpose<perm = [0, 3, 1, 2]>(e)""",
+    "LayerNormalization in pieces": """t = Transpose<perm = [0, 2, 3, 1]>(a)  u = ReduceMean<keepdims = 1>(t, LAST)
+        d = Sub(t, u)  s = Mul(d, d)  v = ReduceMean<keepdims = 1>(s, LAST)  w = Add(v, EPSILON)  r = Sqrt(w)  n = Div(d, r)
+        h = Mul(n, B1)  k = Add(h, B2)  m = MatMul(k, Q)  e = Relu(m)  b = Transpose<perm = [0, 3, 1, 2]>(e)""",
+    "Softmax": "s = Softmax<axis = 1>(a)  c = Conv(s, V)  b = Relu(c)",
+    "attention": """r = Reshape(a, ROWS)  t = Transpose<perm = [0, 2, 1]>(r)  q = MatMul(t, Q)  k = MatMul(t, Q2)
+        v = MatMul(t, Q3)  kt = Transpose<perm = [0, 2, 1]>(k)  s = MatMul(q, kt)  w = Softmax<axis = -1>(s)
+        o = MatMul(w, v)  m = MatMul(o, Q)  e = Relu(m)  u = Transpose<perm = [0, 2, 1]>(e)  b = Reshape(u, BACK)""",
+    "gate": """p = GlobalAveragePool(a)  q = Conv(p, K)  s = Relu(q)  u = Conv(s, K)  g = Sigmoid(u)  w = Mul(a, g)
+        c = Conv(w, V)  b = Relu(c)""",
+    "LRN": "n = LRN<size = 3>(a)  c = Conv(n, V)  b = Relu(c)",
+    "Dropout": "d = Dropout(a)  c = Conv(d, V)  b = Relu(c)",
+    "DepthToSpace": "d = DepthToSpace<blocksize = 2>(a)  c = Conv(d, O)  b = Relu(c)",
+    "SpaceToDepth": "d = SpaceToDepth<blocksize = 2>(a)  c = Conv(d, S)  b = Relu(c)",
+    "ReduceMean": "p = ReduceMean<keepdims = 1>(a, LAST2)  c = Conv(p, K)  b = Relu(c)",
+    "ReduceL2": "p = ReduceL2<keepdims = 1>(a, LAST2)  c = Conv(p, K)  b = Relu(c)",
+    "shared weights": "c = Conv<pads = [1, 1, 1, 1]>(a, V)  e = Relu(c)  d = Conv<pads = [1, 1, 1, 1]>(e, V)  b = Relu(d)",
+    "product of two layers": "c = Conv(a, V)  e = Relu(c)  d = Conv(a, U)  h = Relu(d)  p = Mul(e, h)  "
+    "q = Conv(p, K)  b = Relu(q)",
+    "quotient": "c = Conv(a, K)  e = Sigmoid(c)  p = Div(a, e)  q = Conv(p, K)  b = Relu(q)",
+    "CumSum": "s = CumSum(a, AXIS0)  c = Conv(s, K)  b = Relu(c)",
+    "Tile": "p = GlobalAveragePool(a)  t = Tile(p, TWO)  c = Conv(t, K)  b = Relu(c)",
+    "Einsum": 'm = Einsum<equation = "nchw,cd->ndhw">(a, Q)  b = Relu(m)',
+}  # fmt: skip
+
+
+def build(name: str) -> onnx.ModelProto:
+    body = GRAPHS[name]
+    rng = np.random.default_rng(4)
+    positive = {f"B{i}": rng.uniform(0.5, 1.5, 4) for i in (1, 2, 3, 4)}
+    return text_model(
+        f"""{IMAGE} <float[4,2,3,3] W, float[4,4,3,3] V, float[4,4,3,3] U, float[4,8,3,3] G, float[4,4,1,1] K,
+        float[4,1,3,3] D, float[4,2,3,3] R, float[4,4] Q, float[4,4] Q2, float[4,4] Q3, float[4,1,1,1] O, float[4,16,1,1] S,
+        float[4,4,1,2] T, float[4] B1, float[4] B2, float[4] B3, float[4] B4, float[4,3] Z, float[4] SCALES,
+        float[] EPSILON, int64[4] TWO, int64[8] AROUND, int64[1] ONE, int64[1] THREE, int64[1] LAST, int64[2] LAST2,
+        int64[3] ROWS, int64[4] BACK, int64[2] CHANNELS, int64[] AXIS0> {{
+          first = Conv(x, W)  a = Relu(first)  {body}  {END} }}""",
+        opset=18,
+        scale=0.4,
+        SCALES=np.asarray([1, 1, 2, 2]),
+        EPSILON=np.asarray(1e-3),
+        LAST2=np.asarray([2, 3]),
+        AXIS0=np.asarray(2),
+        **positive,
+        **{key: np.asarray(value) for key, value in CONSTANTS.items()},
+    )
+
+
+def images(count: int = 48) -> np.ndarray:
+    return np.random.default_rng(1).uniform(-1, 1, (count, 2, 8, 8)).astype(np.float32)
+
+
+def relative_error(model: onnx.ModelProto, path, samples: Samples, **options) -> float:
+    quick = {"method": "percentile", "percentile": 100.0, "correction": "none", "n_steps": 64, "neuron": "if-burst"}
+    conversion = convert(path, samples, **{**quick, **options})
+    expected = ort.InferenceSession(path).run(None, samples.feed)
+    found = snn_ops.Session(conversion.proto()).run(samples.feed)
+    assert conversion.layers
+    errors = [np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in zip(found, expected, strict=True)]
+    return float(max(errors))
+
+
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graphs(name, schedule, tmp_path) -> None:
+    model = build(name)
+    path = save(model, tmp_path / "m.onnx")
+    samples = check_samples(images(), [InputSpec.of(value) for value in load_ann(path).inputs])
+    assert relative_error(model, path, samples, schedule=schedule) < 0.02
+
+
+def test_two_inputs_and_two_outputs(tmp_path) -> None:
+    model = text_model(
+        """m (float[N,6] x, float[N,4] z) => (float[N,3] y, float[N,2] w)
+        <float[6,5] A, float[4,5] B, float[5,3] C, float[5,2] D> {
+          h = MatMul(x, A)  a = Relu(h)  k = MatMul(z, B)  b = Tanh(k)  s = Add(a, b)  y = MatMul(s, C)  w = MatMul(a, D) }"""
+    )
+    path = save(model, tmp_path / "m.onnx")
+    rng = np.random.default_rng(0)
+    samples = Samples({n: rng.normal(size=(50, k)).astype(np.float32) for n, k in (("x", 6), ("z", 4))}, None)
+    assert relative_error(model, path, samples) < 0.02
+
+
+def test_height_and_width_stay_free(tmp_path) -> None:
+    model = text_model(
+        """m (float[N,2,H,W] x) => (float[N,3,H,W] y) <float[4,2,3,3] A, float[3,4,3,3] B> {
+          h = Conv<pads = [1, 1, 1, 1]>(x, A)  a = Relu(h)  c = Conv<pads = [1, 1, 1, 1]>(a, B)  b = Relu(c)
+          y = MaxPool<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>(b) }"""
+    )
+    path = save(model, tmp_path / "m.onnx")
+    conversion = convert(path, images(), percentile=100.0)
+    session = snn_ops.Session(conversion.proto(), n_steps=64)
+    for shape in ((3, 2, 8, 8), (2, 2, 5, 11)):
+        x = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+        (expected,) = ort.InferenceSession(path).run(None, {"x": x})
+        (found,) = session.run(x)
+        assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 0.03
+
+
+def test_external_data(tmp_path) -> None:
+    model = build("residual")
+    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=0)
+    samples = Samples({"x": images()}, None)
+    assert relative_error(model, str(tmp_path / "m.onnx"), samples) < 0.02
+
+
+@pytest.mark.parametrize("branch", [True, False])
+def test_a_constant_choice_between_subgraphs(branch, tmp_path) -> None:
+    """If with a constant condition, as tracing exporters leave it."""
+    model = text_model(
+        """m (float[N,6] x) => (float[N,3] y) <float[6,5] A, float[5,3] C, float[5,3] D> {
+          c = Constant<value = bool[1] {1}>()  h = MatMul(x, A)  a = Relu(h)
+          y = If (c) <then_branch = t () => (float[N,3] p) { p = MatMul(a, C) },
+                      else_branch = e () => (float[N,3] q) { q = MatMul(a, D) }> }""".replace(
+            "{1}", f"{{{int(branch)}}}"
+        )
+    )
+    path = save(model, tmp_path / "m.onnx")
+    samples = Samples({"x": np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)}, None)
+    assert relative_error(model, path, samples) < 0.02

@@ -25,6 +25,7 @@ from onnxscript.rewriter.rules.common import (
 from converter.errors import RefusedError
 from converter.graph import to_proto
 from converter.passes.batch_axis import BatchAxes, trace_batch_axis
+from converter.passes.dequantise import DequantisePass
 from converter.passes.free_batch import fixed_batch_size, free_batch
 from converter.runtime import Feed, Probe, session
 from converter.shapes import Shapes, infer_shapes
@@ -52,6 +53,7 @@ class Ann:
         source: the model as it was.
         model: normalised: opset 18 or later, constants as initialisers, batch axis free, BatchNormalization folded.
         batch: the batch size it was exported with, None if that was free.
+        quantised: it was a quantised model; `model` is what it stands for in floats, with the weights' quantised values.
     """
 
     path: Path
@@ -59,6 +61,7 @@ class Ann:
     source: onnx.ModelProto
     model: ir.Model
     batch: int | None
+    quantised: bool = False
 
     @property
     def inputs(self) -> list[ir.Value]:
@@ -123,6 +126,7 @@ def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
             _raise_opset(model)
         common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         common_passes.NameFixPass()(model)
+        quantised = bool(DequantisePass()(model).modified)
         batch = fixed_batch_size(model)
         shapes = (
             infer_shapes(model, {str(v.name): _shape(v, batch or MANY_SAMPLES) for v in model.graph.inputs})
@@ -135,7 +139,7 @@ def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
         for cleanup in (common_passes.IdentityEliminationPass(), common_passes.RemoveUnusedNodesPass()):
             cleanup(model)
         _name_nodes(model)
-    return Ann(path, hashlib.sha256(path.read_bytes()).hexdigest(), proto, model, batch)
+    return Ann(path, hashlib.sha256(path.read_bytes()).hexdigest(), proto, model, batch, quantised)
 
 
 def _check(proto: onnx.ModelProto) -> None:
@@ -226,9 +230,9 @@ def prove_batch(ann: Ann, feed: Feed) -> tuple[BatchAxes, Shapes]:
 
 
 def _run_apart(ann: Ann, feed: Feed) -> dict[str, np.ndarray]:
-    """Each sample by itself through the model as it came, at its own batch size."""
-    size = ann.batch or 1
-    original = session(ann.source)
+    """Each sample by itself, through the model as it came at its own batch size (in floats, if it was quantised)."""
+    size = 1 if ann.quantised else ann.batch or 1
+    original = session(ann.model if ann.quantised else ann.source)
     names = [output.name for output in original.get_outputs()]
     results = []
     for index in range(4):

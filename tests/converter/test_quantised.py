@@ -1,0 +1,107 @@
+"""Quantised models, made by ONNX Runtime's own quantiser, against the float models they came from."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
+)
+
+import snn_ops
+from converter.conversion import convert
+from converter.model import load_ann
+from tests.models import mlp, samples, save, text_model
+
+NET = text_model(
+    """net (float[N,2,8,8] x) => (float[N,3] y)
+    <float[4,2,3,3] W, float[4] A, float[4,4,3,3] V, float[4] B, float[4,3] Z, float[3] C> {
+      c = Conv(x, W, A)  a = Relu(c)  p = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(a)
+      d = Conv<pads = [1, 1, 1, 1]>(p, V, B)  s = Add(d, p)  b = Relu(s)  g = GlobalAveragePool(b)  f = Flatten(g)
+      y = Gemm(f, Z, C) }""",
+    scale=0.5,
+)
+
+
+class Reader(CalibrationDataReader):
+    def __init__(self, x: np.ndarray) -> None:
+        self._feeds = iter([{"x": x}])
+
+    def get_next(self):
+        return next(self._feeds, None)
+
+
+def check(quantised: str, original: onnx.ModelProto, x: np.ndarray, layers: int) -> None:
+    ann = load_ann(quantised)
+    assert ann.quantised
+    left = {node.op_type for node in ann.model.graph}
+    assert not left & {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "MatMulInteger", "DynamicQuantizeLinear"}
+    conversion = convert(ann, x, n_steps=64, method="percentile", percentile=100.0)
+    assert [layer.activation for layer in conversion.layers] == ["Relu"] * layers
+    (expected,) = ort.InferenceSession(quantised).run(None, {"x": x})
+    (floats,) = ort.InferenceSession(original.SerializeToString()).run(None, {"x": x})
+    (found,) = snn_ops.Session(conversion.proto()).run(x)
+    rounding = np.linalg.norm(expected - floats)  # what quantising had cost
+    assert np.linalg.norm(found - expected) < 1.5 * rounding + 0.02 * np.linalg.norm(floats)
+
+
+@pytest.mark.parametrize("activation", [QuantType.QUInt8, QuantType.QInt8])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_qdq(activation, per_channel, tmp_path) -> None:
+    """ONNX Runtime leaves the Relu out where an unsigned range cuts off what is negative."""
+    x = samples(NET)
+    quantize_static(
+        save(NET, tmp_path / "f.onnx"),
+        tmp_path / "q.onnx",
+        Reader(x),
+        quant_format=QuantFormat.QDQ,
+        activation_type=activation,
+        weight_type=QuantType.QInt8,
+        per_channel=per_channel,
+    )
+    check(str(tmp_path / "q.onnx"), NET, x, 2)
+
+
+def test_dynamic(tmp_path) -> None:
+    model = mlp()
+    quantize_dynamic(save(model, tmp_path / "f.onnx"), tmp_path / "q.onnx", weight_type=QuantType.QInt8)
+    check(str(tmp_path / "q.onnx"), model, samples(model), 2)
+
+
+def test_integer_layers(tmp_path) -> None:
+    """QLinearConv and QLinearMatMul, by hand; the Relu between them is in the range of uint8."""
+    rng = np.random.default_rng(0)
+    x = samples(NET)
+    model = text_model(
+        """m (float[N,2,8,8] x) => (float[N,3] y)
+        <float[] SX, int64[1] DUMMY, float[4] SW, float[] SY, float[] SZ, float[] SV> {
+          q = QuantizeLinear(x, SX, ZX)  c = QLinearConv(q, SX, ZX, W, SW, ZW, SY, ZY, B)  f = Flatten(c)
+          m = QLinearMatMul(f, SY, ZY, V, SV, ZV, SZ, ZX)  y = DequantizeLinear(m, SZ, ZX) }""",
+        SX=np.asarray(1 / 127),
+        SW=np.asarray([0.01, 0.02, 0.015, 0.01]),
+        SY=np.asarray(0.1),
+        SV=np.asarray(0.002),
+        SZ=np.asarray(0.3),
+    )
+    for name, array in {
+        "ZX": np.asarray(128, np.uint8),
+        "ZY": np.asarray(0, np.uint8),
+        "W": rng.integers(-100, 100, (4, 2, 3, 3)).astype(np.int8),
+        "ZW": np.zeros(4, np.int8),
+        "B": rng.integers(-500, 500, 4).astype(np.int32),
+        "V": rng.integers(-100, 100, (144, 3)).astype(np.int8),
+        "ZV": np.asarray(0, np.int8),
+    }.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    path = save(model, tmp_path / "q.onnx")
+    conversion = convert(path, x, n_steps=64, method="percentile", percentile=100.0)
+    assert [layer.activation for layer in conversion.layers] == ["Relu"]
+    (expected,) = ort.InferenceSession(path).run(None, {"x": x})
+    (found,) = snn_ops.Session(conversion.proto()).run(x)
+    assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 0.05

@@ -87,7 +87,7 @@ def test_integer_layers(tmp_path) -> None:
         SW=np.asarray([0.01, 0.02, 0.015, 0.01]),
         SY=np.asarray(0.1),
         SV=np.asarray(0.002),
-        SZ=np.asarray(0.3),
+        SZ=np.asarray(0.05),
     )
     for name, array in {
         "ZX": np.asarray(128, np.uint8),

@@ -75,7 +75,10 @@ def test_dynamic(tmp_path) -> None:
 
 
 def test_integer_layers(tmp_path) -> None:
-    """QLinearConv and QLinearMatMul, by hand; the Relu between them is in the range of uint8."""
+    """QLinearConv and QLinearMatMul, by hand; the Relu between them is in the range of uint8.
+
+    Weights above 64 overflow the 16-bit sums of ONNX Runtime's AVX2 kernels.
+    """
     rng = np.random.default_rng(0)
     x = samples(NET)
     model = text_model(
@@ -92,10 +95,10 @@ def test_integer_layers(tmp_path) -> None:
     for name, array in {
         "ZX": np.asarray(128, np.uint8),
         "ZY": np.asarray(0, np.uint8),
-        "W": rng.integers(-100, 100, (4, 2, 3, 3)).astype(np.int8),
+        "W": rng.integers(-60, 60, (4, 2, 3, 3)).astype(np.int8),
         "ZW": np.zeros(4, np.int8),
         "B": rng.integers(-500, 500, 4).astype(np.int32),
-        "V": rng.integers(-100, 100, (144, 3)).astype(np.int8),
+        "V": rng.integers(-60, 60, (144, 3)).astype(np.int8),
         "ZV": np.asarray(0, np.int8),
     }.items():
         model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))

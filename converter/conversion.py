@@ -76,6 +76,8 @@ class Layer:
     """||snn - ann|| / ||ann|| of the layer's mean over `Conversion.compared_steps`, on calibration samples."""
     spike_rate: float
     """Spikes per neuron and step, each of a burst counted and those taken back as well."""
+    synaptic_operations: float
+    """Additions that its spikes cause, per sample in T steps."""
 
 
 @dataclass
@@ -119,7 +121,7 @@ class Conversion:
             "compared_steps": self.compared_steps,
             "layers": [asdict(layer) for layer in self.layers],
             "islands": [asdict(island) for island in self.islands],
-            "work": {**asdict(self.work), "energy_ratio": self.work.energy_ratio},
+            "work": self.work.summary(),
             "notes": self.notes,
         }
 
@@ -173,7 +175,6 @@ class _Converter:
 
     def __init__(self, ann: Ann, samples: Samples, options: Options, progress: Progress) -> None:
         self.ann, self.samples, self.options, self.progress = ann, samples, options, progress
-        self._refuse_recurrence(ann.model)
         self.axes, shapes = prove_batch(ann, samples.feed)
         self.trained = ann.model.clone()
         LocalShapesPass(self.axes, shapes)(self.trained)
@@ -201,24 +202,16 @@ class _Converter:
         few = self.samples.first(self._affordable(1))
         steps = self._steps_to_compare()
         errors = compare_layers(self.trained, draft.model, self.sites, draft.neurons, few, steps)
-        layers = [_describe(*layer) for layer in zip(self.sites, draft.neurons, errors, strict=True)]
-        work = count_work(
-            draft.model, self.products, {layer.name: layer.spike_rate for layer in layers}, self.options.n_steps
-        )
+        rates = {str(placed.node.name): e.spike_rate for placed, e in zip(draft.neurons, errors, strict=True)}
+        work = count_work(draft.model, self.products, rates, self.options.n_steps)
+        layers = [_describe(*layer, work) for layer in zip(self.sites, draft.neurons, errors, strict=True)]
+        islands = [replace(i, multiply_adds=sum(self.products.get(name, 0) for name in i.nodes)) for i in draft.islands]
         conversion = Conversion(
-            self.ann, draft.model, self.options, recipe, layers, draft.islands, work, len(self.samples), steps, trials
+            self.ann, draft.model, self.options, recipe, layers, islands, work, len(self.samples), steps, trials
         )
         conversion.notes.extend(self._advice(conversion))
         _finish(conversion)
         return conversion
-
-    def _refuse_recurrence(self, model: ir.Model) -> None:
-        for node in model.graph:
-            if node.op_type in ("LSTM", "GRU", "RNN") and not node.domain:
-                raise RefusedError(
-                    f"{node.op_type} keeps a state of its own over a sequence; recurrent layers are not converted",
-                    node=node.name,
-                )
 
     def _affordable(self, runs: int) -> int:
         """How many samples can be run that often for all steps."""
@@ -435,7 +428,7 @@ def _add_n_steps(model: ir.Model, default: int) -> ir.Value:
     return value
 
 
-def _describe(site: Site, placed: Placed, error: LayerError) -> Layer:
+def _describe(site: Site, placed: Placed, error: LayerError, work: Work) -> Layer:
     node = placed.node
     name = {"LIF": "amplitude", "FewSpike": "scale"}.get(node.op_type, "threshold")
     value = operand(node, name).const_value
@@ -452,6 +445,7 @@ def _describe(site: Site, placed: Placed, error: LayerError) -> Layer:
         (low, median, high),
         error.relative_error,
         error.spike_rate,
+        work.by_layer[str(node.name)],
     )
 
 
@@ -477,6 +471,7 @@ def _finish(conversion: Conversion) -> None:
             "onnx_snn.calibration_samples": str(conversion.calibration_samples),
             "onnx_snn.options": json.dumps(asdict(options), sort_keys=True),
             "onnx_snn.layers": json.dumps([asdict(layer) for layer in conversion.layers]),
+            "onnx_snn.work": json.dumps(conversion.work.summary()),
             "onnx_snn.islands": json.dumps([asdict(island) for island in conversion.islands]),
         }
     )

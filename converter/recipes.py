@@ -17,8 +17,8 @@ from converter.calibration import METHODS
 from converter.options import Options
 
 MARGIN = 1.1
-BUDGET = 1e11
-"""Multiply-adds for measuring, some ten seconds on two cores."""
+BUDGET = 3e10
+"""Multiply-adds for measuring, some seconds on two cores."""
 MOST_SAMPLES = 32
 _NEURONS = {"stepped": ("if", "if-signed", "if-burst"), "two-phase": ("if", "if-burst", "few-spike")}
 """Candidates, the simplest first."""

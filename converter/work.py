@@ -33,11 +33,22 @@ class Work:
         multiply_adds: of the trained model.
         analog: those that stay multiply-adds in the spiking model.
         synaptic_operations: additions that spikes cause in T steps.
+        by_layer: those of each layer of neurons; a layer that several feed counts for each of them in equal parts.
     """
 
     multiply_adds: int
     analog: int
     synaptic_operations: float
+    by_layer: Mapping[str, float]
+
+    def summary(self) -> dict[str, float | None]:
+        """The totals, ready for JSON."""
+        return {
+            "multiply_adds": self.multiply_adds,
+            "analog": self.analog,
+            "synaptic_operations": self.synaptic_operations,
+            "energy_ratio": self.energy_ratio,
+        }
 
     @property
     def energy_ratio(self) -> float | None:
@@ -86,7 +97,8 @@ def count_work(spiking: ir.Model, layers: Mapping[str, int], rates: Mapping[str,
         rates: spikes per neuron and step, by the name of a layer of neurons.
         n_steps: T.
     """
-    analog, operations = 0, 0.0
+    analog = 0
+    operations = dict.fromkeys(rates, 0.0)
     for node in spiking.graph:
         products = layers.get(str(node.name), 0)
         if not products or node.op_type not in _WEIGHTED:
@@ -94,9 +106,11 @@ def count_work(spiking: ir.Model, layers: Mapping[str, int], rates: Mapping[str,
         found = _sources(node)
         if None in found or not found:
             analog += products
-        else:
-            operations += products * n_steps * float(np.mean([rates.get(str(name), 0.0) for name in found]))
-    return Work(sum(layers.values()), analog, operations)
+            continue
+        for name in found:
+            if name is not None:
+                operations[name] += products * n_steps * rates[name] / len(found)
+    return Work(sum(layers.values()), analog, sum(operations.values()), operations)
 
 
 def _sources(layer: ir.Node) -> set[str | None]:

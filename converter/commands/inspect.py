@@ -15,7 +15,7 @@ from converter.passes.analog_islands import Island
 from converter.report.console import results
 from converter.report.console import table as make_table
 from converter.report.json_file import write_json
-from converter.report.tables import islands_table, layers_table
+from converter.report.tables import islands_table, layers_table, work_table
 from converter.rules import find_activations, find_sites
 from snn_ops.ops import DOMAIN
 
@@ -39,11 +39,13 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
     layers = [Layer(**layer) for layer in json_module.loads(metadata.pop("layers", "[]"))]
     islands = [Island(**island) for island in json_module.loads(metadata.pop("islands", "[]"))]
     options = json_module.loads(metadata.pop("options", "{}"))
+    work = json_module.loads(metadata.pop("work", "{}"))
     data: dict[str, Any] = {
         "model": str(spiking.path),
         "spiking": True,
         **metadata,
         "options": options,
+        "work": work,
         "layers": [vars(layer) for layer in layers],
         "islands": [vars(island) for island in islands],
     }
@@ -55,6 +57,8 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
     results().print(layers_table("Layers of spiking neurons", layers))
     if islands:
         results().print(islands_table(islands))
+    if work:
+        results().print(work_table(work, spiking.n_steps))
 
 
 def _inspect_trained(ann: Ann, json: Path | None) -> None:

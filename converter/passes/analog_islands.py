@@ -34,6 +34,8 @@ class Island:
 
     nodes: tuple[str, ...]
     op_types: tuple[str, ...]
+    multiply_adds: int = 0
+    """Of its products of signals, per sample."""
 
 
 class AnalogIslandsPass(ir.passes.InPlacePass):

@@ -63,7 +63,7 @@ def trace_batch_axis(model: ir.Model, shapes: Shapes, batch: int) -> BatchAxes:
         view = _View(node, found.axis, shapes, batch)
         rule = _RULES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
         if all(axis is None for axis in view.axes):
-            result: Axis = None
+            result: Axis | tuple[Axis, ...] = None
         elif rule is None:
             found.unproven.append(str(node.name or node.outputs[0].name))
             result = OPEN
@@ -78,8 +78,9 @@ def trace_batch_axis(model: ir.Model, shapes: Shapes, batch: int) -> BatchAxes:
                     "export the model with the batch as axis 0",
                     node=node.name or node.outputs[0].name,
                 ) from None
-        for output in node.outputs:
-            found.axis[str(output.name)] = result
+        axes = result if isinstance(result, tuple) else (result,) * len(node.outputs)
+        for output, axis in zip(node.outputs, axes, strict=False):
+            found.axis[str(output.name)] = axis
     for value in model.graph.outputs:
         axis = found.axis.get(str(value.name))
         if axis not in (0, OPEN):
@@ -191,6 +192,14 @@ def _normalise_last(view: _View) -> int:
     if axis >= first:
         raise _MixesSamplesError("normalises over the samples")
     return axis
+
+
+def _recurrent(view: _View) -> tuple[int, ...]:
+    """X [seq, batch, input] -> Y [seq, directions, batch, hidden], states [directions, batch, hidden]; or batch first."""
+    first = view.integer("layout", 0)
+    if view.axis() != (0 if first else 1):
+        raise _MixesSamplesError("runs through the samples as if they were a sequence")
+    return (0, 0, 0) if first else (2, 1, 1)
 
 
 def _gemm(view: _View) -> int:
@@ -342,7 +351,7 @@ AveragePool BatchNormalization Conv ConvTranspose DepthToSpace GlobalAveragePool
 InstanceNormalization GroupNormalization LRN LpPool MaxPool SpaceToDepth
 """.split()
 
-_RULES: dict[str, Callable[[_View], Axis]] = {
+_RULES: dict[str, Callable[[_View], Axis | tuple[Axis, ...]]] = {
     **dict.fromkeys(_ELEMENTWISE, _elementwise),
     **dict.fromkeys(_BATCH_FIRST, _batch_first),
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "TopK"), _along(-1)),
@@ -357,6 +366,7 @@ _RULES: dict[str, Callable[[_View], Axis]] = {
     **dict.fromkeys(("ArgMax", "ArgMin"), _arg),
     **dict.fromkeys(("Resize", "Upsample", "Tile", "Expand"), _same_length),
     **dict.fromkeys(("Shape", "Size"), _shape),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
     "Concat": _concat,
     "CumSum": _cumulate,
     "Flatten": _flatten,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
@@ -23,6 +23,7 @@ def layers_table(title: str, layers: Sequence[Layer]) -> Table:
             *(number(value) for value in layer.threshold),
             percent(layer.relative_error),
             number(layer.spike_rate),
+            f"{layer.synaptic_operations:,.0f}",
         )
         for layer in layers
     ]
@@ -42,8 +43,8 @@ def layers_table(title: str, layers: Sequence[Layer]) -> Table:
 
 def islands_table(islands: Sequence[Island]) -> Table:
     """A row per analog island."""
-    rows = [(", ".join(island.nodes), ", ".join(island.op_types)) for island in islands]
-    return table("Analog islands: parts that do not spike", ("nodes", "operators"), rows, left=2)
+    rows = [(", ".join(i.nodes), ", ".join(i.op_types), f"{i.multiply_adds:,}") for i in islands]
+    return table("Analog islands: parts that do not spike", ("nodes", "operators", "multiply-adds"), rows, left=2)
 
 
 def trials_table(conversion: Conversion) -> Table:
@@ -57,14 +58,13 @@ def trials_table(conversion: Conversion) -> Table:
     return table("Measured on held-out calibration samples; the last one was taken", columns, rows)
 
 
-def work_table(conversion: Conversion) -> Table:
+def work_table(work: Mapping[str, float | None], n_steps: int) -> Table:
     """What there is to compute for a sample, with the assumptions behind it."""
-    work, steps = conversion.work, conversion.options.n_steps
     rows = [
-        ("multiply-adds of the trained model", f"{work.multiply_adds:,}"),
-        ("multiply-adds that stay analog", f"{work.analog:,}"),
-        (f"synaptic operations, T = {steps}", f"{work.synaptic_operations:,.0f}"),
-        ("energy, share of the trained model's *", percent(work.energy_ratio)),
+        ("multiply-adds of the trained model", f"{work['multiply_adds']:,}"),
+        ("multiply-adds that stay analog", f"{work['analog']:,}"),
+        (f"synaptic operations, T = {n_steps}", f"{work['synaptic_operations']:,.0f}"),
+        ("energy, share of the trained model's *", percent(work["energy_ratio"])),
     ]
     title = "Work per sample   (* 4.6 pJ a multiply-add, 0.9 pJ an addition, 45 nm, without memory)"
     return table(title, ("what", "how much"), rows)
@@ -78,7 +78,7 @@ def conversion_tables(conversion: Conversion) -> list[Table]:
         made.append(islands_table(conversion.islands))
     if conversion.trials:
         made.append(trials_table(conversion))
-    made.append(work_table(conversion))
+    made.append(work_table(conversion.work.summary(), conversion.options.n_steps))
     return made
 
 

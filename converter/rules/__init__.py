@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from converter.errors import RefusedError
 from converter.linearity import has_weights, is_linear
 from converter.passes.batch_axis import BatchAxes
 from converter.passes.channel_axis import channel_axis
@@ -56,6 +57,7 @@ RULES: tuple[Rule, ...] = (
 
 __all__ = ["RULES", "Rule", "Site", "find_activations", "find_sites"]
 
+_RECURRENT = frozenset("LSTM GRU RNN Scan Loop".split())
 _PASS_ON = frozenset(
     "GlobalMaxPool GroupNormalization InstanceNormalization LRN LayerNormalization LpNormalization Max MaxPool Min".split()
 )
@@ -72,12 +74,37 @@ def find_sites(model: ir.Model, axes: BatchAxes) -> list[Site]:
     """The activations that neurons take the place of: those with weights behind them, whose spikes meet synapses.
 
     The others stay analog: a Sigmoid or Exp at the output belongs to reading the result, a Sigmoid that gates another signal
-    to a product. Where no activation has weights behind it, all count.
+    to a product, and whatever lies before a recurrent layer has to come whole. Where no activation has weights behind it, all
+    others count.
+
+    Raises:
+        RefusedError: every activation lies before a recurrent layer.
     """
     activations = find_activations(model, axes)
-    feeding = _before_weights(model, axes)
-    sites = [Site(str(f.nodes[-1].name), rule, f.x, f.y, f.nodes, channel_axis(f.y)) for f, rule in activations]
+    feeding, recurrent = _before_weights(model, axes), _before_recurrence(model)
+    sites = [
+        Site(str(f.nodes[-1].name), rule, f.x, f.y, f.nodes, channel_axis(f.y))
+        for f, rule in activations
+        if f.nodes[-1] not in recurrent
+    ]
+    if activations and not sites:
+        node = next(node for node in reversed(list(model.graph)) if node.op_type in _RECURRENT)
+        raise RefusedError(
+            f"{node.op_type} keeps a state of its own over a sequence, which does not come in parts; recurrent layers are not "
+            "converted, and behind this one there is no activation that a neuron could replace",
+            node=node.name,
+        )
     return [site for site in sites if site.nodes[-1] in feeding] or sites
+
+
+def _before_recurrence(model: ir.Model) -> set[ir.Node]:
+    """Nodes whose results a recurrent layer takes in, at once or later."""
+    before: set[ir.Node] = set()
+    for node in reversed(list(model.graph)):
+        users = {user for value in node.outputs for user, _ in value.uses()}
+        if any(user in before or user.op_type in _RECURRENT for user in users):
+            before.add(node)
+    return before
 
 
 def _before_weights(model: ir.Model, axes: BatchAxes) -> set[ir.Node]:

@@ -13,6 +13,7 @@ import snn_ops
 from converter.conversion import convert
 from converter.errors import RefusedError
 from converter.model import load_ann
+from converter.options import load_layers
 from snn_ops.ops import OPERATORS
 from tests.models import batchnorm_net, convnet, mlp, samples, save, text_model
 
@@ -190,17 +191,146 @@ def test_several_outputs_and_a_shared_activation(tmp_path) -> None:
         (
             """m (float[5,N,4] x) => (float[5,N,4] y) <float[1,16,4] W, float[1,16,4] R> {
               [memory] h, last = LSTM<hidden_size = 4>(x, W, R)  q = Squeeze(h)  y = Relu(q) }""",
-            "node 'memory': LSTM keeps a state of its own over a sequence; recurrent layers are not converted",
+            "node 'memory': LSTM runs through the samples as if they were a sequence, so axis 0 is not a batch",
+        ),
+        (
+            """m (float[N,5,4] x) => (float[N,4] y) <float[4,6] A, float[1,16,6] W, float[1,16,4] R, int64[1] ZERO> {
+              h = MatMul(x, A)  a = Relu(h)  t = Transpose<perm = [1, 0, 2]>(a)
+              [memory] s, last = LSTM<hidden_size = 4>(t, W, R)  y = Squeeze(last, ZERO) }""",
+            "node 'memory': LSTM keeps a state of its own over a sequence, which does not come in parts",
         ),
     ],
 )
 def test_refuses_with_reason(text, reason, tmp_path) -> None:
-    model = text_model(text)
+    model = text_model(text, ZERO=np.zeros(1))
     with pytest.raises(RefusedError) as refused:
         convert(save(model, tmp_path / "m.onnx"), samples(model, 5))
     assert reason in str(refused.value)
     assert str(tmp_path / "m.onnx") in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_recurrent_layers_stay_analog_before_the_first_neuron(tmp_path) -> None:
+    """Also what lies before them: the first Relu does not spike."""
+    model = text_model(
+        """m (float[N,5,4] x) => (float[N,3] y)
+        <float[4,6] A, float[1,16,6] W, float[1,16,4] R, float[4,8] B, float[8,3] C, int64[1] ZERO> {
+          h = MatMul(x, A)  [before] a = Relu(h)  t = Transpose<perm = [1, 0, 2]>(a)
+          s, last = LSTM<hidden_size = 4>(t, W, R)  q = Squeeze(last, ZERO)  k = MatMul(q, B)  [behind] b = Relu(k)
+          y = MatMul(b, C) }""",
+        ZERO=np.zeros(1),
+    )
+    conversion, snn = convert_model(model, tmp_path, percentile=100.0)
+    assert [layer.name for layer in conversion.layers] == ["behind"]
+    x = samples(model)
+    (expected,) = ort.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    (found,) = snn_ops.Session(snn).run(x)
+    assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 0.02
+
+
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+def test_single_layers_have_their_own_neurons(schedule, tmp_path) -> None:
+    """``layers``: a neuron and a range for one layer, and only for it."""
+    (tmp_path / "layers.toml").write_text('[layers."first"]\nneuron = "if"\nmethod = "percentile"\npercentile = 50.0\n')
+    settings = load_layers(tmp_path / "layers.toml")
+    _, plain = convert_model(mlp(), tmp_path, schedule=schedule, neuron="if-burst", method="percentile")
+    _, snn = convert_model(
+        mlp(), tmp_path, schedule=schedule, neuron="if-burst", method="percentile", layers=settings, correction="none"
+    )
+    most = {n.name: {a.name: a.i for a in n.attribute}.get("max_spikes") for n in snn.graph.node}
+    assert (most["first"], most["second"]) == (1, 15)
+    assert np.array_equal(initializer(snn, "second_threshold"), initializer(plain, "second_threshold"))
+    x = samples(mlp())
+    rows = np.maximum(x @ initializer(snn, "W1") + initializer(snn, "B1"), 0)
+    median = np.median(rows, axis=0)
+    near = np.abs(initializer(snn, "first_threshold") - median) <= 0.05 * rows.max(axis=0)
+    assert near[median > 0].all()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('[layers."third"]\nneuron = "if"', "there is no layer 'third'; there are first, second"),
+        ('[layers."first"]\nspikes = 3', "layer 'first': option 'spikes'"),
+        ('[layers."first"]\nneuron = "glia"', "there is no neuron 'glia'"),
+        ("neuron = 3", "it needs a table for each layer"),
+        ("[layers", "not TOML"),
+    ],
+)
+def test_bad_settings_of_layers(text, reason, tmp_path) -> None:
+    (tmp_path / "layers.toml").write_text(text)
+    with pytest.raises(RefusedError, match=reason):
+        convert_model(mlp(), tmp_path, layers=load_layers(tmp_path / "layers.toml"))
+
+
+def test_auto_takes_the_least_error_it_measured(tmp_path) -> None:
+    conversion, _ = convert_model(convnet(), tmp_path)
+    assert len(conversion.trials) >= 5
+    chosen = conversion.trials[-1]
+    assert chosen.recipe == conversion.recipe
+    assert chosen.error <= 1.1 * min(trial.error for trial in conversion.trials)
+    assert {trial.recipe.neuron for trial in conversion.trials} == {"if", "if-signed", "if-burst"}
+    assert {trial.recipe.method for trial in conversion.trials} == {"percentile", "mse", "balance"}
+    assert {trial.recipe.correction for trial in conversion.trials} == {"none", "bias", "potential"}
+
+
+@pytest.mark.parametrize("correction", ["bias", "potential"])
+def test_corrections_remove_the_mean_error(correction, tmp_path) -> None:
+    """Binary neurons at few steps, against the trained activation, channel by channel."""
+    model = mlp()
+    x = samples(model)
+
+    def mean_error(kind: str) -> float:
+        _, snn = convert_model(
+            model, tmp_path, neuron="if", method="percentile", percentile=90.0, correction=kind, n_steps=4
+        )
+        found = snn_ops.Session(snn).run(x)[0]
+        return float(np.abs((found - expected).mean(axis=0)).mean())
+
+    (expected,) = ort.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    assert mean_error(correction) < 0.6 * mean_error("none")
+
+
+def test_work_is_counted(tmp_path) -> None:
+    """Multiply-adds by hand; synaptic operations from the spikes themselves."""
+    conversion, snn = convert_model(mlp(), tmp_path, neuron="if", method="percentile", correction="none", n_steps=16)
+    assert conversion.work.multiply_adds == 8 * 16 + 16 * 12 + 12 * 4
+    assert conversion.work.analog == 8 * 16  # the first layer takes in the samples themselves
+    rates = {layer.name: layer.spike_rate for layer in conversion.layers}
+    for node in [n for n in snn.graph.node if n.op_type == "IF"]:
+        probe = onnx.ModelProto()
+        probe.CopyFrom(snn)
+        probe.graph.output.append(onnx.ValueInfoProto(name=node.output[0]))
+        spikes = snn_ops.Session(probe, batch_size=32).run(samples(mlp())[:32])[1]
+        assert rates[node.name] == pytest.approx(float((spikes != 0).mean()), rel=1e-4)
+    operations = 16 * (rates["first"] * 16 * 12 + rates["second"] * 12 * 4)
+    assert conversion.work.synaptic_operations == pytest.approx(operations)
+    assert sum(layer.synaptic_operations for layer in conversion.layers) == pytest.approx(operations)
+
+
+@pytest.mark.parametrize("neuron", ["if", "if-burst", "few-spike"])
+def test_two_phase_is_the_quantised_network(neuron, tmp_path) -> None:
+    """Layer by layer in NumPy: round, clip, multiply."""
+    model, steps = mlp(), 8
+    _, snn = convert_model(
+        model, tmp_path, neuron=neuron, schedule="two-phase", n_steps=steps, method="percentile", correction="none"
+    )
+    assert types(snn)[1] == ("FewSpike" if neuron == "few-spike" else "CountIF")
+    weights = {t.name: onnx.numpy_helper.to_array(t).astype(np.float64) for t in model.graph.initializer}
+    x = samples(model)
+    a = x.astype(np.float64)
+    for index, name in enumerate(("first", "second"), 1):
+        z = a @ weights[f"W{index}"] + weights[f"B{index}"]
+        if neuron == "few-spike":
+            scale = initializer(snn, f"{name}_scale").astype(np.float64)
+            unit = scale * 2.0**-steps
+            a = np.clip(np.floor(z / unit + 0.5), 0, 2**steps - 1) * unit
+        else:
+            threshold = initializer(snn, f"{name}_threshold").astype(np.float64)
+            most = steps * (15 if neuron == "if-burst" else 1)
+            a = np.clip(np.floor(z * steps / threshold + 0.5), 0, most) * threshold / steps
+    (found,) = snn_ops.Session(snn).run(x)
+    np.testing.assert_allclose(found, a @ weights["W3"] + weights["B3"], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +340,12 @@ def test_refuses_with_reason(text, reason, tmp_path) -> None:
         ({"neuron": "pyramidal"}, "there is no neuron 'pyramidal'; choose one of auto"),
         ({"percentile": 0.0}, "percentile must be above 0"),
         ({"tau_rc": 0.0}, "tau_rc must be above 0"),
+        ({"method": "guess"}, "there is no method 'guess'; choose one of auto, percentile, mse, balance"),
+        ({"schedule": "never"}, "there is no schedule 'never'"),
+        ({"max_spikes": 0}, "max_spikes must be at least 1"),
+        ({"schedule": "two-phase", "neuron": "lif"}, "LIF neurons forget"),
+        ({"schedule": "two-phase", "streaming": True}, "only stepped models can be streamed"),
+        ({"neuron": "few-spike"}, "use --schedule two-phase"),
     ],
 )
 def test_refuses_options(options, reason, tmp_path) -> None:

@@ -19,13 +19,11 @@ import onnx_ir as ir
 
 from converter.graph import operator_node
 from converter.linearity import has_weights, is_linear
-from converter.passes.regions import Regions, find_regions, runs_through_time
+from converter.passes.regions import SHAPES, Regions, find_regions, runs_through_time
 from snn_ops.ops import DOMAIN
 
 TAKES_MEAN = frozenset({"SigmaDelta"})
 """Operators whose input is a target, a function of the running mean, not a current."""
-
-_SHAPES = frozenset({"Shape", "Size"})
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def _analog(regions: Regions, functions: frozenset[ir.Node]) -> frozenset[ir.Nod
     between = {
         node
         for node in regions.temporal - inside
-        if not runs_through_time(node) and not has_weights(node, regions.is_temporal) and node.op_type not in _SHAPES
+        if not runs_through_time(node) and not has_weights(node, regions.is_temporal)
     }
     while True:  # what has a neighbour that spikes is not between
         enclosed = inside | between
@@ -116,12 +114,12 @@ def _analog(regions: Regions, functions: frozenset[ir.Node]) -> frozenset[ir.Nod
 def _is_inside(user: ir.Node, index: int, inside: Set[ir.Node]) -> bool:
     """Whether a use of an analog value may see it as it is."""
     tracks = user.domain == DOMAIN and user.op_type in TAKES_MEAN and index == 0
-    return user in inside or tracks or user.op_type in _SHAPES
+    return user in inside or tracks or user.op_type in SHAPES
 
 
 def _may_spike(node: ir.Node, regions: Regions) -> bool:
     """Whether the node may run on the currents of single steps."""
-    return runs_through_time(node) or node.op_type in _SHAPES or is_linear(node, regions.is_temporal)
+    return runs_through_time(node) or is_linear(node, regions.is_temporal)
 
 
 def _connected(nodes: list[ir.Node]) -> list[Island]:

@@ -3,6 +3,8 @@
 static     nothing before them spikes: the same at every step, so they run once, on [B, ...]
 temporal   between two neurons, and the neurons: they run at every step, on [T*B, ...]
 tail       behind the last neuron: they run once, on the mean over time, [B, ...]
+
+A shape between two neurons is no signal: what is computed from it alone is the same at every step, with T*B rows in it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import onnx_ir as ir
 
 from snn_ops.ops import DOMAIN
 
+SHAPES = frozenset({"Shape", "Size"})
 _INTO_AND_OUT_OF_TIME = ("TimeRepeat", "TimeMean")
 
 
@@ -37,12 +40,15 @@ def find_regions(model: ir.Model) -> Regions:
     """Splits the main graph."""
     nodes = list(model.graph)
     after: set[ir.Node] = set()
+    signals: set[ir.Node] = set()
     for node in nodes:
-        if runs_through_time(node) or any(value is not None and value.producer() in after for value in node.inputs):
+        producers = {value.producer() for value in node.inputs if value is not None}
+        if runs_through_time(node) or producers & after:
             after.add(node)
+        if runs_through_time(node) or (producers & signals and node.op_type not in SHAPES):
+            signals.add(node)
     before: set[ir.Node] = set()
     for node in reversed(nodes):
         if runs_through_time(node) or any(user in before for value in node.outputs for user, _ in value.uses()):
             before.add(node)
-    temporal = after & before
-    return Regions(frozenset(temporal), frozenset(after - temporal))
+    return Regions(frozenset(signals & before), frozenset(after - before))

@@ -1,7 +1,7 @@
 """Which neuron, method and correction: `--method auto` and `--neuron auto` measure on held-out calibration samples.
 
 First the neurons are compared, then the methods for the best of them, then the corrections. What counts is the relative error
-of the outputs after T/8, T/4, T/2 and T steps (their geometric mean); a simpler choice wins if it is within `MARGIN` of the
+of the outputs after T/4, T/2 and T steps (their geometric mean); a simpler choice wins if it is within `MARGIN` of the
 best. Where the model is so large that measuring would take long, the defaults are taken: the neuron with the least error and
 the method that is never far from the best on the models of `docs/accuracy.md`.
 """
@@ -70,8 +70,8 @@ def is_open(options: Options) -> bool:
 
 
 def readout_steps(n_steps: int) -> list[int]:
-    """T/8, T/4, T/2 and T, as far as there are such steps."""
-    return sorted({max(1, n_steps // part) for part in (8, 4, 2, 1)})
+    """T/4, T/2 and T, as far as there are such steps."""
+    return sorted({max(1, n_steps // part) for part in (4, 2, 1)})
 
 
 def choose(options: Options, measure: Callable[[Recipe], Trial]) -> list[Trial]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from snn_ops.single import SingleOperator
+from tests.ops.provider import SingleOperator
 
 X = np.ones((6, 5), np.float32)
 ZERO = np.zeros((), np.float32)

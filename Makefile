@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
 
-.PHONY: help demo test test-slow lint format wheel sanitize docs bench clean
+.PHONY: help demo test test-slow lint format wheel sanitize docs bench gpu-check clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ docs: $(VENV)/ready ## docs/operators.md
 
 bench: $(VENV)/ready ## operator benchmark on this machine
 	$(BIN)/python -m benchmarks.operators
+
+gpu-check: $(VENV)/ready ## on a machine with an NVIDIA GPU: tests and benchmarks there
+	PYTHON=$(BIN)/python tools/gpu_check.sh
 
 clean: ## everything that make made
 	rm -rf $(VENV) build dist *.egg-info snn_ops/libonnx_snn.so

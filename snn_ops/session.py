@@ -12,11 +12,11 @@ import onnxruntime as ort
 
 from snn_ops.feed import Inputs, by_name
 from snn_ops.library import register
+from snn_ops.provider import start_session
 from snn_ops.python_ops import PYTHON_BACKENDS, fitted, raising
 from snn_ops.stream import Stream, states_of
 
 N_STEPS = "n_steps"
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 ROWS = 256
 """Samples times steps that run at once by default: enough work per call, and activations that stay in the cache. Chosen for
 batches of samples; for chunks of time it was not measured."""
@@ -60,10 +60,6 @@ class Session:
         threads: int | None = None,
         batch_size: int | None = None,
     ) -> None:
-        if provider not in PROVIDERS:
-            raise ValueError(f"unknown provider {provider!r}; there are {sorted(PROVIDERS)}")
-        if PROVIDERS[provider] not in ort.get_available_providers():
-            raise RuntimeError(f"this onnxruntime has no {PROVIDERS[provider]}; install onnx-snn[gpu]")
         options = ort.SessionOptions()
         options.log_severity_level = 4  # n_steps with a default would be warned of at every start
         if threads:
@@ -72,9 +68,7 @@ class Session:
         self._guard: Callable[[], AbstractContextManager[None]] = nullcontext
         if backend in PYTHON_BACKENDS:
             model, self._guard = fitted(_loaded(model), backend), raising
-        self.ort = ort.InferenceSession(_source(model), options, providers=[PROVIDERS[provider]])
-        if self.ort.get_providers()[0] != PROVIDERS[provider]:
-            raise RuntimeError(f"{PROVIDERS[provider]} could not be started; is its driver installed?")
+        self.ort = start_session(_source(model), options, provider)
         self._has_steps = any(i.name == N_STEPS for i in self.ort.get_overridable_initializers())
         metadata = self.ort.get_modelmeta().custom_metadata_map
         self.n_steps = _checked(n_steps if n_steps is not None else int(metadata.get("onnx_snn.n_steps", 1)))

@@ -12,6 +12,7 @@ from onnx import helper
 
 from snn_ops.library import register
 from snn_ops.ops import DOMAIN, LOWEST_ONNX_OPSET, OPERATORS, OPSET_VERSION
+from snn_ops.provider import start_session
 from snn_ops.python_ops import PYTHON_BACKENDS, raising
 
 IR_VERSION = 9
@@ -68,13 +69,23 @@ class SingleOperator:
     Args:
         op_type: the operator.
         backend: as for `snn_ops.Session`.
+        provider: "cpu" or "cuda"; a native kernel runs there or not at all.
         threads: of ONNX Runtime.
         attributes: those that differ from the defaults.
     """
 
-    def __init__(self, op_type: str, *, backend: str = "native", threads: int = 1, **attributes: float | int) -> None:
+    def __init__(
+        self,
+        op_type: str,
+        *,
+        backend: str = "native",
+        provider: str = "cpu",
+        threads: int = 1,
+        **attributes: float | int,
+    ) -> None:
         self.operator = OPERATORS[op_type]
         self._backend = backend
+        self._provider = provider
         self._threads = threads
         self._attributes = attributes
         self._sessions: dict[tuple[object, ...], ort.InferenceSession] = {}
@@ -88,6 +99,8 @@ class SingleOperator:
             options = ort.SessionOptions()
             options.log_severity_level = 4
             options.intra_op_num_threads = self._threads
+            if self._backend == "native" and self._provider != "cpu":
+                options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
             register(options, self._backend)
             model = operator_model(
                 self.operator.name,
@@ -96,9 +109,7 @@ class SingleOperator:
                 with_function=self._backend == "functions",
                 **self._attributes,
             )
-            self._sessions[key] = ort.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            self._sessions[key] = start_session(model.SerializeToString(), options, self._provider)
         return self._sessions[key]
 
     def __call__(self, *inputs: np.ndarray, outputs: Sequence[str] | None = None) -> list[np.ndarray]:

@@ -1,6 +1,6 @@
 // How a GPU takes a neuron through time, its state and parameters in registers from the first step to the last. Neighbouring
-// threads are neighbouring neurons, so every step is one coalesced read and one coalesced write; the reads of the next
-// kAhead steps are under way while a step is computed. nvcc (cuda/walk.cu) and NVRTC (snn_ops/cupy_ops.py) compile this; the
+// threads are neighbouring neurons, so every step is one coalesced read and one coalesced write (one in all, where only the
+// last step is kept); the reads of kAhead steps are under way at once. nvcc (cuda/walk.cu) and NVRTC (snn_ops/cupy_ops.py) compile this; the
 // host compiler does in a test.
 #pragma once
 #include "neurons.h"
@@ -52,16 +52,19 @@ SNN_FUNCTION void walk_neuron(const TemporalCall& call,
   const int64_t first_neuron = call.first_sample ? *call.first_sample * call.neurons_per_sample : 0;
   Clock clock{call.first_step ? *call.first_step : 0, call.duration, first_neuron + neuron, 1};
   for (int64_t t = 0; t < call.duration && clock.last_digit > 0; ++t) clock.last_digit *= 0.5f;
-  const T* current = static_cast<const T*>(call.current) + neuron;
-  T* output = static_cast<T*>(call.output) + neuron;
+  const T* __restrict__ current = static_cast<const T*>(call.current) + neuron;
+  T* __restrict__ output = static_cast<T*>(call.output) + neuron;
+  const auto keep = [&](S value, int64_t t) {
+    if (call.output_step || t + 1 == call.n_steps) Stored<T>::store(value, output + t * call.output_step);
+  };
   if constexpr (Neuron::kTakesMean) {
     S mean = 0;
     for (int64_t t = 0; t < call.n_steps; ++t) mean += Stored<T>::load(current + t * call.current_step);
     mean /= S(call.n_steps);
     for (int64_t t = 0; t < call.n_steps; ++t, ++clock.step)
-      Stored<T>::store(Neuron::step(mean, state, parameter, constants, clock), output + t * call.output_step);
+      keep(Neuron::step(mean, state, parameter, constants, clock), t);
   } else {
-    Stored<T>::store(first_step<Neuron, S>(Stored<T>::load(current), state, parameter, constants, clock), output);
+    keep(first_step<Neuron, S>(Stored<T>::load(current), state, parameter, constants, clock), 0);
     ++clock.step;
     for (int64_t t = 1; t < call.n_steps; t += kAhead) {
       S x[kAhead];
@@ -71,7 +74,7 @@ SNN_FUNCTION void walk_neuron(const TemporalCall& call,
 #pragma unroll
       for (int k = 0; k < kAhead; ++k)
         if (t + k < call.n_steps) {
-          Stored<T>::store(Neuron::step(x[k], state, parameter, constants, clock), output + (t + k) * call.output_step);
+          keep(Neuron::step(x[k], state, parameter, constants, clock), t + k);
           ++clock.step;
         }
     }

@@ -14,7 +14,7 @@ struct StochasticSpikingOperator : OperatorDescription {
   int64_t seed;
 
   explicit StochasticSpikingOperator(const Attributes& attributes)
-      : dt(attributes.positive_number("dt", 0.001)), seed(attributes.integer("seed", 0)) {}
+      : dt(attributes.positive_number("dt", 0.001)), seed(attributes.non_negative_integer("seed", 0)) {}
 
   template <class S>
   RateConstants<S> constants() const {

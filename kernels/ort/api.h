@@ -51,6 +51,13 @@ inline int64_t read_n_steps(const char* op, const Ort::ConstValue& value) {
   return n_steps;
 }
 
+// Into time: B -> T*B.
+inline int64_t merged_axis(const char* op, int64_t n_steps, int64_t batch) {
+  int64_t rows = 0;
+  if (__builtin_mul_overflow(n_steps, batch, &rows)) fail(std::string(op) + ": n_steps is too large, " + std::to_string(n_steps));
+  return rows;
+}
+
 // Splits the merged first axis: [T*B, ...] -> B.
 inline int64_t read_batch(const char* op, const char* input, const Dims& shape, int64_t n_steps) {
   if (shape.empty()) fail(std::string(op) + ": " + input + " is a scalar, it needs a first axis of n_steps * batch");

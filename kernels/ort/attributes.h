@@ -40,7 +40,8 @@ class Attributes {
     float number = 0;
     if (read(Ort::GetApi().KernelInfoGetAttribute_int64(info_, name, &value))) return value;
     if (read(Ort::GetApi().KernelInfoGetAttribute_float(info_, name, &number))) {
-      if (number != std::floor(number)) refuse(name, "must be an integer, it is " + text(number));
+      if (!(std::fabs(number) < 0x1p63f) || number != std::floor(number))
+        refuse(name, "must be an integer, it is " + text(number));
       return static_cast<int64_t>(number);
     }
     refuse_text(name);

@@ -62,7 +62,7 @@ class TemporalKernel {
     Dims neurons = shape;
     if (kThroughTime) neurons[0] = read_batch(Op::kName, Op::kInput, shape, constant_current_ ? 1 : call.n_steps);
     Dims result = neurons;
-    if (Op::kTime == Time::kSteps) result[0] *= call.n_steps;
+    if (Op::kTime == Time::kSteps) result[0] = merged_axis(Op::kName, call.n_steps, neurons[0]);
     for (int64_t length : neurons)
       if (length != 1) {
         if (call.rank == kMaxRank)

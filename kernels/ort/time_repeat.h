@@ -16,7 +16,7 @@ struct TimeRepeatKernel {
       const auto x = context.GetInput(0);
       Dims shape = x.GetTensorTypeAndShapeInfo().GetShape();
       const int64_t n_steps = read_n_steps("TimeRepeat", context.GetInput(1)), n = element_count(shape);
-      shape[0] = n_steps * read_batch("TimeRepeat", "x", shape, 1);
+      shape[0] = merged_axis("TimeRepeat", n_steps, read_batch("TimeRepeat", "x", shape, 1));
       auto y = context.GetOutput(0, shape);
       if (n)
         Device::repeat(static_cast<const T*>(x.GetTensorRawData()), static_cast<T*>(y.GetTensorMutableRawData()), n_steps, n,

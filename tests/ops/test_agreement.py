@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snn_ops.ops import OPERATORS
-from snn_ops.single import SingleOperator
 from tests.ops.cases import ATTRIBUTES, Shape, has_constant_current, random_inputs
+from tests.ops.provider import SingleOperator
 
 CASES = [(op_type, attributes) for op_type, rows in ATTRIBUTES.items() for attributes in rows]
 IDS = [f"{op_type}-{'-'.join(f'{k}={v}' for k, v in attributes.items())}" for op_type, attributes in CASES]

@@ -2,60 +2,120 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
-from snn_ops.single import SingleOperator
+from snn_ops.ops import OPERATORS
+from tests.ops.cases import ATTRIBUTES, NO_TIME, Shape, has_constant_current, random_inputs
+from tests.ops.provider import SingleOperator
 
 X = np.ones((6, 5), np.float32)
 ZERO = np.zeros((), np.float32)
 ONE = np.ones((), np.float32)
 STEPS = np.asarray(3)
+ATTRIBUTES_OF = [(name, attribute) for name, operator in OPERATORS.items() for attribute in operator.attributes]
 
 
-@pytest.mark.parametrize(
-    ("inputs", "reason"),
-    [
-        ((X, np.asarray(4), ONE, ZERO, ZERO), "IF: the first axis of current, 6, is not a multiple of n_steps, 4"),
-        ((X, np.asarray(0), ONE, ZERO, ZERO), "IF: n_steps must be at least 1, it is 0"),
-        ((X, np.asarray(-3), ONE, ZERO, ZERO), "IF: n_steps must be at least 1, it is -3"),
-        ((X, np.asarray([3, 3]), ONE, ZERO, ZERO), "IF: n_steps must be one number"),
-        ((X[0, 0], STEPS, ONE, ZERO, ZERO), "IF: current is a scalar"),
-        (
-            (X, STEPS, np.ones(4, np.float32), ZERO, ZERO),
-            r"IF: threshold of shape \[4\] does not broadcast .* \[2, 5\]",
-        ),
-        ((X, STEPS, ONE, np.ones((3, 5), np.float32), ZERO), r"IF: voltage of shape \[3, 5\] does not broadcast"),
-        (
-            (X, STEPS, ONE, ZERO, np.ones((1, 2, 5), np.float32)),
-            r"IF: net_count of shape \[1, 2, 5\] does not broadcast",
-        ),
-        ((X, STEPS, ONE, np.zeros(0, np.float32), ZERO), r"IF: voltage of shape \[0\] does not broadcast"),
-    ],
-)
-def test_shapes_and_steps(inputs, reason) -> None:
-    with pytest.raises(Exception, match=reason):
-        SingleOperator("IF")(*inputs)
+def good(op_type: str) -> dict[str, np.ndarray]:
+    """T = 3 steps of 2 samples of 5 neurons."""
+    inputs = random_inputs(op_type, Shape(3, 2, (5,)), np.float32, np.random.default_rng(0))
+    return dict(zip((tensor.name for tensor in OPERATORS[op_type].inputs), inputs, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("op_type", "attributes", "reason"),
-    [
-        ("LIF", {"tau_rc": 0.0}, "LIF: attribute tau_rc must be positive, it is 0"),
-        ("LIF", {"tau_rc": -1.0}, "LIF: attribute tau_rc must be positive, it is -1"),
-        ("LIF", {"dt": 0.0}, "LIF: attribute dt must be positive"),
-        ("LIF", {"tau_ref": -0.1}, "LIF: attribute tau_ref must not be negative"),
-        ("LIF", {"min_voltage": 0.5}, "LIF: attribute min_voltage must not be above 0"),
-        ("LIF", {"tau_rc": float("nan")}, "LIF: attribute tau_rc must be finite"),
-        ("LIF", {"tau_rc": "fast"}, "LIF: attribute tau_rc must be a number"),
-        ("LIF", {"constant_current": 2}, "LIF: attribute constant_current must be 0 or 1"),
-        ("IF", {"max_spikes": -1}, "IF: attribute max_spikes must not be negative"),
-        ("IF", {"max_spikes": 1.5}, "IF: attribute max_spikes must be an integer"),
-    ],
-)
-def test_attributes(op_type, attributes, reason) -> None:
-    with pytest.raises(Exception, match=reason):
-        SingleOperator(op_type, **attributes)(X, STEPS, ONE, ZERO, ZERO)
+def refused(op_type: str, inputs: dict[str, np.ndarray], reason: str, **attributes: float | int) -> None:
+    """The operator takes good input, and refuses this one with its name and the reason."""
+    SingleOperator(op_type, **attributes)(*good(op_type).values())
+    with pytest.raises(Exception, match=re.escape(f"{op_type}: {reason}")):
+        SingleOperator(op_type, **attributes)(*{**good(op_type), **inputs}.values())
+
+
+TAKES_STEPS = [name for name, op in OPERATORS.items() if "n_steps" in {tensor.name for tensor in op.inputs}]
+SPLITS_TIME = [name for name in TAKES_STEPS if name not in NO_TIME]
+OPERANDS = [(name, t.name) for name, op in OPERATORS.items() for t in op.inputs if t.type == "S"]
+NUMBERS = [
+    (name, t.name) for name, op in OPERATORS.items() for t in op.inputs if t.name in ("n_steps", "step", "first_sample")
+]
+
+
+@pytest.mark.parametrize("n_steps", [0, -3, -(2**63)])
+@pytest.mark.parametrize("op_type", TAKES_STEPS)
+def test_no_steps(op_type, n_steps) -> None:
+    refused(op_type, {"n_steps": np.asarray(n_steps)}, f"n_steps must be at least 1, it is {n_steps}")
+
+
+@pytest.mark.parametrize(("op_type", "name"), NUMBERS)
+def test_two_numbers_for_one(op_type, name) -> None:
+    refused(op_type, {name: np.asarray([3, 3])}, f"{name} must be one number")
+
+
+@pytest.mark.parametrize("op_type", SPLITS_TIME)
+def test_steps_that_do_not_divide(op_type) -> None:
+    first = OPERATORS[op_type].inputs[0].name
+    refused(op_type, {"n_steps": np.asarray(4)}, f"the first axis of {first}, 6, is not a multiple of n_steps, 4")
+
+
+@pytest.mark.parametrize("op_type", [*SPLITS_TIME, "TimeRepeat"])
+def test_scalar(op_type) -> None:
+    first = OPERATORS[op_type].inputs[0].name
+    refused(op_type, {first: np.asarray(1, np.float32)}, f"{first} is a scalar")
+
+
+@pytest.mark.parametrize("shape", [(4,), (0,), (3, 5), (1, 2, 5)])
+@pytest.mark.parametrize(("op_type", "name"), OPERANDS)
+def test_operand_that_does_not_broadcast(op_type, name, shape) -> None:
+    reason = f"{name} of shape {list(shape)} does not broadcast to the neurons' shape [2, 5]"
+    refused(op_type, {name: np.zeros(shape, np.float32)}, reason)
+
+
+@pytest.mark.parametrize("op_type", [name for name in SPLITS_TIME if has_constant_current(name)] + ["TimeRepeat"])
+def test_more_rows_than_there_are_numbers(op_type) -> None:
+    inputs = good(op_type)
+    attributes = {"constant_current": 1} if has_constant_current(op_type) else {}
+    with pytest.raises(Exception, match=f"{op_type}: n_steps is too large"):
+        SingleOperator(op_type, **attributes)(*{**inputs, "n_steps": np.asarray(2**62)}.values())
+
+
+@pytest.mark.parametrize("op_type", [name for name in OPERATORS if name != "TimeRepeat"])
+def test_too_many_axes(op_type) -> None:
+    first = OPERATORS[op_type].inputs[0].name
+    x = np.ones((6, *(2,) * 8), np.float32)
+    with pytest.raises(Exception, match=f"{op_type}: {first} has more than 8 axes"):
+        SingleOperator(op_type)(*{**good(op_type), first: x}.values())
+
+
+@pytest.mark.parametrize("op_type", OPERATORS)
+def test_integers_are_refused(op_type) -> None:
+    first = OPERATORS[op_type].inputs[0].name
+    with pytest.raises(Exception, match=op_type):
+        SingleOperator(op_type)(*{**good(op_type), first: np.ones((6, 5), np.int32)}.values())
+
+
+POSITIVE = {"tau_rc", "tau_n", "dt", "sigma"}
+NOT_NEGATIVE = {"tau_ref", "inc_n", "tau", "max_spikes", "seed"}
+RANGES = [
+    *((op, a.name, a.default * 0, "must be positive, it is 0") for op, a in ATTRIBUTES_OF if a.name in POSITIVE),
+    *((op, a.name, -1, "must not be negative, it is -1") for op, a in ATTRIBUTES_OF if a.name in NOT_NEGATIVE),
+    *((op, a.name, float("inf"), "must be finite") for op, a in ATTRIBUTES_OF if isinstance(a.default, float)),
+    *((op, a.name, 0.5, "must be an integer, it is 0.5") for op, a in ATTRIBUTES_OF if isinstance(a.default, int)),
+    *((op, a.name, 1e30, "must be an integer, it is 1e+30") for op, a in ATTRIBUTES_OF if isinstance(a.default, int)),
+    *(
+        (op, a.name, 2, "must be 0 or 1, it is 2")
+        for op, a in ATTRIBUTES_OF
+        if a.name in ("signed", "constant_current")
+    ),
+    *((op, a.name, "many", "must be a number") for op, a in ATTRIBUTES_OF),
+    ("CountIF", "max_spikes", 0, "must be at least 1"),
+    ("LIF", "min_voltage", 0.5, "must not be above 0"),
+    ("AdaptiveLIF", "min_voltage", 0.5, "must not be above 0"),
+]
+
+
+@pytest.mark.parametrize(("op_type", "name", "value", "reason"), RANGES)
+def test_attribute_out_of_range(op_type, name, value, reason) -> None:
+    with pytest.raises(Exception, match=re.escape(f"{op_type}: attribute {name} {reason}")):
+        SingleOperator(op_type, **{name: value})(*good(op_type).values())
 
 
 def test_integer_attribute_for_a_number_is_taken() -> None:
@@ -63,11 +123,6 @@ def test_integer_attribute_for_a_number_is_taken() -> None:
     a = SingleOperator("LIF", tau_rc=1)(4 * X, STEPS, ONE, ZERO, ZERO)
     b = SingleOperator("LIF", tau_rc=1.0)(4 * X, STEPS, ONE, ZERO, ZERO)
     np.testing.assert_array_equal(a[1], b[1])
-
-
-def test_integer_currents_are_refused() -> None:
-    with pytest.raises(Exception, match="IF"):
-        SingleOperator("IF")(np.ones((6, 5), np.int32), STEPS, ONE, ZERO, ZERO)
 
 
 @pytest.mark.parametrize("n_steps", [0, -1, -3, 4, 7])
@@ -79,21 +134,16 @@ def test_function_body_refuses_bad_steps(n_steps) -> None:
 
 @pytest.mark.parametrize("backend", ["native", "functions"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize(
-    ("op_type", "attributes"),
-    [("IF", {}), ("IF", {"max_spikes": 0}), ("LIF", {}), ("LIF", {"tau_rc": 0.003}), ("SigmaDelta", {})],
-)
+@pytest.mark.parametrize(("op_type", "attributes"), [(op, row) for op, rows in ATTRIBUTES.items() for row in rows])
 def test_one_bad_neuron_stays_alone(op_type, attributes, bad, backend) -> None:
-    rng = np.random.default_rng(0)
-    x = rng.uniform(0, 3, (8, 50)).astype(np.float32)
-    spoilt = x.copy()
-    spoilt[2, 17] = bad
-    last = np.asarray(0) if op_type == "SigmaDelta" else ZERO
+    steps = 8
+    inputs = random_inputs(op_type, Shape(steps, 1, (50,)), np.float32, np.random.default_rng(0))
+    spoilt = inputs[0].copy()
+    spoilt[len(spoilt) // 3, 17] = bad
     run = SingleOperator(op_type, backend=backend, **attributes)
-    good, other = (run(a, np.asarray(8), ONE, ZERO, last)[:2] for a in (x, spoilt))
     others = np.arange(50) != 17
-    for a, b in zip(good, other, strict=True):
-        np.testing.assert_array_equal(a[..., others], b[..., others])
+    for a, b in zip(run(*inputs), run(spoilt, *inputs[1:]), strict=True):
+        np.testing.assert_array_equal(*(value[..., others] if value.ndim else value for value in (a, b)))
 
 
 @pytest.mark.parametrize("backend", ["native", "functions"])

@@ -9,8 +9,8 @@ import pytest
 
 from snn_ops.ops import OPERATORS
 from snn_ops.ops._random import philox
-from snn_ops.single import SingleOperator
 from tests.ops.cases import ATTRIBUTES, Shape, arithmetic, random_inputs
+from tests.ops.provider import SingleOperator
 
 STEPS = 20
 STATEFUL = [

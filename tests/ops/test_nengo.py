@@ -14,7 +14,7 @@ from scipy.stats import chi2_contingency
 nengo = pytest.importorskip("nengo")
 
 from snn_ops.ops import OPERATORS, _random, decimal  # noqa: E402
-from snn_ops.single import SingleOperator  # noqa: E402
+from tests.ops.provider import SingleOperator  # noqa: E402
 
 NEURONS, STEPS = 250, 40
 """10,000 neuron-steps an example; 10 examples and more for each way an operator runs."""

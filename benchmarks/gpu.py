@@ -1,0 +1,266 @@
+"""Operators and models on a GPU: ``python -m benchmarks.gpu operators|models|spikingjelly|summary --json OUT``.
+
+Each part prints a table and adds its numbers to the JSON file; `tools/gpu_check.sh` runs them all. ``--provider cpu`` with
+small ``--neurons`` runs the same code without a GPU.
+
+operators     time, bandwidth, and the share of a device-to-device copy of as many bytes (read once and written once)
+models        the embedded LeNet-5 and a VGG with random weights, natively and by function bodies, beside the trained model
+spikingjelly  SpikingJelly's implementations of IF and LIF, and the same VGG with its neurons, on the same device
+summary       takes in what the stages of tools/gpu_check.sh did
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+import snn_ops
+from benchmarks import vgg
+from benchmarks.machine import describe
+from benchmarks.operators import interleaved
+from converter import convert, load_ann
+from converter.commands.demo import demo_samples
+from converter.model import write_bytes
+from snn_ops.ops import OPERATORS
+from snn_ops.provider import start_session
+from snn_ops.single import SingleOperator
+
+STEPS = 32
+CURRENTS = {"RegularSpiking": 1000.0, "StochasticSpiking": 1000.0, "PoissonSpiking": 1000.0, "Izhikevich": 10.0}
+"""Currents are drawn from 0 to three times this, by default 1."""
+NEURONS = {"lenet5": ("auto", "lif"), "vgg": ("auto",)}
+"""By model, as the converter calls them."""
+
+
+def device_copy(provider: str, n_bytes: int) -> Callable[[], object]:
+    """A copy of so many bytes from the device to the device, complete when it returns."""
+    if provider == "cpu":
+        source, target = (np.zeros(n_bytes, np.uint8) for _ in range(2))
+        return lambda: np.copyto(target, source)
+    if find_spec("torch"):
+        import torch
+
+        a, b = (torch.zeros(n_bytes, dtype=torch.uint8, device="cuda") for _ in range(2))
+        return lambda: (b.copy_(a), torch.cuda.synchronize())
+    import cupy
+
+    c, d = (cupy.zeros(n_bytes, cupy.uint8) for _ in range(2))
+    return lambda: (cupy.copyto(d, c), cupy.cuda.get_current_stream().synchronize())
+
+
+def bound_run(
+    session: ort.InferenceSession, provider: str, feed: dict[str, np.ndarray], output: str
+) -> Callable[[], ort.OrtValue]:
+    """A call with inputs and the output in fixed memory of the device; it returns the output, there, when it is complete."""
+    binding = session.io_binding()
+    for name, array in feed.items():
+        place = "cpu" if name == "n_steps" else provider
+        binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array, place, 0))
+    shape = session.run([output], feed)[0]
+    target = ort.OrtValue.ortvalue_from_shape_and_type(shape.shape, shape.dtype, provider, 0)
+    binding.bind_ortvalue_output(output, target)
+
+    def run() -> ort.OrtValue:
+        session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+        return target
+
+    return run
+
+
+def operator_inputs(op_type: str, neurons: int, element: type, rng: np.random.Generator) -> list[np.ndarray]:
+    """Amplitudes and thresholds 1, states 0."""
+    inputs: list[np.ndarray] = []
+    for tensor in OPERATORS[op_type].inputs:
+        if tensor.type == "T":
+            rows = neurons if op_type == "TimeRepeat" else STEPS * neurons
+            inputs.append((rng.random(rows, np.float32) * (3 * CURRENTS.get(op_type, 1.0))).astype(element))
+        elif tensor.type == "S":
+            evolves = any(output.name == f"{tensor.name}_out" for output in OPERATORS[op_type].outputs)
+            inputs.append(np.asarray(0 if evolves else 1, np.float32))
+        else:
+            inputs.append(np.asarray(STEPS if tensor.name == "n_steps" else 0, np.int64))
+    return inputs
+
+
+def operators(provider: str, neurons: int) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    rows = []
+    for op_type, operator in OPERATORS.items():
+        for element in (np.float32, np.float16):
+            inputs = operator_inputs(op_type, neurons, element, rng)
+            session = SingleOperator(op_type, provider=provider).session(*inputs)
+            feed = dict(zip((tensor.name for tensor in operator.inputs), inputs, strict=True))
+            run = bound_run(session, provider, feed, operator.outputs[0].name)
+            found = run().numpy()
+            moved = inputs[0].nbytes + found.nbytes
+            times, copies = interleaved(run, device_copy(provider, moved // 2))
+            seconds, copy = statistics.median(times), statistics.median(copies)
+            rows.append(
+                {
+                    "operator": op_type,
+                    "type": np.dtype(element).name,
+                    "milliseconds": 1e3 * seconds,
+                    "GB/s": moved / seconds / 1e9,
+                    "share_of_copy": copy / seconds,
+                    "nonzero": float((found != 0).mean()),
+                }
+            )
+    return rows
+
+
+def models(provider: str, batches: Sequence[int], steps: Sequence[int]) -> list[dict[str, Any]]:
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, trained, images, calibration in trained_models(Path(folder), max(batches)):
+            ann = start_session(str(trained), quiet(), provider)
+            (output,) = (value.name for value in ann.get_outputs())
+            for neuron in NEURONS[name]:
+                spiking = Path(folder) / f"{name}.{neuron}.snn.onnx"
+                convert(trained, calibration, neuron=neuron, n_steps=max(steps)).save(spiking)
+                difference = difference_from_cpu(spiking, images, provider)
+                for backend, batch, n_steps in itertools.product(("native", "functions"), batches, steps):
+                    session = start_session(str(spiking), snn_ops.register(quiet(), backend), provider)
+                    x = {ann.get_inputs()[0].name: images[:batch]}
+                    times, ann_times = interleaved(
+                        bound_run(session, provider, {**x, "n_steps": np.asarray(n_steps)}, output),
+                        bound_run(ann, provider, x, output),
+                    )
+                    rows.append(
+                        {
+                            "model": name,
+                            "neuron": neuron,
+                            "backend": backend,
+                            "batch": batch,
+                            "n_steps": n_steps,
+                            "milliseconds": 1e3 * statistics.median(times),
+                            "trained_milliseconds": 1e3 * statistics.median(ann_times),
+                            "difference_from_cpu": difference,
+                        }
+                    )
+    return rows
+
+
+def trained_models(folder: Path, count: int) -> Iterable[tuple[str, Path, np.ndarray, np.ndarray]]:
+    """Name, file, images to run and images to calibrate on."""
+    with resources.as_file(resources.files("converter.demo") / "data" / "lenet5_relu.onnx") as source:
+        ann = load_ann(source)
+        (test,), (calibration,) = (demo_samples(which, ann).feed.values() for which in ("test", "calibration"))
+        yield "lenet5", source, test[:count], calibration
+    path = folder / "vgg.onnx"
+    onnx.save(vgg.model(), path)
+    images = np.random.default_rng(0).random((count + 16, *vgg.IMAGE), np.float32)
+    yield "vgg", path, images[:count], images[count:]
+
+
+def difference_from_cpu(path: Path, images: np.ndarray, provider: str) -> float:
+    """Of the outputs, relative. The device's own rounding may move single spikes.
+
+    Raises:
+        RuntimeError: it is more than 10 %.
+    """
+    found, expected = (snn_ops.Session(path, provider=place).run(images)[0] for place in (provider, "cpu"))
+    difference = float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+    if difference > 0.1:
+        raise RuntimeError(f"{path.name}: outputs on {provider} differ from the CPU's by {difference:.0%}")
+    return difference
+
+
+def quiet() -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    return options
+
+
+def spikingjelly(provider: str, neurons: int, batch: int) -> list[dict[str, Any]]:
+    """One row per implementation: times, or why it did not run.
+
+    Raises:
+        RuntimeError: none ran.
+    """
+    implementations = ("torch", "cupy", "triton", "cuda") if provider == "cuda" else ("torch",)
+    rows: list[dict[str, Any]] = []
+    for implementation in implementations:
+        sizes = ["--neurons", str(neurons), "--steps", str(STEPS), "--batch", str(batch)]
+        command = [sys.executable, "-m", "benchmarks.spikingjelly", implementation, "--device", provider, *sizes]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+            rows.append({"implementation": implementation, "not_run": reason[0]})
+        else:
+            rows.append({"implementation": implementation, **json.loads(done.stdout.splitlines()[-1])})
+    if all("not_run" in row for row in rows):
+        raise RuntimeError("; ".join(f"{row['implementation']}: {row['not_run']}" for row in rows))
+    return rows
+
+
+def summary(stages: Sequence[str]) -> dict[str, str]:
+    """Of lines "NAME: what became of it"."""
+    return dict(line.split(": ", 1) for line in stages)
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """Columns of all keys."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [columns, *([form(row.get(column, "")) for column in columns] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    for row in cells:
+        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+def form(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=["operators", "models", "spikingjelly", "summary"])
+    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--provider", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--neurons", type=int, default=16_000_000, help="of an operator, for 32 steps")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 64], help="of a model")
+    parser.add_argument("--steps", type=int, nargs="+", default=[8, STEPS], help="of a model")
+    arguments = parser.parse_args()
+    made_by = f"{describe()}; {gpu_name() if arguments.provider == 'cuda' else 'no GPU'}"
+    part: object
+    if arguments.part == "summary":
+        part = summary(sys.stdin.read().splitlines())
+    else:
+        measures: dict[str, Callable[[], list[dict[str, Any]]]] = {
+            "operators": lambda: operators(arguments.provider, arguments.neurons),
+            "models": lambda: models(arguments.provider, arguments.batches, arguments.steps),
+            "spikingjelly": lambda: spikingjelly(arguments.provider, arguments.neurons, max(arguments.batches)),
+        }
+        print(f"{made_by}; provider {arguments.provider}, T = {STEPS}, {arguments.neurons:,} neurons")
+        part = rows = measures[arguments.part]()
+        show(rows)
+    known = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
+    known |= {"machine": made_by, "provider": arguments.provider, "n_steps": STEPS, arguments.part: part}
+    write_bytes(arguments.json, (json.dumps(known, indent=1) + "\n").encode())
+
+
+def gpu_name() -> str:
+    """And its driver."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip().splitlines()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return "no GPU"
+
+
+if __name__ == "__main__":
+    main()

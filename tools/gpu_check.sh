@@ -1,0 +1,92 @@
+#!/bin/sh
+# gpu_check.sh [OUT]: on a machine with an NVIDIA GPU, builds the library with CUDA, runs the operator tests there against the
+# references, and measures. Stage by stage; a stage that fails does not stop the next. OUT (default: build/gpu_check) gets
+# gpu_check.json and a log for each stage.
+# Needs: nvcc, cmake, and a Python with onnxruntime-gpu (pip install '.[gpu,test]'); torch or CuPy for the copy that bandwidth
+# is compared with, CuPy for the stage cupy, spikingjelly for the stage of that name.
+#   PYTHON          the Python to use; default: .venv/bin/python, else python3
+#   SNN_GPU_SKIP    stages to leave out, e.g. "spikingjelly models"
+#   SNN_GPU_ARGS    arguments for benchmarks.gpu, e.g. "--neurons 4000000" on a small GPU
+# Exit code: 0 when every stage that was not left out went well, else 1.
+set -u
+cd "$(dirname "$0")/.."
+out=${1:-build/gpu_check}
+mkdir -p "$out" || exit 1
+out=$(cd "$out" && pwd)
+python=${PYTHON:-.venv/bin/python}
+[ -x "$python" ] || python=$(command -v "${PYTHON:-python3}") || { echo "gpu_check.sh: no Python" >&2; exit 1; }
+export PYTHONPATH="$PWD" ONNX_SNN_LIBRARY="$PWD/build/gpu/libonnx_snn.so"
+stages=$out/stages.txt
+: >"$stages"
+rm -f "$out/gpu_check.json"
+
+note() { echo "$1: $2" | tee -a "$stages"; }
+
+stage() { # name, what it needs ("" or an earlier stage), command
+  name=$1 needed=$2
+  shift 2
+  case " ${SNN_GPU_SKIP:-} " in *" $name "*) note "$name" "left out"; return ;; esac
+  if [ -n "$needed" ] && ! grep -q "^$needed: ok" "$stages"; then
+    grep -q '^gpu: ok' "$stages" || needed="a GPU"
+    note "$name" "not run: it needs $needed"
+    return
+  fi
+  if "$@" >"$out/$name.log" 2>&1; then
+    note "$name" ok
+  else
+    note "$name" "FAILED, see $out/$name.log: $(tail -n 1 "$out/$name.log")"
+  fi
+}
+
+gpu() {
+  nvidia-smi || { echo "no GPU: nvidia-smi does not find one"; return 1; }
+}
+runtime() {
+  "$python" -c 'import onnxruntime as o; assert "CUDAExecutionProvider" in o.get_available_providers(), "onnxruntime has no CUDAExecutionProvider: pip install onnxruntime-gpu"'
+}
+build() {
+  grep -q '^gpu: ok' "$stages" && architecture=native || architecture=90
+  nvcc --version && cmake -S . -B build/gpu -DCMAKE_BUILD_TYPE=Release -DCMAKE_CUDA_ARCHITECTURES=$architecture &&
+    cmake --build build/gpu --parallel && grep -q "^CMAKE_CUDA_COMPILER:" build/gpu/CMakeCache.txt
+}
+started() { # the first provider of a session is the GPU's, and a kernel of ours runs there
+  if grep -q '^build: FAILED' "$stages"; then
+    echo "the library was not built"
+    return 1
+  fi
+  "$python" -c 'import numpy as np
+from snn_ops.single import SingleOperator
+one = np.float32(1)
+run = SingleOperator("IF", provider="cuda")
+x = np.full((4, 3), 0.5, np.float32), np.asarray(4), one, np.float32(0), np.float32(0)
+assert run.session(*x).get_providers()[0] == "CUDAExecutionProvider"
+assert run(*x)[0].sum() == 6'
+}
+tests_cuda() {
+  ONNX_SNN_TEST_PROVIDER=cuda "$python" -m pytest tests/ops -m 'not slow' -k 'not functions and not reference and not numpy and not cupy'
+}
+tests_cupy() {
+  "$python" -c 'import cupy; cupy.zeros(1)' && "$python" -m pytest tests -m 'not slow' -k cupy
+}
+measure() { # shellcheck disable=SC2086
+  "$python" -m benchmarks.gpu "$1" --json "$out/gpu_check.json" ${SNN_GPU_ARGS:-}
+}
+
+stage gpu "" gpu
+stage build "" build
+stage runtime gpu runtime
+stage started runtime started
+stage tests started tests_cuda
+stage cupy gpu tests_cupy
+stage operators started measure operators
+stage models started measure models
+stage spikingjelly gpu measure spikingjelly
+
+"$python" -m benchmarks.gpu summary --json "$out/gpu_check.json" <"$stages"
+echo
+for name in operators models spikingjelly; do
+  grep -q "^$name: ok" "$stages" && cat "$out/$name.log" && echo
+done
+cat "$stages"
+grep -q '^gpu: ok' "$stages" || echo "no GPU: not run" >&2
+! grep -qvE ': (ok|left out)$' "$stages"

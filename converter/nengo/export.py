@@ -32,6 +32,9 @@ def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script
     model = ir.from_proto(proto)
     if not any(node.domain == DOMAIN for node in model.graph):
         raise RefusedError("this is not a spiking model; make one with `onnx-snn convert`")
+    for node in model.graph:
+        if (node.domain, node.op_type) not in HANDLERS:
+            raise RefusedError(f"{node.op_type} has no counterpart in Nengo", node=node.name)
     label = model.metadata_props.get("onnx_snn.source", model.graph.name or "network")
     script = Script(model, shapes_of_one_step(proto), label, core_neurons)
     for input in model.graph.inputs:
@@ -45,14 +48,11 @@ def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script
         script.add(f"{variable} = nengo.Node({current}, size_out={size}, label={variable!r})")
         script.add(f"net.inputs[{input.name!r}] = {variable}")
     for node in model.graph:
-        handler = HANDLERS.get((node.domain, node.op_type))
         if not any(script.is_signal(value) for value in node.inputs):
             raise RefusedError(f"{node.op_type} does not depend on the input; fold constants first", node=node.name)
-        if handler is None:
-            raise RefusedError(f"{node.op_type} has no counterpart in Nengo", node=node.name)
         script.add(f"# {node.op_type} {node.name}: {list(script.shape(node.outputs[0]))}")
         try:
-            handler(node, script)
+            HANDLERS[node.domain, node.op_type](node, script)
         except RefusedError as error:
             raise RefusedError(f"{node.op_type}: {error}", node=node.name) from error
     for output in model.graph.outputs:

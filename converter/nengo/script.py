@@ -238,7 +238,7 @@ def main():
     with net:
         probes = {{name: nengo.Probe(y) for name, y in net.outputs.items()}}
     results = {{name: [] for name in probes}}
-    with nengo.Simulator(net, dt={dt}, progress_bar=False) as sim:
+    with np.errstate(divide="ignore"), nengo.Simulator(net, dt={dt}, progress_bar=False) as sim:
         for index in range(len(next(iter(samples.values())))):
             current.update({{name: array[index].ravel().astype(float) for name, array in samples.items()}})
             sim.reset()

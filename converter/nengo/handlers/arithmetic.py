@@ -52,7 +52,7 @@ def batch_normalization(node: ir.Node, script: Script) -> None:
     """y = (x - mean) scale / sqrt(var + epsilon) + bias."""
     x = node.inputs[0]
     assert x is not None
-    scale, bias, mean, variance = (script.constant(value) for value in node.inputs[1:5])
+    scale, bias, mean, variance = (script.constant(value).astype(np.float64) for value in node.inputs[1:5])
     epsilon = node.attributes["epsilon"].as_float() if "epsilon" in node.attributes else 1e-5
     factor = scale / np.sqrt(variance + epsilon)
     shape = script.shape(x)

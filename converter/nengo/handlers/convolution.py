@@ -49,8 +49,9 @@ def conv_transpose(node: ir.Node, script: Script) -> None:
     script.add(f"{name} = value({name!r}, {channels * int(np.prod(whole))})")
     target = script.train(kernel, lambda nengo: np.moveaxis(nengo, (-2, -1), (0, 1)))
     script.add(
-        f"{target}connect({script.variable(x)}, {name}, nengo.ConvolutionTranspose({channels}, {script.shape(x)}, {window}, "
-        f"{strides}, channels_last=False, init=np.moveaxis({script.weights(kernel)}, (0, 1), (-2, -1))))"
+        f"{target}connect({script.variable(x)}, {name}, nengo.ConvolutionTranspose({channels}, {script.shape(x)}, "
+        f"{(channels, *whole)}, {window}, {strides}, channels_last=False, "
+        f"init=np.moveaxis({script.weights(kernel)}, (0, 1), (-2, -1))))"
     )
     index = np.arange(channels * int(np.prod(whole))).reshape(channels, *whole)
     cut = np.full(output, -1)

@@ -19,6 +19,7 @@ from converter.commands.export import export_app
 from converter.commands.import_weights import import_weights_command
 from converter.commands.inspect import inspect_command
 from converter.commands.run import run_command
+from converter.commands.train import train_command
 from converter.commands.verify import verify_command
 from converter.errors import RefusedError
 
@@ -35,6 +36,7 @@ app.command("evaluate")(evaluate_command)
 app.command("inspect")(inspect_command)
 app.add_typer(export_app, name="export")
 app.command("import-weights")(import_weights_command)
+app.command("train")(train_command)
 app.command("verify")(verify_command)
 app.command("demo")(demo_command)
 

@@ -51,8 +51,8 @@ class IFBuilder(_Builder):
 
     def step(self, J: Tensor, dt: Tensor, voltage: Tensor, net_count: Tensor) -> tuple[Tensor, ...]:
         u = voltage + J
-        n = tf.minimum(tf.maximum(tf.floor(u / self.threshold), 0), self.most)
-        n = tf.where(self.signed & (u < 0) & (net_count > 0), -tf.ones_like(n), n)
+        least = tf.where(self.signed, -tf.minimum(net_count, self.most), tf.zeros_like(net_count))
+        n = tf.minimum(tf.maximum(tf.floor(u / self.threshold), least), self.most)
         spikes = n * self.threshold
         return spikes, u - spikes, net_count + n
 

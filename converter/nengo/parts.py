@@ -27,8 +27,8 @@ class _Elementwise(nengo.neurons.NeuronType):
 class IF(_Elementwise):
     """Integrate and fire with soft reset, which Nengo has only without memory of negative currents.
 
-    u = voltage + J; n = clip(floor(u / threshold), 0, max_spikes), or -1 where signed, u < 0 and net_count > 0;
-    output = n threshold; voltage = u - output; net_count = net_count + n
+    u = voltage + J; n = clip(floor(u / threshold), least, max_spikes), least = 0 or, signed, -min(net_count, max_spikes);
+    output = n threshold; voltage = u - output; net_count = net_count + n (max_spikes 0: no limit)
     """
 
     state = {"voltage": Choice([0]), "net_count": Choice([0])}
@@ -43,11 +43,9 @@ class IF(_Elementwise):
     def step(self, dt, J, output, voltage, net_count):
         """One time step."""
         u = voltage + J
-        n = np.maximum(np.floor(u / self.threshold), 0)
-        if self.max_spikes:
-            n = np.minimum(n, self.max_spikes)
-        if self.signed:
-            n = np.where((u < 0) & (net_count > 0), -1, n)
+        most = self.max_spikes or np.inf
+        least = -np.minimum(net_count, most) if self.signed else 0
+        n = np.clip(np.floor(u / self.threshold), least, most)
         output[...] = n * self.threshold
         voltage[...] = u - output
         net_count += n

@@ -173,7 +173,7 @@ def test_operators_by_themselves(op_type) -> None:
     np.testing.assert_allclose(found.swapaxes(0, 1).reshape(expected.shape), expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize(("neuron", "activation"), [("if", "relu"), ("lif", "tanh"), ("auto", "tanh")])
+@pytest.mark.parametrize(("neuron", "activation"), [("if", "relu"), ("lif", "tanh"), ("sigma-delta", "tanh")])
 def test_the_script_runs_by_itself(neuron, activation, tmp_path) -> None:
     proto = lenet5(neuron, activation)
     write_script(make_script(proto), tmp_path / "lenet.py")

@@ -41,7 +41,7 @@ def untrained(tmp_path_factory) -> dict[str, onnx.ModelProto]:
     tanh = save(mlp("Tanh"), tmp_path_factory.mktemp("untrained") / "t.onnx")
     x = samples(mlp())
     made = {neuron: convert(path, x, neuron=neuron).proto() for neuron in ("if", "lif")}
-    return made | {"sigma-delta": convert(tanh, x).proto()}
+    return made | {"sigma-delta": convert(tanh, x, neuron="sigma-delta").proto()}
 
 
 OPTIONS = TrainingOptions(epochs=4, batch_size=50, learning_rate=0.01)

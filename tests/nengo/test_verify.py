@@ -16,12 +16,15 @@ from tests.nengo.models import images, lenet5
 
 NEURONS = (
     ("if", "relu"),
+    ("if-burst", "relu"),
     ("lif", "relu"),
     ("adaptive-lif", "relu"),
     ("izhikevich", "relu"),
     ("lif", "tanh"),
-    ("auto", "tanh"),
+    ("sigma-delta", "tanh"),
 )
+IN_FLOAT32 = (("if", "relu"), ("if-burst", "relu"), ("lif", "relu"), ("adaptive-lif", "relu"))
+"""Izhikevich neurons are chaotic: float32 parts from float32. Tanh targets of SigmaDelta round at ties."""
 needs_nengo_dl = pytest.mark.skipif(importlib.util.find_spec("nengo_dl") is None, reason="NengoDL is not installed")
 
 
@@ -36,7 +39,7 @@ def test_float64_is_nengo_spike_for_spike(neuron, activation) -> None:
 
 
 @needs_nengo_dl
-@pytest.mark.parametrize(("neuron", "activation"), NEURONS[:3])
+@pytest.mark.parametrize(("neuron", "activation"), IN_FLOAT32)
 def test_float32_is_nengo_dl(neuron, activation) -> None:
     found = verify(lenet5(neuron, activation), {"image": images(10)}, 40, simulator="nengo-dl")
     assert found.differing <= found.compared * 1e-5, found.first
@@ -53,7 +56,7 @@ def test_float64_100_steps_of_100_images(neuron, activation) -> None:
 
 @pytest.mark.slow
 @needs_nengo_dl
-@pytest.mark.parametrize(("neuron", "activation"), NEURONS[:3])
+@pytest.mark.parametrize(("neuron", "activation"), IN_FLOAT32)
 def test_float32_100_steps_of_100_images(neuron, activation) -> None:
     found = verify(lenet5(neuron, activation), {"image": images(100)}, 100, simulator="nengo-dl")
     assert found.differing <= found.compared * 1e-5, found.first
@@ -77,7 +80,7 @@ def test_a_planted_difference_is_located() -> None:
     assert found.first.onnx_spike == pytest.approx(thresholds[17] / 1.5)
     (before, after), (nengo_before, nengo_after) = found.first.onnx_voltage, found.first.nengo_voltage
     assert before is None if found.first.step == 0 else before == pytest.approx(nengo_before)
-    assert nengo_after - after == pytest.approx(found.first.onnx_spike)
+    assert nengo_after - after == pytest.approx(found.first.onnx_spike - found.first.nengo_spike)
     assert [layer.differing > 0 for layer in found.layers] == [False, False, True, True]
     assert np.isfinite(found.output_error)
     assert found.output_error > 1e-3

@@ -1,19 +1,38 @@
-"""Models side by side as Netron draws them: a box for each node, with what it holds, from top to bottom."""
+"""Figure 9 of the first paper: LeNet-5 before and after its conversion. ``python -m benchmarks.graph_picture OUT.png``
+
+As Netron draws models: a box for each node, with the shapes of what it holds, from top to bottom.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import onnx_ir as ir
 from matplotlib.figure import Figure
 
+from converter import convert, load_ann
 from converter.graph import constant_of
 from snn_ops.ops import DOMAIN
 
 COLOURS = {"Conv": "#33558b", "Gemm": "#33558b", "MatMul": "#33558b", "AveragePool": "#33553c", "Reshape": "#6c4f47"}
 NEURON, OTHER = "#9b2226", "#444444"
 _SIZE = 7
+
+
+def main() -> None:
+    data = resources.files("converter.demo") / "data"
+    with np.load(str(data / "mnist_calibration.npz")) as archive:
+        x = archive["x"].astype(np.float32) / 255
+    models = {}
+    for activation, neuron in (("tanh", "lif"), ("relu", "if")):
+        with resources.as_file(data / f"lenet5_{activation}.onnx") as path:
+            models[f"trained ({activation})"] = load_ann(path).model
+            models[f"converted ({neuron})"] = convert(path, x, neuron=neuron).model
+    draw(models, Path(sys.argv[1]))
 
 
 def draw(models: Mapping[str, ir.Model], path: Path) -> None:
@@ -48,3 +67,7 @@ def _text(node: ir.Node) -> str:
 
 def _box(colour: str) -> dict[str, object]:
     return {"boxstyle": "round,pad=0.35", "facecolor": colour, "edgecolor": "none"}
+
+
+if __name__ == "__main__":
+    main()

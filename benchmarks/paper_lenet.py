@@ -16,7 +16,6 @@ import onnx
 import onnx_ir as ir
 
 from benchmarks import datasets, keras_models
-from benchmarks.graph_picture import draw
 from benchmarks.machine import describe
 from converter import convert
 from converter.data import Samples
@@ -41,7 +40,6 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=0.01, help="of Keras; it falls to 0 along a cosine")
     parser.add_argument("--nengo-samples", type=int, default=10_000, help="test images that NengoDL runs too")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--pictures", type=Path, help="a folder for pictures of LeNet-5 before and after")
     arguments = parser.parse_args()
     arguments.epochs = arguments.epochs or (100 if arguments.paper else 8)
     arguments.nengo_epochs = arguments.nengo_epochs or (100 if arguments.paper else 2)
@@ -101,8 +99,6 @@ def network(name: str, arguments: argparse.Namespace) -> dict[str, float]:
     errors[f"LIF in NengoDL, first {len(some)} images"] = _error(in_nengo, data.y_test[: len(some)])
     errors["images of another class in ONNX Runtime"] = float((in_nengo != found[: len(some)]).sum())
     print(f"{name} LIF {errors['LIF']:.2f} %, SoftLIFRate {errors['SoftLIFRate']:.2f} %", flush=True)
-    if arguments.pictures and name == "LeNet-5":
-        _pictures(ann.model, converted, arguments.pictures)
     return errors
 
 
@@ -128,11 +124,6 @@ def as_rates(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 def _error(found: np.ndarray, labels: np.ndarray) -> float:
     return float(100 * (found != labels).mean())
-
-
-def _pictures(trained: ir.Model, converted: onnx.ModelProto, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    draw({"trained": trained, "converted": ir.from_proto(converted)}, folder / "lenet5_before_after.png")
 
 
 if __name__ == "__main__":

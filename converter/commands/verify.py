@@ -55,8 +55,11 @@ def verify_command(
                 raise RefusedError(str(error), file=model) from error
         found.append(verification)
         if str(json) != "-":
-            rows = [(y.node, y.op_type, y.neurons, y.compared, y.spikes, y.differing) for y in verification.layers]
-            columns = ("layer", "neuron", "neurons", "neuron-steps", "with a spike", "differing")
+            rows = [
+                (y.node, y.op_type, y.neurons, y.compared, y.spikes, y.differing, y.original)
+                for y in verification.layers
+            ]
+            columns = ("layer", "neuron", "neurons", "neuron-steps", "with a spike", "differing", "original")
             title = f"ONNX Runtime and {verification.simulator}, {verification.n_steps} steps, {len(loaded)} samples"
             results().print(table(title, columns, rows, left=2))
             results().print(

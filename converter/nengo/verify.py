@@ -32,7 +32,11 @@ TOLERANCE = {"nengo": 1e-9, "nengo-dl": 1e-3}
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer's comparison: neuron-steps compared, with a spike, and differing."""
+    """One layer's comparison: neuron-steps compared, with a spike, and differing.
+
+    `original` counts the neurons whose first difference in a sample has no cause: nothing before it differed up to that step.
+    The others follow from these.
+    """
 
     node: str
     op_type: str
@@ -40,6 +44,7 @@ class Layer:
     compared: int
     spikes: int
     differing: int
+    original: int
 
 
 @dataclass(frozen=True)
@@ -84,9 +89,14 @@ class Verification:
         """Neuron-steps."""
         return sum(layer.differing for layer in self.layers)
 
+    @property
+    def original(self) -> int:
+        """Neurons; see `Layer`."""
+        return sum(layer.original for layer in self.layers)
+
     def summary(self) -> dict[str, Any]:
         """Everything found, ready for JSON."""
-        return {**asdict(self), "compared": self.compared, "differing": self.differing}
+        return {**asdict(self), "compared": self.compared, "differing": self.differing, "original": self.original}
 
 
 def verify(
@@ -128,7 +138,7 @@ class _Comparison:
         self.element = np.float64 if simulator == "nengo" else np.float32
         self.proto = proto
         self.outputs = list(network.network.outputs)
-        self.counts = np.zeros((len(self.populations), 3), int)
+        self.counts = np.zeros((len(self.populations), 4), int)
         self.first: tuple[int, int, int, int] | None = None
         self.heights = (0.0, 0.0)
 
@@ -144,9 +154,10 @@ class _Comparison:
                 count = len(next(iter(part.values())))
                 arrays = session.run_batch(part, self.n_steps, [*self.outputs, *(p.value for p in self.populations)])
                 outputs, recorded = simulator.run(part, self.n_steps)
+                undisturbed = np.full(count, self.n_steps)
                 for index, population in enumerate(self.populations):
                     mine = arrays[len(self.outputs) + index].reshape(self.n_steps, count, -1).swapaxes(0, 1)
-                    self._compare(index, mine, recorded[population.node], start)
+                    self._compare(index, mine, recorded[population.node], start, undisturbed)
                 for index, name in enumerate(self.outputs):
                     ours, theirs = arrays[index].reshape(count, -1), outputs[name][:, -1]
                     error = max(error, float(np.abs(ours - theirs).max()))
@@ -161,14 +172,18 @@ class _Comparison:
             self.kind.name, samples, self.n_steps, layers, error, same / samples, first, self.network.script.notes
         )
 
-    def _compare(self, index: int, mine: np.ndarray, theirs: np.ndarray, start: int) -> None:
+    def _compare(self, index: int, mine: np.ndarray, theirs: np.ndarray, start: int, undisturbed: np.ndarray) -> None:
+        """A layer. ``undisturbed``: for each sample, the first step in which a layer before this one differed; updated."""
         tolerance = TOLERANCE[self.simulator]
         differs = ~np.isclose(mine, theirs, rtol=tolerance, atol=tolerance * float(np.abs(mine).max(initial=0)))
-        self.counts[index] += (mine.size, np.count_nonzero(mine), np.count_nonzero(differs))
+        began = np.where(differs.any(axis=1), differs.argmax(axis=1), self.n_steps)
+        original = int((began < undisturbed[:, None]).sum())
+        self.counts[index] += (mine.size, np.count_nonzero(mine), np.count_nonzero(differs), original)
+        np.minimum(undisturbed, began.min(axis=1), out=undisturbed)
         if not differs.any():
             return
-        places = np.argwhere(differs)
-        sample, step, neuron = (int(n) for n in places[np.lexsort((places[:, 0], places[:, 1]))[0]])
+        sample, neuron = (int(n) for n in np.unravel_index(began.argmin(), began.shape))
+        step = int(began[sample, neuron])
         found = (step, index, start + sample, neuron)
         if self.first is None or found < self.first:
             self.first = found

@@ -53,9 +53,9 @@ def replaced(proto: onnx.ModelProto, neuron: str) -> onnx.ModelProto:
         for user, index in list(node.outputs[0].uses()):
             user.replace_input_with(index, new.outputs[0])
         model.graph.remove(node, safe=True)
-    if op_type == "Izhikevich":  # its currents are in other units: about 4 to 50
+    if op_type == "Izhikevich":  # its currents are in other units: about 4 to 20
         for name, value in model.graph.initializers.items():
             if name.endswith(("_gain", "_bias")):
-                set_constant(value, 10 * constant_of(value))
+                set_constant(value, 4 * constant_of(value))
     add_functions(model)
     return to_proto(model)

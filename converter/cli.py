@@ -15,8 +15,12 @@ import snn_ops
 from converter.commands.convert import convert_command
 from converter.commands.demo import demo_command
 from converter.commands.evaluate import evaluate_command
+from converter.commands.export import export_app
+from converter.commands.import_weights import import_weights_command
 from converter.commands.inspect import inspect_command
 from converter.commands.run import run_command
+from converter.commands.train import train_command
+from converter.commands.verify import verify_command
 from converter.errors import RefusedError
 
 app = typer.Typer(
@@ -30,6 +34,10 @@ app.command("convert")(convert_command)
 app.command("run")(run_command)
 app.command("evaluate")(evaluate_command)
 app.command("inspect")(inspect_command)
+app.add_typer(export_app, name="export")
+app.command("import-weights")(import_weights_command)
+app.command("train")(train_command)
+app.command("verify")(verify_command)
 app.command("demo")(demo_command)
 
 

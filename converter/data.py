@@ -77,6 +77,16 @@ def load_samples(path: str | Path, inputs: Sequence[InputSpec]) -> Samples:
         raise RefusedError(str(error), file=path) from None
 
 
+def peek_shape(path: str | Path) -> tuple[int, ...] | None:
+    """The shape of a sample of ``x``; None where the file does not say it (`load_samples` says why)."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            shape: tuple[int, ...] = archive["x"].shape[1:]
+            return shape
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, AttributeError, TypeError, IndexError):
+        return None
+
+
 def check_samples(arrays: Mapping[str, np.ndarray] | np.ndarray, inputs: Sequence[InputSpec]) -> Samples:
     """Samples for these inputs; see `load_samples`."""
     if isinstance(arrays, np.ndarray):

@@ -75,6 +75,14 @@ def operand(node: ir.Node, name: str) -> ir.Value:
     return value
 
 
+def constant_of(value: ir.Value | None) -> np.ndarray | None:
+    """A constant's numbers; None for what is computed when the model runs, or given as an input without default."""
+    if value is None or value.const_value is None:
+        return None
+    array: np.ndarray = value.const_value.numpy()
+    return array
+
+
 def set_operand(node: ir.Node, name: str, array: np.ndarray) -> None:
     """Gives a parameter or an initial state of a neuron node its numbers."""
     set_constant(operand(node, name), array)

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from onnxscript.rewriter.rules.common import (
 )
 
 from converter.errors import RefusedError
+from converter.frameworks import export_to_onnx, framework_of
 from converter.graph import to_proto
 from converter.passes.batch_axis import BatchAxes, trace_batch_axis
 from converter.passes.dequantise import DequantisePass
@@ -98,14 +100,19 @@ def read_proto(path: str | Path) -> onnx.ModelProto:
     return proto
 
 
-def load_ann(path: str | Path) -> Ann:
+def load_ann(path: str | Path, *, sample_shape: Sequence[int] | None = None) -> Ann:
     """Loads a trained model and normalises it.
+
+    Args:
+        path: an ONNX file, or one of a framework that is installed; see `converter.frameworks`.
+        sample_shape: of the input without the batch axis, for TorchScript, which does not say it.
 
     Raises:
         RefusedError: the file is unusable, uses an opset below 7 or an operator nobody knows, or its batch cannot be freed.
     """
     path = Path(path)
-    proto = read_proto(path)
+    framework = framework_of(path)
+    proto = export_to_onnx(path, framework, sample_shape) if framework else read_proto(path)
     try:
         return _normalise(path, proto)
     except RefusedError as error:
@@ -139,7 +146,8 @@ def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
         for cleanup in (common_passes.IdentityEliminationPass(), common_passes.RemoveUnusedNodesPass()):
             cleanup(model)
         _name_nodes(model)
-    return Ann(path, hashlib.sha256(path.read_bytes()).hexdigest(), proto, model, batch, quantised)
+    content = path.read_bytes() if path.is_file() else proto.SerializeToString(deterministic=True)
+    return Ann(path, hashlib.sha256(content).hexdigest(), proto, model, batch, quantised)
 
 
 def _check(proto: onnx.ModelProto) -> None:

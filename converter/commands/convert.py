@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from converter.conversion import convert
-from converter.data import InputSpec, load_samples
+from converter.data import InputSpec, load_samples, peek_shape
 from converter.model import check_writable, load_ann
 from converter.options import CORRECTIONS, METHOD_CHOICES, NEURONS, SCHEDULES, Options, load_layers
 from converter.report.console import messages, progress, results
@@ -18,7 +18,12 @@ from converter.report.tables import conversion_tables
 
 
 def convert_command(
-    model: Annotated[Path, typer.Argument(help="the trained model, ONNX", show_default=False)],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="the trained model: ONNX, or .keras, .h5, a SavedModel, .pt2, TorchScript", show_default=False
+        ),
+    ],
     calibration: Annotated[
         Path,
         typer.Option(
@@ -72,10 +77,11 @@ def convert_command(
         dt=dt,
         streaming=streaming,
     )
-    out = out or model.with_name(f"{model.name.removesuffix('.onnx')}.snn.onnx")
+    stem = model.name if model.is_dir() else model.stem
+    out = out or model.with_name(f"{stem}.snn.onnx")
     for path in filter(None, (out, report, json if str(json) != "-" else None)):
         check_writable(path)
-    ann = load_ann(model)
+    ann = load_ann(model, sample_shape=peek_shape(calibration))
     samples = load_samples(calibration, [InputSpec.of(value) for value in ann.inputs])
     with progress() as advance:
         conversion = convert(ann, samples, options=options, progress=advance)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from converter.data import load_samples
+from converter.data import load_samples, peek_shape
 from converter.errors import RefusedError
 from converter.evaluation import Evaluation, SpikingModel, evaluate
 from converter.model import Ann, check_writable, load_ann
@@ -40,7 +40,7 @@ def evaluate_command(
         check_writable(path)
     spiking = SpikingModel(model)
     source = against or spiking.source()
-    ann: Ann | None = load_ann(source) if source else None
+    ann: Ann | None = load_ann(source, sample_shape=peek_shape(data)) if source else None
     loaded = load_samples(data, spiking.inputs).first(samples)
     with progress() as advance:
         evaluation = evaluate(

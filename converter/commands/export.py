@@ -1,0 +1,53 @@
+"""onnx-snn export"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from converter.errors import RefusedError
+from converter.evaluation import SpikingModel
+from converter.optional import import_optional
+from converter.report.console import messages
+from converter.weights import weights_of, write_weights
+
+export_app = typer.Typer(no_args_is_help=True, help="Write a spiking model in another form.")
+Model = Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)]
+
+
+@export_app.command("nengo")
+def export_nengo(
+    model: Model,
+    out: Annotated[Path, typer.Option("-o", "--out", help="the script, .py; its weights go beside it, .npz")],
+    core_neurons: Annotated[
+        bool,
+        typer.Option(
+            help="only Nengo's own neurons, as NengoLoihi needs: IF becomes SpikingRectifiedLinear, not spike for spike"
+        ),
+    ] = False,
+) -> None:
+    """Write a Python script that builds and runs the model in Nengo, and an .npz with its weights."""
+    export = import_optional("converter.nengo.export", "nengo")
+    if out.suffix != ".py":
+        raise RefusedError("the script's name must end in .py", file=out)
+    spiking = SpikingModel(model)
+    try:
+        script = export.make_script(spiking.proto, core_neurons=core_neurons)
+    except RefusedError as error:
+        raise RefusedError(str(error), file=model) from error
+    export.write_script(script, out)
+    for note in script.notes:
+        messages().print(f"note: {note}")
+    messages().print(f"wrote {out} and {out.with_suffix('.npz').name}: {len(script.populations)} layers of neurons")
+
+
+@export_app.command("npz")
+def export_npz(
+    model: Model, out: Annotated[Path, typer.Option("-o", "--out", help="the weights by name, .npz")]
+) -> None:
+    """Write a model's weights by name, as `import-weights` reads them."""
+    weights = weights_of(SpikingModel(model).proto)
+    write_weights(weights, out)
+    messages().print(f"wrote {out}: {len(weights)} arrays, {sum(array.size for array in weights.values())} numbers")

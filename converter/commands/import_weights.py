@@ -1,0 +1,31 @@
+"""onnx-snn import-weights"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from converter.errors import RefusedError
+from converter.evaluation import SpikingModel
+from converter.model import check_writable, write_model
+from converter.report.console import messages
+from converter.weights import import_weights, read_weights
+
+
+def import_weights_command(
+    weights: Annotated[Path, typer.Argument(help="weights by name, .npz", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="the model with these weights")],
+) -> None:
+    """Put weights, such as trained ones, into a spiking model; names and shapes are checked."""
+    check_writable(out)
+    proto = SpikingModel(model).proto
+    arrays = read_weights(weights)
+    try:
+        changed = import_weights(proto, arrays)
+    except RefusedError as error:
+        raise RefusedError(str(error), file=weights) from None
+    write_model(changed, out)
+    messages().print(f"wrote {out}: {len(arrays)} weights replaced")

@@ -1,0 +1,85 @@
+"""onnx-snn train"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from converter.data import Samples, load_samples
+from converter.errors import RefusedError
+from converter.evaluation import SpikingModel
+from converter.model import check_writable, write_model
+from converter.optional import import_optional
+from converter.report.console import messages, number, percent, progress, results, table
+from converter.report.json_file import write_json
+
+
+def train_command(
+    model: Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)],
+    data: Annotated[Path, typer.Option(help="samples: .npz with `x` and labels `y`", show_default=False)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="the trained model", show_default=False)],
+    validation: Annotated[
+        Path | None, typer.Option(help="samples for validation [default: a tenth of the data, at random]")
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="epochs at most")] = 5,
+    batch: Annotated[int, typer.Option(help="samples per step of the optimiser, Adam")] = 100,
+    learning_rate: Annotated[float, typer.Option(help="of Adam")] = 1e-3,
+    smoothing: Annotated[float, typer.Option(help="LIF is trained as SoftLIFRate of this width; 0: as LIFRate")] = 0.1,
+    patience: Annotated[
+        int | None, typer.Option(help="stop after so many epochs without a better validation accuracy [default: never]")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="time steps of the validation [default: those the model was made for]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of the order of the samples")] = 0,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="kept after each epoch, continued from if present [default: OUT.checkpoint.npz]")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="write the figures as JSON; - is standard output")] = None,
+) -> None:
+    """Train a spiking model in NengoDL and write it with the weights of its best epoch. Continues after an interruption."""
+    training = import_optional("converter.nengo.training", "nengo")
+    options = training.TrainingOptions(epochs, batch, learning_rate, smoothing, patience, steps, seed)
+    checkpoint = checkpoint or out.with_name(f"{out.name}.checkpoint.npz")
+    for path in filter(None, (out, checkpoint, json if str(json) != "-" else None)):
+        check_writable(path)
+    spiking = SpikingModel(model)
+    samples = load_samples(data, spiking.inputs)
+    if validation:
+        held_out = load_samples(validation, spiking.inputs)
+    else:
+        samples, held_out = _split(samples, seed)
+    with progress() as advance:
+        try:
+            done = training.train(spiking.proto, samples, held_out, options, checkpoint=checkpoint, progress=advance)
+        except RefusedError as error:
+            raise error if error.file else RefusedError(str(error), file=model) from error
+    write_model(done.model, out)
+    checkpoint.unlink(missing_ok=True)
+    if json:
+        write_json({"model": str(out), **done.summary()}, json)
+    if str(json) != "-":
+        rows = [(i + 1, number(e.loss), percent(e.validation_accuracy)) for i, e in enumerate(done.epochs)]
+        results().print(table(f"{model.name}: training", ("epoch", "loss", "validation accuracy"), rows, left=0))
+    if done.resumed_at:
+        messages().print(f"continued from {checkpoint} after epoch {done.resumed_at}")
+    for note in done.notes:
+        messages().print(f"note: {note}")
+    messages().print(f"wrote {out} with the weights of epoch {done.best + 1}")
+
+
+def _split(samples: Samples, seed: int) -> tuple[Samples, Samples]:
+    """Nine tenths and one tenth, the same ones for the same seed."""
+    if samples.labels is None:
+        raise RefusedError("training needs labels `y` beside the samples")
+    order = np.random.default_rng(seed).permutation(len(samples))
+    held_out = max(1, len(samples) // 10)
+
+    def part(index: np.ndarray) -> Samples:
+        assert samples.labels is not None
+        return Samples({name: array[index] for name, array in samples.feed.items()}, samples.labels[index])
+
+    return part(order[held_out:]), part(order[:held_out])

@@ -1,0 +1,89 @@
+"""onnx-snn verify"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from converter.data import load_samples
+from converter.errors import RefusedError
+from converter.evaluation import SpikingModel
+from converter.model import check_writable
+from converter.optional import import_optional
+from converter.report.console import messages, number, progress, results, table
+from converter.report.json_file import write_json
+
+_SIMULATORS = ("nengo", "nengo-dl")
+
+
+def verify_command(
+    model: Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)],
+    data: Annotated[Path, typer.Option(help="samples: .npz with `x` [samples, ...]", show_default=False)],
+    steps: Annotated[int | None, typer.Option(help="time steps [default: those the model was made for]")] = None,
+    samples: Annotated[int | None, typer.Option(help="use the first N samples only")] = 10,
+    simulator: Annotated[str, typer.Option(help="nengo: in float64; nengo-dl: in float32; or both")] = "nengo",
+    tolerance: Annotated[float, typer.Option(help="share of differing neuron-steps that is accepted")] = 0.0,
+    json: Annotated[Path | None, typer.Option(help="write the figures as JSON; - is standard output")] = None,
+) -> None:
+    """Run the same samples in ONNX Runtime and in Nengo and compare every spike; exit code 1 if any differs."""
+    verify = import_optional("converter.nengo.verify", "nengo").verify
+    chosen = _SIMULATORS if simulator == "both" else (simulator,)
+    if not set(chosen) <= set(_SIMULATORS):
+        raise RefusedError(f"there is no simulator {simulator!r}; choose one of {', '.join(_SIMULATORS)}, both")
+    if steps is not None and steps < 1:
+        raise RefusedError(f"the number of steps must be at least 1, it is {steps}")
+    if json and str(json) != "-":
+        check_writable(json)
+    spiking = SpikingModel(model)
+    loaded = load_samples(data, spiking.inputs).first(samples)
+    found = []
+    for name in chosen:
+        with progress() as advance:
+            label = f"comparing with {name}"
+            try:
+                verification = verify(
+                    spiking.proto,
+                    loaded.feed,
+                    steps or spiking.n_steps,
+                    simulator=name,
+                    progress=lambda done, of, label=label: advance(label, done, of),
+                )
+            except RefusedError as error:
+                raise RefusedError(str(error), file=model) from error
+        found.append(verification)
+        if str(json) != "-":
+            rows = [
+                (y.node, y.op_type, y.neurons, y.compared, y.spikes, y.differing, y.original)
+                for y in verification.layers
+            ]
+            columns = ("layer", "neuron", "neurons", "neuron-steps", "with a spike", "differing", "original")
+            title = f"ONNX Runtime and {verification.simulator}, {verification.n_steps} steps, {len(loaded)} samples"
+            results().print(table(title, columns, rows, left=2))
+            results().print(
+                f"outputs: largest difference {number(verification.output_error)}, "
+                f"the same class for {verification.same_class:.1%} of the samples"
+            )
+            if verification.first:
+                results().print(_describe(verification.first))
+    if json:
+        write_json([verification.summary() for verification in found], json)
+    if any(verification.differing > tolerance * verification.compared for verification in found):
+        messages().print("the spikes differ")
+        sys.exit(1)
+
+
+def _describe(first: object) -> str:
+    values = vars(first)
+    text = (
+        "first difference: layer {layer}, sample {sample}, step {step}, neuron {neuron}: "
+        "spike {onnx_spike:.6g} in ONNX Runtime, {nengo_spike:.6g} in Nengo"
+    ).format(**values)
+    for side, name in (("onnx_voltage", "ONNX Runtime"), ("nengo_voltage", "Nengo")):
+        if values[side] is not None:
+            before, after = values[side]
+            begin = "the initial one" if before is None else f"{before:.9g}"
+            text += f"; voltage in {name}: {begin} before the step, {after:.9g} after it"
+    return text

@@ -1,0 +1,76 @@
+"""Walks a spiking model and says it in Nengo."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from converter.errors import RefusedError
+from converter.model import check_writable, write_bytes
+from converter.nengo.handlers import HANDLERS
+from converter.nengo.script import Script
+from converter.nengo.shapes import shapes_of_one_step
+from snn_ops.ops import DOMAIN
+from snn_ops.session import N_STEPS
+
+
+def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script:
+    """Walks a spiking model and declares what it is in Nengo.
+
+    Args:
+        proto: the model.
+        core_neurons: only neurons that Nengo itself has: IF becomes nengo.SpikingRectifiedLinear, which forgets negative
+            currents and may spike several times in a step, so its spikes are not the model's.
+
+    Raises:
+        RefusedError: it has something that Nengo has not; the message names the node.
+    """
+    model = ir.from_proto(proto)
+    if not any(node.domain == DOMAIN for node in model.graph):
+        raise RefusedError("this is not a spiking model; make one with `onnx-snn convert`")
+    for node in model.graph:
+        if (node.domain, node.op_type) not in HANDLERS:
+            raise RefusedError(f"{node.op_type} has no counterpart in Nengo", node=node.name)
+    label = model.metadata_props.get("onnx_snn.source", model.graph.name or "network")
+    script = Script(model, shapes_of_one_step(proto), label, core_neurons)
+    for input in model.graph.inputs:
+        if input.name == N_STEPS:
+            continue
+        if input.name in model.graph.initializers:
+            raise RefusedError(f"input {input.name!r} is a state: convert the model without --streaming")
+        variable = script.declare(input)
+        size = script.inputs[str(input.name)] = script.size(input)
+        current = f"inputs.get({input.name!r}, np.zeros({size}))"
+        script.add(f"{variable} = nengo.Node({current}, size_out={size}, label={variable!r})")
+        script.add(f"net.inputs[{input.name!r}] = {variable}")
+    for node in model.graph:
+        if not any(script.is_signal(value) for value in node.inputs):
+            raise RefusedError(f"{node.op_type} does not depend on the input; fold constants first", node=node.name)
+        script.add(f"# {node.op_type} {node.name}: {list(script.shape(node.outputs[0]))}")
+        try:
+            HANDLERS[node.domain, node.op_type](node, script)
+        except RefusedError as error:
+            raise RefusedError(f"{node.op_type}: {error}", node=node.name) from error
+    for output in model.graph.outputs:
+        script.add(f"net.outputs[{output.name!r}] = {script.variable(output)}")
+    return script
+
+
+def write_script(script: Script, path: str | Path) -> None:
+    """Writes the script, and its weights beside it with the suffix `.npz`.
+
+    Raises:
+        RefusedError: the folder does not exist or cannot be written to.
+    """
+    path = Path(path)
+    weights = path.with_suffix(".npz")
+    check_writable(path)
+    check_writable(weights)
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **script.arrays)
+    write_bytes(weights, buffer.getvalue())
+    write_bytes(path, script.source(standalone=True).encode())

@@ -1,0 +1,96 @@
+"""Add, Sub, Neg, Mul, Div and BatchNormalization: connections onto one value, and factors."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.errors import RefusedError
+from converter.nengo.script import Script
+
+
+def add(node: ir.Node, script: Script) -> None:
+    """The sum of all inputs; a constant one is a trainable bias."""
+    _sum(node, script, [1] * len(node.inputs))
+
+
+def sub(node: ir.Node, script: Script) -> None:
+    """The difference of both inputs."""
+    _sum(node, script, [1, -1])
+
+
+def neg(node: ir.Node, script: Script) -> None:
+    """-x."""
+    _sum(node, script, [-1])
+
+
+def mul(node: ir.Node, script: Script) -> None:
+    """A constant factor, or the product of two signals, which is no connection but a function."""
+    a, b = node.inputs
+    assert a is not None and b is not None
+    if script.is_signal(a) and script.is_signal(b):
+        if script.shape(a) != script.shape(b):
+            raise RefusedError(f"signals of the shapes {script.shape(a)} and {script.shape(b)} are not multiplied")
+        name = script.declare(node.outputs[0])
+        both = f"[{script.variable(a)}, {script.variable(b)}]"
+        script.add(f"{name} = apply({name!r}, multiply, {both}, {script.size(node.outputs[0])})")
+        return
+    x, factor = (a, b) if script.is_signal(a) else (b, a)
+    _scale(node, script, x, script.weights(factor))
+
+
+def div(node: ir.Node, script: Script) -> None:
+    """By a constant."""
+    x, divisor = node.inputs
+    assert x is not None and divisor is not None
+    if not script.is_signal(x) or script.is_signal(divisor):
+        raise RefusedError("only a signal divided by a constant is a connection")
+    _scale(node, script, x, f"1 / {script.weights(divisor)}")
+
+
+def batch_normalization(node: ir.Node, script: Script) -> None:
+    """y = (x - mean) scale / sqrt(var + epsilon) + bias."""
+    x = node.inputs[0]
+    assert x is not None
+    scale, bias, mean, variance = (script.constant(value).astype(np.float64) for value in node.inputs[1:5])
+    epsilon = node.attributes["epsilon"].as_float() if "epsilon" in node.attributes else 1e-5
+    factor = scale / np.sqrt(variance + epsilon)
+    shape = script.shape(x)
+    channels = (-1, *(1,) * (len(shape) - 1))
+    _scale(node, script, x, script.array(f"{node.name}/factor", factor.reshape(channels)))
+    offset = script.array(f"{node.name}/offset", (bias - mean * factor).reshape(channels))
+    script.add(f"add_constant({script.variable(node.outputs[0])}, {offset}, {shape})")
+
+
+def _scale(node: ir.Node, script: Script, x: ir.Value, factors: str) -> None:
+    shape = script.shape(node.outputs[0])
+    if shape != script.shape(x):
+        raise RefusedError(f"its factor makes {shape} of {script.shape(x)}")
+    name = script.declare(node.outputs[0])
+    script.add(f"{name} = scaled({name!r}, {script.variable(x)}, spread({factors}, {shape}))")
+
+
+def _sum(node: ir.Node, script: Script, signs: list[int]) -> None:
+    y = script.value(node.outputs[0])
+    shape = script.shape(node.outputs[0])
+    for position, (x, sign) in enumerate(zip(node.inputs, signs, strict=True)):
+        assert x is not None
+        if not script.is_signal(x):
+            _constant(node, script, x, sign)
+            continue
+        if script.shape(x) == shape:
+            script.add(f"connect({script.variable(x)}, {y}{'' if sign == 1 else ', -1'})")
+            continue
+        if sign != 1:
+            raise RefusedError(f"signals of different shapes, {script.shape(x)} and {shape}, are not subtracted")
+        index = np.broadcast_to(np.arange(script.size(x)).reshape(script.shape(x)), shape).ravel()
+        script.add(f"move({script.variable(x)}, {y}, {script.array(f'{node.name}/index{position}', index)})")
+
+
+def _constant(node: ir.Node, script: Script, x: ir.Value, sign: int) -> None:
+    y, shape = script.variable(node.outputs[0]), script.shape(node.outputs[0])
+    original = script.constant(x).shape
+    target = script.train(x, lambda nengo: sign * nengo.reshape(original))
+    axes = original[1:] if len(original) > len(shape) else original  # a leading 1 for the batch
+    reshape = f".reshape{tuple(int(n) for n in axes)}" if axes != original else ""
+    script.add(f"{target}add_constant({y}, {'-' if sign < 0 else ''}{script.weights(x)}{reshape}, {shape})")

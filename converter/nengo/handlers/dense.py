@@ -1,0 +1,49 @@
+"""Gemm and MatMul: a dense transform."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.errors import RefusedError
+from converter.nengo.handlers.convolution import add_bias
+from converter.nengo.script import Script
+
+
+def gemm(node: ir.Node, script: Script) -> None:
+    """y = alpha x W + beta b."""
+    x, kernel = node.inputs[:2]
+    assert x is not None and kernel is not None
+    attributes = {name: attribute.value for name, attribute in node.attributes.items()}
+    if attributes.get("transA") or not script.is_signal(x) or script.is_signal(kernel):
+        raise RefusedError("only a signal times a constant matrix is a connection")
+    if attributes.get("alpha", 1.0) != 1 or attributes.get("beta", 1.0) != 1:
+        raise RefusedError("alpha and beta must be 1; fold them into the weights")
+    y = script.value(node.outputs[0])
+    transposed = bool(attributes.get("transB"))
+    target = script.train(kernel, np.asarray if transposed else np.transpose)
+    matrix = f"{script.weights(kernel)}{'' if transposed else '.T'}"
+    script.add(f"{target}connect({script.variable(x)}, {y}, {matrix})")
+    if len(node.inputs) > 2 and node.inputs[2] is not None and script.constant(node.inputs[2]).size == 1:
+        raise RefusedError("a bias of one number for all; write it out for each output")
+    add_bias(node, script, 2)
+
+
+def matmul(node: ir.Node, script: Script) -> None:
+    """y = x W; over more axes the matrix is the same at every position: a convolution of width 1."""
+    x, kernel = node.inputs[:2]
+    assert x is not None and kernel is not None
+    if not script.is_signal(x) or script.is_signal(kernel) or script.constant(kernel).ndim != 2:
+        raise RefusedError("only a signal times a constant matrix is a connection")
+    y = script.value(node.outputs[0])
+    shape = script.shape(x)
+    positions = int(np.prod(shape[:-1], dtype=int))
+    if positions == 1:
+        target = script.train(kernel, np.transpose)
+        script.add(f"{target}connect({script.variable(x)}, {y}, {script.weights(kernel)}.T)")
+        return
+    target = script.train(kernel, lambda nengo: nengo[0])
+    script.add(
+        f"{target}connect({script.variable(x)}, {y}, nengo.Convolution({script.shape(node.outputs[0])[-1]}, "
+        f"{(positions, shape[-1])}, (1,), (1,), init={script.weights(kernel)}[None]))"
+    )

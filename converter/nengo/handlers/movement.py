@@ -1,0 +1,87 @@
+"""Operators that move numbers and change none: which number goes where, ONNX Runtime says on a vector of indices."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.errors import RefusedError
+from converter.nengo.script import Script
+from converter.runtime import session
+
+MOST = 1 << 24
+"""Indices up to here are exact in float32."""
+
+
+def alias(node: ir.Node, script: Script) -> None:
+    """The same flat vector under another name; one step of TimeRepeat is its input."""
+    x = node.inputs[0]
+    assert x is not None
+    if script.size(x) != script.size(node.outputs[0]):
+        raise RefusedError(f"it makes {script.shape(node.outputs[0])} of {script.shape(x)}")
+    script.alias(node.outputs[0], x)
+
+
+def move(node: ir.Node, script: Script) -> None:
+    """A sparse transform of ones."""
+    signals = [x for x in node.inputs if script.is_signal(x) and x is not None]
+    if sum(script.size(x) for x in signals) >= MOST:
+        raise RefusedError("too many values")
+    starts = np.cumsum([1, *(script.size(x) for x in signals)])
+    outputs = _run(node, script, dict(zip([str(x.name) for x in signals], starts, strict=False)))
+    for number, (value, array) in enumerate(zip(node.outputs, outputs, strict=True)):
+        if not value.uses() and not value.is_graph_output():
+            continue
+        y = script.value(value)
+        for position, (x, start) in enumerate(zip(signals, starts, strict=False)):
+            index = array - start
+            index = np.where((index >= 0) & (index < script.size(x)), index, -1)
+            name = f"{node.name}/index{number}_{position}"
+            script.add(f"move({script.variable(x)}, {y}, {script.array(name, index)})")
+
+
+def _run(node: ir.Node, script: Script, starts: dict[str, int]) -> list[np.ndarray]:
+    """The node on the numbers from `start` on, which are the places of its inputs; 0 is what it makes up, such as padding."""
+    if node.op_type == "Pad":
+        if "mode" in node.attributes and node.attributes["mode"].as_string() not in (
+            "constant",
+            "reflect",
+            "edge",
+            "wrap",
+        ):
+            raise RefusedError("an unknown mode")
+        if len(node.inputs) > 2 and node.inputs[2] is not None and script.constant(node.inputs[2]).any():
+            raise RefusedError("padding with something else than 0")
+    inputs: list[ir.Value | None] = []
+    initializers: list[ir.Value] = []
+    for value in node.inputs:
+        if value is None:
+            inputs.append(None)
+            continue
+        name = str(value.name)
+        if name in starts:
+            inputs.append(
+                ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT), shape=ir.Shape(script.shapes[name]))
+            )
+        else:
+            array = script.constant(value)
+            tensor = ir.tensor(array, name=name)
+            kind = ir.TensorType(tensor.dtype)
+            initializers.append(ir.Value(name=name, const_value=tensor, type=kind, shape=ir.Shape(array.shape)))
+            inputs.append(initializers[-1])
+    outputs = [ir.Value(name=f"y{i}", type=ir.TensorType(ir.DataType.FLOAT)) for i in range(len(node.outputs))]
+    copy = ir.node(node.op_type, inputs, dict(node.attributes), outputs=outputs)
+    signals = [value for value in inputs if value is not None and value not in initializers]
+    graph = ir.Graph(
+        list(dict.fromkeys(signals)),
+        outputs,
+        nodes=[copy],
+        initializers=initializers,
+        opset_imports=script.model.opset_imports,
+    )
+    feed = {
+        name: (start + np.arange(np.prod(script.shapes[name]))).reshape(script.shapes[name]).astype(np.float32)
+        for name, start in starts.items()
+    }
+    arrays = session(ir.Model(graph, ir_version=script.model.ir_version or 9)).run(None, feed)
+    return [array.ravel().astype(np.int64) for array in arrays]

@@ -1,0 +1,234 @@
+"""What exported networks are made of besides Nengo's own objects. Needs Nengo and NumPy only: scripts carry it with them.
+
+All values are flat vectors in the order of the ONNX model (channels first), one sample at a time.
+"""
+
+import nengo
+import numpy as np
+from nengo.dists import Choice
+from nengo.params import IntParam, NdarrayParam, NumberParam
+
+
+class _Elementwise(nengo.neurons.NeuronType):
+    """Something with a state for each element; the same in every simulator."""
+
+    negative = True
+    spiking = True
+
+    def gain_bias(self, max_rates, intercepts):
+        """Elements are driven directly: gain 1, bias 0."""
+        return np.ones_like(max_rates), np.zeros_like(intercepts)
+
+    def max_rates_intercepts(self, gain, bias):
+        """Not meaningful here."""
+        return np.ones_like(gain), np.zeros_like(bias)
+
+
+class IF(_Elementwise):
+    """Integrate and fire with soft reset, which Nengo has only without memory of negative currents.
+
+    u = voltage + J; n = clip(floor(u / threshold), least, max_spikes), least = 0 or, signed, -min(net_count, max_spikes);
+    output = n threshold; voltage = u - output; net_count = net_count + n (max_spikes 0: no limit)
+    """
+
+    state = {"voltage": Choice([0]), "net_count": Choice([0])}
+    threshold = NdarrayParam("threshold")
+    max_spikes = IntParam("max_spikes", low=0)
+    signed = IntParam("signed", low=0, high=1)
+
+    def __init__(self, threshold, max_spikes=1, signed=0, initial_state=None):
+        super().__init__(initial_state)
+        self.threshold, self.max_spikes, self.signed = threshold, max_spikes, signed
+
+    def step(self, dt, J, output, voltage, net_count):
+        """One time step."""
+        u = voltage + J
+        most = self.max_spikes or np.inf
+        least = -np.minimum(net_count, most) if self.signed else 0
+        n = np.clip(np.floor(u / self.threshold), least, most)
+        output[...] = n * self.threshold
+        voltage[...] = u - output
+        net_count += n
+
+
+class SigmaDelta(_Elementwise):
+    """Signed spikes that track a target: n = clip(round(step J / threshold) - net_count, -max_spikes, max_spikes)."""
+
+    state = {"net_count": Choice([0]), "steps": Choice([0])}
+    threshold = NdarrayParam("threshold")
+    max_spikes = IntParam("max_spikes", low=0)
+
+    def __init__(self, threshold, max_spikes=1, initial_state=None):
+        super().__init__(initial_state)
+        self.threshold, self.max_spikes = threshold, max_spikes
+
+    def step(self, dt, J, output, net_count, steps):
+        """One time step."""
+        steps += 1
+        n = np.round(steps * J / self.threshold) - net_count
+        if self.max_spikes:
+            n = np.clip(n, -self.max_spikes, self.max_spikes)
+        net_count += n
+        output[...] = n * self.threshold
+
+
+class RunningMean(_Elementwise):
+    """The mean of all inputs up to now."""
+
+    state = {"sum": Choice([0]), "steps": Choice([0])}
+    spiking = False
+
+    def step(self, dt, J, output, sum, steps):
+        """One time step."""
+        sum += J
+        steps += 1
+        output[...] = sum / steps
+
+
+class RunningDifference(_Elementwise):
+    """The inverse of RunningMean."""
+
+    state = {"total": Choice([0]), "steps": Choice([0])}
+    spiking = False
+
+    def step(self, dt, J, output, total, steps):
+        """One time step."""
+        steps += 1
+        new_total = steps * J
+        output[...] = new_total - total
+        total[...] = new_total
+
+
+class AdaptiveLIF(nengo.AdaptiveLIF):
+    """Nengo's, with an amplitude for each neuron."""
+
+    amplitudes = NdarrayParam("amplitudes", shape=("*",))
+
+    def __init__(self, amplitudes, **kwargs):
+        super().__init__(**kwargs)
+        self.amplitudes = amplitudes
+
+    def step(self, dt, J, output, voltage, refractory_time, adaptation):
+        """One time step."""
+        nengo.LIF.step(self, dt, J - adaptation, output, voltage, refractory_time)
+        output *= self.amplitudes
+        adaptation += (dt / self.tau_n) * (self.inc_n * output - adaptation)
+
+
+class SoftLIFRate(nengo.LIFRate):
+    """LIFRate with a soft threshold, as nengo_dl.SoftLIFRate."""
+
+    sigma = NumberParam("sigma", low=0, low_open=True)
+
+    def __init__(self, sigma=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.sigma = sigma
+
+    def step(self, dt, J, output):
+        """One time step."""
+        js = (J - 1) / self.sigma
+        z = self.sigma * np.where(js > 34, js, np.log1p(np.exp(np.minimum(js, 34))))
+        with np.errstate(divide="ignore"):
+            q = np.where(js > -20, np.log1p(1 / z), -js - np.log(self.sigma))
+        output[:] = self.amplitude / (self.tau_ref + self.tau_rc * q)
+
+
+def spread(values, shape):
+    """A parameter per channel, as one per element of `shape`."""
+    return np.broadcast_to(values, shape).ravel().astype(np.float64)
+
+
+def value(label, size):
+    """A value of the model that is the sum of what is connected to it."""
+    return nengo.Node(size_in=size, label=label)
+
+
+def neurons(label, current, neuron_type):
+    """Neurons driven by a current as it is: gain 1, bias 0."""
+    n = current.size_out
+    ensemble = nengo.Ensemble(
+        n, 1, neuron_type=neuron_type, gain=np.ones(n), bias=np.zeros(n), encoders=np.ones((n, 1)), label=label
+    )
+    nengo.Connection(current, ensemble.neurons, synapse=None)
+    return ensemble.neurons
+
+
+def running(label, x, neuron_type):
+    """RunningMean or RunningDifference of x."""
+    return neurons(label, x, neuron_type)
+
+
+def driven_by(label, x, synapse, factors=1.0):
+    """What neurons drive: their output through a synapse, times a factor for each."""
+    y = value(label, x.size_out)
+    nengo.Connection(x, y, transform=factors, synapse=synapse)
+    return y
+
+
+def scaled(label, x, factors):
+    """x times a factor for each element."""
+    return driven_by(label, x, None, factors)
+
+
+def connect(x, y, transform=None):
+    """Adds transform(x) to y, without delay."""
+    return nengo.Connection(x, y, synapse=None, **({} if transform is None else {"transform": transform}))
+
+
+def add_constant(y, values, shape):
+    """Adds numbers, one for each channel or element of `shape`, to y; they are the returned connection's weights."""
+    one = nengo.Node([1.0], label=f"{y.label}_one")
+    index = np.broadcast_to(np.arange(values.size).reshape(values.shape), shape).ravel()
+    if np.array_equal(index, np.arange(values.size)):
+        return connect(one, y, values.reshape(-1, 1))
+    channels = value(f"{y.label}_channels", values.size)
+    connection = connect(one, channels, values.reshape(-1, 1))
+    rows = np.column_stack([np.arange(len(index)), index])
+    connect(channels, y, nengo.Sparse((len(index), values.size), indices=rows, init=np.ones(len(index))))
+    return connection
+
+
+def move(x, y, index):
+    """Adds x[index[i]] to y[i]; nothing where index[i] is -1."""
+    target = np.flatnonzero(index >= 0)
+    rows = np.column_stack([target, index[target]])
+    connect(x, y, nengo.Sparse((len(index), x.size_out), indices=rows, init=np.ones(len(target))))
+
+
+def windows(shape, kernel, strides, pads, dilations, output):
+    """For each output of a pooling over [channels, ...] the indices of its inputs, -1 in the padding: [outputs, window]."""
+    channels, *lengths = shape
+    axes = lengths, kernel, strides, pads, dilations, output[1:]
+    positions = np.zeros((1, 1), int)
+    inside = np.ones((1, 1), bool)
+    for length, k, stride, pad, dilation, out in zip(*axes, strict=True):
+        axis = np.arange(out)[:, None] * stride - pad + np.arange(k)[None] * dilation
+        valid = (axis >= 0) & (axis < length)
+        positions = (positions[:, None, :, None] * length + axis[None, :, None, :]).reshape(len(positions) * out, -1)
+        inside = (inside[:, None, :, None] & valid[None, :, None, :]).reshape(len(inside) * out, -1)
+    size = int(np.prod(lengths))
+    every = np.arange(channels)[:, None, None] * size + positions[None]
+    return np.where(inside[None], every, -1).reshape(channels * len(positions), -1)
+
+
+def average(x, y, index, divisors):
+    """Adds the sum of x over each window, divided, to y; see `windows`."""
+    rows, columns = np.nonzero(index >= 0)
+    entries = np.column_stack([rows, index[rows, columns]])
+    weights = 1 / np.asarray(divisors, float)[rows]
+    connect(x, y, nengo.Sparse((len(index), x.size_out), indices=entries, init=weights))
+
+
+def apply(label, function, sources, size):
+    """A function of one value, or of several of the same size."""
+    y = nengo.Node(
+        lambda t, x: function(*np.split(x, len(sources))),
+        size_in=sum(x.size_out for x in sources),
+        size_out=size,
+        label=label,
+    )
+    start = 0
+    for x in sources:
+        connect(x, y[start : start + x.size_out])
+        start += x.size_out
+    return y

@@ -1,0 +1,245 @@
+"""The same samples through ONNX Runtime and through Nengo, spikes compared neuron by neuron and step by step.
+
+A network without synapses has no delay: what ONNX Runtime computes in step t of its run, Nengo computes in its step t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+
+from converter.errors import RefusedError
+from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
+from converter.nengo.double_precision import as_float64
+from converter.nengo.network import NengoModel, to_nengo
+from converter.nengo.script import Population
+from converter.nengo.simulator import CoreSimulator
+from converter.runtime import Feed, brief
+from snn_ops.ops import OPERATORS
+from snn_ops.session import Session
+
+SIMULATORS = ("nengo", "nengo-dl")
+RANDOM = frozenset({"PoissonSpiking", "StochasticSpiking"})
+BYTES = 64 << 20
+"""Of one side's spikes that are held at once."""
+TOLERANCE = {"nengo": 1e-9, "nengo-dl": 1e-3}
+"""Relative, for heights of spikes and for rates; a spike more or less is far above it."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer's comparison: neuron-steps compared, with a spike, and differing.
+
+    `original` counts the neurons whose first difference in a sample has no cause: nothing before it differed up to that step.
+    The others follow from these.
+    """
+
+    node: str
+    op_type: str
+    neurons: int
+    compared: int
+    spikes: int
+    differing: int
+    original: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first neuron and step that differ; voltages before and after the step, None where the neuron has none."""
+
+    layer: str
+    sample: int
+    step: int
+    neuron: tuple[int, ...]
+    onnx_spike: float
+    nengo_spike: float
+    onnx_voltage: tuple[float | None, float] | None
+    nengo_voltage: tuple[float | None, float] | None
+
+
+@dataclass
+class Verification:
+    """What `verify` found.
+
+    Attributes:
+        output_error: largest absolute difference of the outputs after the last step.
+        same_class: share of samples whose largest output is the same.
+    """
+
+    simulator: str
+    samples: int
+    n_steps: int
+    layers: list[Layer]
+    output_error: float
+    same_class: float
+    first: Difference | None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def compared(self) -> int:
+        """Neuron-steps."""
+        return sum(layer.compared for layer in self.layers)
+
+    @property
+    def differing(self) -> int:
+        """Neuron-steps."""
+        return sum(layer.differing for layer in self.layers)
+
+    @property
+    def original(self) -> int:
+        """Neurons; see `Layer`."""
+        return sum(layer.original for layer in self.layers)
+
+    def summary(self) -> dict[str, Any]:
+        """Everything found, ready for JSON."""
+        return {**asdict(self), "compared": self.compared, "differing": self.differing, "original": self.original}
+
+
+def verify(
+    proto: onnx.ModelProto,
+    feed: Feed,
+    n_steps: int,
+    *,
+    simulator: str = "nengo",
+    progress: Callable[[int, int], None] = lambda done, of: None,
+    network: NengoModel | None = None,
+) -> Verification:
+    """Compares a model in ONNX Runtime with Nengo.
+
+    Args:
+        proto: the spiking model.
+        feed: samples by input name.
+        n_steps: time steps.
+        simulator: "nengo": nengo.Simulator against a float64 copy of the model; "nengo-dl": NengoDL in float32.
+        progress: called with the samples done and their number.
+        network: what it is compared with; default: the model itself in Nengo.
+
+    Raises:
+        RefusedError: the model has something that Nengo has not, or whose random numbers differ.
+    """
+    double = simulator == "nengo"
+    network = network or (to_nengo(proto) if double else to_nengo_dl(proto))
+    populations = network.script.populations
+    random = next((p for p in populations if p.op_type in RANDOM), None)
+    if random:
+        raise RefusedError(f"{random.op_type} draws random numbers, Nengo draws others", node=random.node)
+    return _Comparison(as_float64(proto) if double else proto, network, n_steps, simulator).run(feed, progress)
+
+
+class _Comparison:
+    def __init__(self, proto: onnx.ModelProto, network: NengoModel, n_steps: int, simulator: str) -> None:
+        self.network, self.n_steps, self.simulator = network, n_steps, simulator
+        self.populations = network.script.populations
+        self.kind: type[CoreSimulator | DLSimulator] = CoreSimulator if simulator == "nengo" else DLSimulator
+        self.element = np.float64 if simulator == "nengo" else np.float32
+        self.proto = proto
+        self.outputs = list(network.network.outputs)
+        self.counts = np.zeros((len(self.populations), 4), int)
+        self.first: tuple[int, int, int, int] | None = None
+        self.heights = (0.0, 0.0)
+
+    def run(self, feed: Feed, progress: Callable[[int, int], None]) -> Verification:
+        session = _session(self.proto, [population.value for population in self.populations])
+        samples = len(next(iter(feed.values())))
+        neurons = sum(int(np.prod(population.shape)) for population in self.populations)
+        size = max(1, min(samples, BYTES // (self.n_steps * neurons * 8)))
+        error, same = 0.0, 0
+        with self.kind(self.network, [p.node for p in self.populations]) as simulator:
+            for start in range(0, samples, size):
+                part = {name: array[start : start + size].astype(self.element) for name, array in feed.items()}
+                count = len(next(iter(part.values())))
+                arrays = session.run_batch(part, self.n_steps, [*self.outputs, *(p.value for p in self.populations)])
+                outputs, recorded = simulator.run(part, self.n_steps)
+                undisturbed = np.full(count, self.n_steps)
+                for index, population in enumerate(self.populations):
+                    mine = arrays[len(self.outputs) + index].reshape(self.n_steps, count, -1).swapaxes(0, 1)
+                    self._compare(index, mine, recorded[population.node], start, undisturbed)
+                for index, name in enumerate(self.outputs):
+                    ours, theirs = arrays[index].reshape(count, -1), outputs[name][:, -1]
+                    error = max(error, float(np.abs(ours - theirs).max()))
+                    same += int((ours.argmax(1) == theirs.argmax(1)).sum()) if index == 0 else 0
+                progress(start + count, samples)
+        layers = [
+            Layer(p.node, p.op_type, int(np.prod(p.shape)), *(int(number) for number in counts))
+            for p, counts in zip(self.populations, self.counts, strict=True)
+        ]
+        first = self._locate(feed) if self.first else None
+        return Verification(
+            self.kind.name, samples, self.n_steps, layers, error, same / samples, first, self.network.script.notes
+        )
+
+    def _compare(self, index: int, mine: np.ndarray, theirs: np.ndarray, start: int, undisturbed: np.ndarray) -> None:
+        """A layer. ``undisturbed``: for each sample, the first step in which a layer before this one differed; updated."""
+        tolerance = TOLERANCE[self.simulator]
+        differs = ~np.isclose(mine, theirs, rtol=tolerance, atol=tolerance * float(np.abs(mine).max(initial=0)))
+        began = np.where(differs.any(axis=1), differs.argmax(axis=1), self.n_steps)
+        original = int((began < undisturbed[:, None]).sum())
+        self.counts[index] += (mine.size, np.count_nonzero(mine), np.count_nonzero(differs), original)
+        np.minimum(undisturbed, began.min(axis=1), out=undisturbed)
+        if not differs.any():
+            return
+        sample, neuron = (int(n) for n in np.unravel_index(began.argmin(), began.shape))
+        step = int(began[sample, neuron])
+        found = (step, index, start + sample, neuron)
+        if self.first is None or found < self.first:
+            self.first = found
+            self.heights = float(mine[sample, step, neuron]), float(theirs[sample, step, neuron])
+
+    def _locate(self, feed: Feed) -> Difference:
+        assert self.first is not None
+        step, index, sample, neuron = self.first
+        population = self.populations[index]
+        one = {name: array[sample : sample + 1].astype(self.element) for name, array in feed.items()}
+        place = tuple(int(n) for n in np.unravel_index(neuron, population.shape))
+        voltages = _state_of(population) is not None
+        return Difference(
+            population.node,
+            sample,
+            step,
+            place,
+            *self.heights,
+            self._onnx_voltage(population, one, step, neuron) if voltages else None,
+            self._nengo_voltage(population, one, step, neuron) if voltages else None,
+        )
+
+    def _onnx_voltage(self, population: Population, one: Feed, step: int, neuron: int) -> tuple[float | None, float]:
+        """The final state of runs that end before and after the step."""
+        proto = onnx.ModelProto()
+        proto.CopyFrom(self.proto)
+        node = next(node for node in proto.graph.node if node.name == population.node)
+        names = [tensor.name for tensor in OPERATORS[node.op_type].outputs]
+        node.output[names.index(f"{_state_of(population)}_out")] = "verified_state"
+        session = _session(proto, ["verified_state"])
+
+        def after(n_steps: int) -> float:
+            (state,) = session.run_batch(one, n_steps, ["verified_state"])
+            return float(state.reshape(-1)[neuron])
+
+        return after(step) if step else None, after(step + 1)
+
+    def _nengo_voltage(self, population: Population, one: Feed, step: int, neuron: int) -> tuple[float | None, float]:
+        state = {population.node: str(_state_of(population))}
+        with self.kind(self.network, [population.node], state) as simulator:
+            trace = simulator.run(one, step + 1)[1][population.node][0, :, neuron]
+        return float(trace[step - 1]) if step else None, float(trace[step])
+
+
+def _state_of(population: Population) -> str | None:
+    """The state that decides on a spike."""
+    names = [tensor.name for tensor in OPERATORS[population.op_type].inputs]
+    return next((name for name in ("voltage", "net_count") if name in names), None)
+
+
+def _session(proto: onnx.ModelProto, values: Sequence[str]) -> Session:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    known = {output.name for output in copy.graph.output}
+    copy.graph.output.extend(onnx.ValueInfoProto(name=value) for value in values if value not in known)
+    try:
+        return Session(copy)
+    except (RuntimeError, ValueError) as error:
+        raise RefusedError(f"ONNX Runtime cannot run the model in this precision: {brief(error)}") from error

@@ -1,0 +1,173 @@
+"""Training in NengoDL: it learns, it comes back into ONNX with the same accuracy, and a killed training ends as another."""
+
+from __future__ import annotations
+
+import importlib.resources
+import importlib.util
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+
+pytest.importorskip("nengo")
+if importlib.util.find_spec("nengo_dl") is None:
+    pytest.skip("NengoDL is not installed", allow_module_level=True)
+
+from converter import RefusedError, convert
+from converter.data import Samples
+from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
+from converter.nengo.training import TrainingOptions, accuracy, classes, train
+from converter.weights import weights_of
+from tests.models import convnet, mlp, samples, save
+from tests.nengo.models import images, lenet5
+
+
+def labelled(count: int, seed: int) -> Samples:
+    """Four classes that a small network can learn."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, (count, 8)).astype(np.float32)
+    return Samples({"x": x}, (2 * (x[:, 0] + x[:, 1] > 0) + (x[:, 2] * x[:, 3] > 0)).astype(np.int64))
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory) -> dict[str, onnx.ModelProto]:
+    """Converted networks with random weights, by neuron."""
+    path = save(mlp(), tmp_path_factory.mktemp("untrained") / "m.onnx")
+    tanh = save(mlp("Tanh"), tmp_path_factory.mktemp("untrained") / "t.onnx")
+    x = samples(mlp())
+    made = {neuron: convert(path, x, neuron=neuron).proto() for neuron in ("if", "lif")}
+    return made | {"sigma-delta": convert(tanh, x, neuron="sigma-delta").proto()}
+
+
+OPTIONS = TrainingOptions(epochs=4, batch_size=50, learning_rate=0.01)
+
+
+@pytest.mark.parametrize("neuron", ["if", "lif", "sigma-delta"])
+def test_it_learns_and_comes_back_to_the_last_sample(untrained, neuron) -> None:
+    """Trained in NengoDL, run in ONNX Runtime and in NengoDL: the same class for every sample."""
+    proto, validation = untrained[neuron], labelled(300, 1)
+    before = accuracy(proto, validation)
+    done = train(proto, labelled(2000, 0), validation, OPTIONS)
+    after = accuracy(done.model, validation)
+    assert done.epochs[-1].loss < done.epochs[0].loss
+    assert after > max(0.75, before + 0.2)
+    assert after == done.epochs[done.best].validation_accuracy
+    n_steps = 32
+    with DLSimulator(to_nengo_dl(done.model), minibatch=100) as simulator:
+        outputs, _ = simulator.run(validation.feed, n_steps)
+    np.testing.assert_array_equal(outputs["y"][:, -1].argmax(axis=1), classes(done.model, validation.feed, n_steps))
+
+
+def test_only_weights_and_biases_change(untrained) -> None:
+    done = train(untrained["lif"], labelled(200, 0), labelled(50, 1), replace(OPTIONS, epochs=1))
+    before, after = weights_of(untrained["lif"]), weights_of(done.model)
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed == set(done.trained)
+    assert {"W1", "B1", "W2", "B2", "W3", "B3"} <= changed
+    assert not {name for name in changed if name.endswith(("_gain", "_amplitude", "_voltage", "_threshold"))}
+
+
+def test_lenet5_fine_tuned_for_an_epoch() -> None:
+    """Convolutions too: kernels go out channels last and come back channels first."""
+    proto = lenet5("lif")
+    x = images(1000)
+    with np.load(importlib.resources.files("converter.demo") / "data" / "mnist_test.npz") as archive:
+        y = archive["y"][:1000].astype(np.int64)
+    done = train(
+        proto,
+        Samples({"image": x[:800]}, y[:800]),
+        Samples({"image": x[800:]}, y[800:]),
+        TrainingOptions(epochs=1, learning_rate=1e-4),
+    )
+    assert done.epochs[0].validation_accuracy >= accuracy(proto, Samples({"image": x[800:]}, y[800:])) - 0.01
+    with DLSimulator(to_nengo_dl(done.model), minibatch=50) as simulator:
+        outputs, _ = simulator.run({"image": x[800:900]}, 32)
+    found = outputs["logits"][:, -1].argmax(axis=1)
+    np.testing.assert_array_equal(found, classes(done.model, {"image": x[800:900]}, 32))
+
+
+def test_through_islands(tmp_path) -> None:
+    """MaxPool, Concat, a shortcut and Softmax have gradients: all weights change, and the loss falls."""
+    model = convnet()
+    x = samples(model, 300)
+    y = (x.mean(axis=(1, 2, 3)) > 0).astype(np.int64)
+    proto = convert(save(model, tmp_path / "m.onnx"), x[:64]).proto()
+    done = train(
+        proto, Samples({"x": x}, y), Samples({"x": x[:50]}, y[:50]), replace(OPTIONS, epochs=3, learning_rate=0.003)
+    )
+    assert done.epochs[-1].loss < 0.8 * done.epochs[0].loss
+    before, after = weights_of(proto), weights_of(done.model)
+    assert all(not np.array_equal(before[name], after[name]) for name in done.trained)
+
+
+def test_early_stopping_keeps_the_best(untrained) -> None:
+    options = replace(OPTIONS, epochs=30, learning_rate=0.05, patience=1)
+    done = train(untrained["if"], labelled(300, 0), labelled(100, 1), options)
+    accuracies = [epoch.validation_accuracy for epoch in done.epochs]
+    assert len(accuracies) < 30
+    assert done.best == len(accuracies) - 2 == int(np.argmax(accuracies))
+    assert accuracy(done.model, labelled(100, 1)) == max(accuracies)
+
+
+KILLED = """
+import sys, onnx
+from pathlib import Path
+from dataclasses import replace
+from converter.nengo.training import train
+from tests.nengo.test_training import OPTIONS, labelled
+proto = onnx.load(sys.argv[1])
+done = train(proto, labelled(2000, 0), labelled(300, 1), replace(OPTIONS, epochs=40), checkpoint=Path(sys.argv[2]))
+"""
+
+
+def test_killed_and_resumed_is_as_uninterrupted(untrained, tmp_path) -> None:
+    """SIGKILL in the middle of a training; continued, it has the same weights, bit for bit."""
+    proto, checkpoint = untrained["lif"], tmp_path / "c.npz"
+    onnx.save(proto, tmp_path / "m.snn.onnx")
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, tmp_path / "m.snn.onnx", checkpoint], stderr=subprocess.PIPE
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert checkpoint.exists(), process.stderr.read()
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    finally:
+        process.kill()
+        process.stderr.close()
+    with np.load(checkpoint) as archive:
+        finished = str(archive["about"]).count('"loss"')
+    options = replace(OPTIONS, epochs=finished + 2)
+    data, validation = labelled(2000, 0), labelled(300, 1)
+    resumed = train(proto, data, validation, options, checkpoint=checkpoint)
+    assert resumed.resumed_at == finished
+    whole = train(proto, data, validation, options)
+    assert whole.resumed_at == 0
+    assert resumed.epochs == whole.epochs
+    for name, array in weights_of(whole.model).items():
+        np.testing.assert_array_equal(weights_of(resumed.model)[name], array, err_msg=name)
+
+
+def test_a_strange_checkpoint_is_refused(untrained, tmp_path) -> None:
+    checkpoint = tmp_path / "c.npz"
+    data = labelled(100, 0)
+    train(untrained["if"], data, data, replace(OPTIONS, epochs=1), checkpoint=checkpoint)
+    with pytest.raises(RefusedError, match="belongs to a training with another model"):
+        train(untrained["lif"], data, data, replace(OPTIONS, epochs=2), checkpoint=checkpoint)
+    checkpoint.write_bytes(b"no archive")
+    with pytest.raises(RefusedError, match="not a checkpoint; remove it to begin anew"):
+        train(untrained["if"], data, data, OPTIONS, checkpoint=checkpoint)
+
+
+def test_bad_samples_are_refused(untrained) -> None:
+    with pytest.raises(RefusedError, match="training needs labels"):
+        train(untrained["if"], Samples(labelled(100, 0).feed, None), labelled(10, 0))
+    with pytest.raises(RefusedError, match="there are 20 samples, fewer than a batch of 50"):
+        train(untrained["if"], labelled(20, 0), labelled(10, 0), OPTIONS)

@@ -1,0 +1,93 @@
+"""Converted networks spike in ONNX Runtime as they do in Nengo and NengoDL; and a planted difference is found."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import onnx
+import pytest
+
+pytest.importorskip("nengo")
+
+from converter.nengo import to_nengo
+from converter.nengo.verify import verify
+from tests.nengo.models import images, lenet5
+
+NEURONS = (
+    ("if", "relu"),
+    ("if-burst", "relu"),
+    ("lif", "relu"),
+    ("adaptive-lif", "relu"),
+    ("izhikevich", "relu"),
+    ("lif", "tanh"),
+    ("sigma-delta", "tanh"),
+)
+IN_FLOAT32 = (("if", "relu"), ("if-burst", "relu"), ("lif", "relu"), ("adaptive-lif", "relu"))
+"""Izhikevich neurons are chaotic: float32 parts from float32. Tanh targets of SigmaDelta round at ties."""
+needs_nengo_dl = pytest.mark.skipif(importlib.util.find_spec("nengo_dl") is None, reason="NengoDL is not installed")
+
+
+@pytest.mark.parametrize(("neuron", "activation"), NEURONS)
+def test_float64_is_nengo_spike_for_spike(neuron, activation) -> None:
+    found = verify(lenet5(neuron, activation), {"image": images(3)}, 40)
+    assert found.differing == 0, found.first
+    assert found.compared == 3 * 40 * 6508
+    assert all(layer.spikes for layer in found.layers)
+    assert found.output_error < 1e-9
+    assert found.same_class == 1
+
+
+@needs_nengo_dl
+@pytest.mark.parametrize(("neuron", "activation"), IN_FLOAT32)
+def test_float32_is_nengo_dl(neuron, activation) -> None:
+    found = verify(lenet5(neuron, activation), {"image": images(10)}, 40, simulator="nengo-dl")
+    assert found.differing <= found.compared * 1e-5, found.first
+    assert found.same_class == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("neuron", "activation"), NEURONS)
+def test_float64_100_steps_of_100_images(neuron, activation) -> None:
+    found = verify(lenet5(neuron, activation), {"image": images(100)}, 100)
+    assert found.differing == 0, found.first
+    assert found.compared == 100 * 100 * 6508
+
+
+@pytest.mark.slow
+@needs_nengo_dl
+@pytest.mark.parametrize(("neuron", "activation"), IN_FLOAT32)
+def test_float32_100_steps_of_100_images(neuron, activation) -> None:
+    """A neuron that reaches its threshold to the last bit spikes in one of both; what it drives follows it."""
+    found = verify(lenet5(neuron, activation), {"image": images(100)}, 100, simulator="nengo-dl")
+    assert found.original <= found.compared * 1e-5, found.first
+    assert found.differing <= found.compared * 1e-4, found.first
+    assert found.same_class == 1
+
+
+def test_a_planted_difference_is_located() -> None:
+    """One threshold in Nengo is a little higher: its neuron is the first to differ, and the voltages say why."""
+    proto = lenet5("if")
+    altered = onnx.ModelProto()
+    altered.CopyFrom(proto)
+    node = next(node for node in altered.graph.node if node.name == "node_relu_2")
+    tensor = next(t for t in altered.graph.initializer if t.name == node.input[2])
+    thresholds = onnx.numpy_helper.to_array(tensor).copy()
+    spiking = verify(proto, {"image": images(1)}, 20)
+    assert spiking.first is None
+    thresholds[17] *= 1.5
+    tensor.CopyFrom(onnx.numpy_helper.from_array(thresholds, tensor.name))
+    found = verify(proto, {"image": images(8)}, 20, network=to_nengo(altered))
+    assert found.first is not None
+    assert (found.first.layer, found.first.neuron) == ("node_relu_2", (17,))
+    assert found.first.onnx_spike == pytest.approx(thresholds[17] / 1.5)
+    (before, after), (nengo_before, nengo_after) = found.first.onnx_voltage, found.first.nengo_voltage
+    assert before is None if found.first.step == 0 else before == pytest.approx(nengo_before)
+    assert nengo_after - after == pytest.approx(found.first.onnx_spike - found.first.nengo_spike)
+    assert [layer.differing > 0 for layer in found.layers] == [False, False, True, True]
+    originals = [layer.original for layer in found.layers]
+    assert originals[:2] == [0, 0]
+    assert 1 <= originals[2] <= 8  # one neuron in each image, where it spikes
+    assert originals[3] == 0  # what follows has a cause
+    assert np.isfinite(found.output_error)
+    assert found.output_error > 1e-3

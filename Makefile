@@ -18,40 +18,45 @@ help: ## this list
 $(VENV)/ready: pyproject.toml $(NATIVE)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	CMAKE_ARGS="$(CMAKE_ARGS)" $(BIN)/python -m pip install --quiet --editable '.[cpu]'
+	@touch $@
+
+# The same with what tests and tools need, TensorFlow among it.
+$(VENV)/ready-dev: $(VENV)/ready
 	CMAKE_ARGS="$(CMAKE_ARGS)" $(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
 demo: $(VENV)/ready ## the main job: convert an embedded LeNet-5, run it, compare
 	$(BIN)/onnx-snn demo
 
-test: $(VENV)/ready ## all tests
+test: $(VENV)/ready-dev ## all tests
 	$(BIN)/python -m pytest -m 'not slow'
 
-test-slow: $(VENV)/ready ## the long tests too
+test-slow: $(VENV)/ready-dev ## the long tests too
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/ready ## ruff and mypy
+lint: $(VENV)/ready-dev ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/ready ## let ruff format the code
+format: $(VENV)/ready-dev ## let ruff format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 wheel: $(VENV)/ready ## dist/onnx_snn-*-py3-none-*.whl
 	CMAKE_ARGS= $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
-sanitize: $(VENV)/ready ## the kernel tests under AddressSanitizer and UBSan
+sanitize: $(VENV)/ready-dev ## the kernel tests under AddressSanitizer and UBSan
 	tools/sanitize.sh $(BIN)/python
 
-docs: $(VENV)/ready ## docs/operators.md
+docs: $(VENV)/ready-dev ## docs/operators.md
 	$(BIN)/python -m tools.operator_table
 
-bench: $(VENV)/ready ## operator benchmark on this machine
+bench: $(VENV)/ready-dev ## operator benchmark on this machine
 	$(BIN)/python -m benchmarks.operators
 
-gpu-check: $(VENV)/ready ## on a machine with an NVIDIA GPU: tests and benchmarks there
+gpu-check: $(VENV)/ready-dev ## on a machine with an NVIDIA GPU: tests and benchmarks there
 	PYTHON=$(BIN)/python tools/gpu_check.sh
 
 clean: ## everything that make made

@@ -26,15 +26,15 @@ def main() -> None:
         with resources.as_file(resources.files("converter.demo") / "data" / f"lenet5_{activation}.onnx") as path:
             ann = load_ann(path)
         samples = check_samples({"x": x_test, "y": data.y_test}, [InputSpec.of(value) for value in ann.inputs])
-        for neuron in ("auto", "lif"):
-            conversion = convert(ann, x_calibration, options=Options(neuron))
+        for neuron in ("auto", "if", "lif"):
+            conversion = convert(ann, x_calibration, options=Options(neuron=neuron))
             with tempfile.TemporaryDirectory() as folder:
                 conversion.save(Path(folder) / "m.snn.onnx")
                 result = evaluate(SpikingModel(Path(folder) / "m.snn.onnx"), samples, STEPS, ann=ann)
             assert result.ann_accuracy is not None
             lost = [100 * (result.ann_accuracy - step.accuracy) for step in result.steps if step.accuracy is not None]
             print(
-                f"{activation:14} {conversion.layers[0].neuron:12} {result.ann_accuracy:8.2%} "
+                f"{activation:14} {conversion.recipe.neuron:12} {result.ann_accuracy:8.2%} "
                 + " ".join(f"{points:8.2f}" for points in lost)
             )
 

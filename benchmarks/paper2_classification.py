@@ -86,9 +86,8 @@ def _nengo_dl(model: Any, samples: Samples, steps: int, minibatch: int = 100) ->
     nengo_dl = import_nengo_dl()
     (x,) = samples.feed.values()
     with quiet():
-        converter = nengo_dl.Converter(
-            model, swap_activations={keras_models.keras.activations.relu: nengo.SpikingRectifiedLinear()}
-        )
+        spiking = {keras_models.keras.activations.relu: nengo.SpikingRectifiedLinear()}
+        converter = nengo_dl.Converter(model, swap_activations=spiking, scale_firing_rates=RATES, synapse=SYNAPSE)
         converter.net.seed = 0
         with converter.net:
             nengo_dl.configure_settings(inference_only=True)

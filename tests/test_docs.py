@@ -78,6 +78,15 @@ def test_the_formats_example_obeys_its_rules() -> None:
         assert {attribute.name for attribute in node.attribute} == set(operator.defaults)
 
 
+def test_metadata_are_those_of_the_format(tmp_path) -> None:
+    trained = mlp()
+    conversion = convert(save(trained, tmp_path / "m.onnx"), samples(trained), streaming=True)
+    table = FORMAT.read_text().split("## Metadata")[1].split("## Example")[0]
+    documented = set(re.findall(r"`(onnx_snn\.\w+)`", table))
+    assert {entry.key for entry in conversion.proto().metadata_props if entry.key.startswith("onnx_snn.")} == documented
+    assert all(f"`{name}`" in table for name in conversion.summary()["layers"][0])
+
+
 def test_streaming_as_the_format_says(tmp_path) -> None:
     """By the list of states alone: two chunks are one run."""
     trained = mlp("Tanh")

@@ -3,7 +3,7 @@
 # references, and measures. Stage by stage; a stage that fails does not stop the next. OUT (default: build/gpu_check) gets
 # gpu_check.json and a log for each stage.
 # Needs: nvcc, cmake, and a Python with onnxruntime-gpu (pip install '.[gpu,test]'); torch or CuPy for the copy that bandwidth
-# is compared with, CuPy for the stage cupy, spikingjelly for the stage of that name.
+# is compared with, pip install '.[cupy]' for the stage cupy, spikingjelly for the stage of that name.
 #   PYTHON          the Python to use; default: .venv/bin/python, else python3
 #   SNN_GPU_SKIP    stages to leave out, e.g. "spikingjelly models"
 #   SNN_GPU_ARGS    arguments for benchmarks.gpu, e.g. "--neurons 4000000" on a small GPU
@@ -65,8 +65,8 @@ assert run(*x)[0].sum() == 6'
 tests_cuda() {
   ONNX_SNN_TEST_PROVIDER=cuda "$python" -m pytest tests/ops -m 'not slow' -k 'not functions and not reference and not numpy and not cupy'
 }
-tests_cupy() {
-  "$python" -c 'import cupy; cupy.zeros(1)' && "$python" -m pytest tests -m 'not slow' -k cupy
+tests_cupy() { # a test of CuPy that was skipped is one that did not find the GPU
+  "$python" -c 'import cupy; cupy.zeros(1)' && "$python" -m pytest tests/ops -m 'not slow' -k cupy && ! grep -q ' skipped' "$out/cupy.log"
 }
 measure() { # shellcheck disable=SC2086
   "$python" -m benchmarks.gpu "$1" --json "$out/gpu_check.json" ${SNN_GPU_ARGS:-}

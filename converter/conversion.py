@@ -35,6 +35,7 @@ from converter.neurons import (
 )
 from converter.options import Options
 from converter.passes.analog_islands import AnalogIslandsPass, Island, find_islands
+from converter.passes.batch_first import BatchFirstPass
 from converter.passes.expose_states import ExposeStatesPass
 from converter.passes.local_shapes import LocalShapesPass
 from converter.passes.place_time import PlaceTimePass
@@ -181,6 +182,7 @@ class _Converter:
         common_passes.RemoveUnusedNodesPass()(self.trained)
         _annotate(self.trained)
         PoolBeforeActivationPass(self.axes)(self.trained)
+        BatchFirstPass(self.axes)(self.trained)
         _annotate(self.trained)
         self.sites = find_sites(self.trained, self.axes)
         if not self.sites:
@@ -301,7 +303,7 @@ class _Converter:
             functions.update(site.nodes)
         if options.schedule == "two-phase":
             return _Draft(spiking, neurons, kinds, find_islands(spiking, frozenset(functions)))
-        islands = AnalogIslandsPass(n_steps, frozenset(functions))
+        islands = AnalogIslandsPass(n_steps, self.axes, frozenset(functions))
         islands(spiking)
         PlaceTimePass(n_steps, self.axes)(spiking)
         return _Draft(spiking, neurons, kinds, islands.islands)

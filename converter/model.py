@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from converter.graph import to_proto
 from converter.passes.batch_axis import BatchAxes, trace_batch_axis
 from converter.passes.dequantise import DequantisePass
 from converter.passes.free_batch import fixed_batch_size, free_batch
+from converter.passes.unmerge_rows import UnmergeRowsPass
 from converter.runtime import Feed, Probe, session
 from converter.shapes import Shapes, infer_shapes
 from snn_ops.ops import DOMAIN, LOWEST_ONNX_OPSET
@@ -205,8 +206,15 @@ def trace_batch(ann: Ann) -> BatchAxes:
     Raises:
         RefusedError: samples influence each other, or do not lie in axis 0 of the outputs.
     """
-    input_shapes = {str(value.name): _shape(value, MANY_SAMPLES) for value in ann.inputs}
-    return trace_batch_axis(ann.model, infer_shapes(ann.model, input_shapes), MANY_SAMPLES)
+    return _trace(ann, {str(value.name): _shape(value, MANY_SAMPLES) for value in ann.inputs})[0]
+
+
+def _trace(ann: Ann, input_shapes: Mapping[str, tuple[int, ...]]) -> tuple[BatchAxes, Shapes]:
+    shapes = infer_shapes(ann.model, input_shapes)
+    if UnmergeRowsPass(shapes, MANY_SAMPLES)(ann.model).modified:
+        common_passes.RemoveUnusedNodesPass()(ann.model)
+        shapes = infer_shapes(ann.model, input_shapes)
+    return trace_batch_axis(ann.model, shapes, MANY_SAMPLES), shapes
 
 
 def prove_batch(ann: Ann, feed: Feed) -> tuple[BatchAxes, Shapes]:
@@ -222,9 +230,7 @@ def prove_batch(ann: Ann, feed: Feed) -> tuple[BatchAxes, Shapes]:
     Raises:
         RefusedError: samples influence each other, or do not lie in axis 0 of the outputs.
     """
-    input_shapes = {name: (MANY_SAMPLES, *array.shape[1:]) for name, array in feed.items()}
-    shapes = infer_shapes(ann.model, input_shapes)
-    axes = trace_batch_axis(ann.model, shapes, MANY_SAMPLES)
+    axes, shapes = _trace(ann, {name: (MANY_SAMPLES, *array.shape[1:]) for name, array in feed.items()})
     four = {name: np.resize(array, (4, *array.shape[1:])) for name, array in feed.items()}
     together = Probe(ann.model, ann.outputs).run(four)
     for name, apart in _run_apart(ann, four).items():

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from converter.graph import operator_node
+from converter.graph import through_time
 from converter.linearity import has_weights, is_linear
+from converter.passes.batch_axis import BatchAxes
 from converter.passes.regions import SHAPES, Regions, find_regions, runs_through_time
 from snn_ops.ops import DOMAIN
 
@@ -41,13 +42,14 @@ class AnalogIslandsPass(ir.passes.InPlacePass):
 
     Args:
         n_steps: the model's `n_steps` input.
+        axes: where the samples of each value lie.
         functions: nodes of functions that neurons track; they need the running mean, and are no islands.
     """
 
-    def __init__(self, n_steps: ir.Value, functions: frozenset[ir.Node] = frozenset()) -> None:
+    def __init__(self, n_steps: ir.Value, axes: BatchAxes, functions: frozenset[ir.Node] = frozenset()) -> None:
         super().__init__()
         self.islands: list[Island] = []
-        self._n_steps, self._functions = n_steps, functions
+        self._n_steps, self._axes, self._functions = n_steps, axes, functions
         self._made: dict[tuple[str, ir.Value], ir.Value] = {}
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -75,12 +77,11 @@ class AnalogIslandsPass(ir.passes.InPlacePass):
     def _insert(self, graph: ir.Graph, op_type: str, value: ir.Value) -> ir.Value:
         key = op_type, value
         if key not in self._made:
-            node = operator_node(graph, op_type, str(value.name), value, self._n_steps)
-            node.name = node.outputs[0].name
+            nodes, result = through_time(graph, op_type, value, self._n_steps, self._axes.place(value))
             producer = value.producer()
             assert producer is not None
-            graph.insert_after(producer, node)
-            self._made[key] = node.outputs[0]
+            graph.insert_after(producer, nodes)
+            self._made[key] = result
         return self._made[key]
 
 

@@ -36,6 +36,11 @@ class BatchAxes:
     unproven: list[str] = field(default_factory=list)
     """Names of nodes whose type has no rule."""
 
+    def place(self, value: ir.Value) -> int:
+        """The axis of the value that holds the samples; 0 where that is not known."""
+        axis = self.axis.get(str(value.name))
+        return axis if isinstance(axis, int) else 0
+
     def changes(self, value: ir.Value) -> bool:
         """Whether the value depends on the samples."""
         return self.axis.get(str(value.name)) is not None
@@ -235,12 +240,15 @@ def _matmul(view: _View) -> int:
 
 
 def _reshape(view: _View) -> int:
-    """Rows stay in order, so the samples keep an axis exactly if the axes before it keep their product."""
+    """Rows stay in order, so the samples keep an axis exactly if the axes before it keep their product.
+
+    They may share it with axes behind theirs ([L, B, H d] -> [L, B H, d]): it then holds a block for each of them.
+    """
     axis, before, after = _only(view), view.shape(), view.output_shape()
     outer = int(np.prod(before[:axis]))
     product = 1
     for place, length in enumerate(after):
-        if product == outer and length % view.batch == 0 and (length == before[axis] or axis == place == 0):
+        if product == outer and length % view.batch == 0:
             return place
         product *= length
     raise _MixesSamplesError(f"from {list(before)} to {list(after)} spreads the samples over other axes")

@@ -2,7 +2,8 @@
 
 Exporters compute such targets from the shape of some other value, often the model's input: ``[batch, -1]`` with the batch
 read off the input. In a spiking model that value may have B rows where the data has T*B. The data's own first axis says the
-same, so the target's first entry becomes 0 (copy it; for Expand 1, keep it), or -1 where rows merge into it.
+same, so the target's first entry becomes 0 (copy it; for Expand 1, keep it), or -1 where rows merge into it. Where samples lie
+in another axis, [L, B, H d] -> [L, B H, d], that axis' entry becomes -1.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class LocalShapesPass(ir.passes.InPlacePass):
         for node in list(model.graph):
             if node.op_type in ("Reshape", "Expand") and not node.domain and self._keeps_batch(node):
                 modified |= self._rewrite(model.graph, node, all_else_fixed=fixed)
+            elif node.op_type == "Reshape" and not node.domain and fixed:
+                modified |= self._infer_samples(model.graph, node)
         return ir.passes.PassResult(model, modified)
 
     def _keeps_batch(self, node: ir.Node) -> bool:
@@ -41,6 +44,17 @@ class LocalShapesPass(ir.passes.InPlacePass):
         return (
             data is not None and self._axes.axis.get(str(data.name)) == 0 and self._axes.axis.get(str(result.name)) == 0
         )
+
+    def _infer_samples(self, graph: ir.Graph, node: ir.Node) -> bool:
+        """Samples in another axis than the first: their entry becomes -1, and all others are numbers."""
+        place = self._axes.axis.get(str(node.outputs[0].name))
+        if not isinstance(place, int):
+            return False
+        entries = list(self._shapes[str(node.outputs[0].name)])
+        entries[place] = -1
+        node.attributes.pop("allowzero", None)
+        node.replace_input_with(1, constant(graph, f"{node.outputs[0].name}_target", np.asarray(entries, np.int64)))
+        return True
 
     def _rewrite(self, graph: ir.Graph, node: ir.Node, *, all_else_fixed: bool) -> bool:
         data, target = node.inputs[0], node.inputs[1]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.graph import operator_node
+from converter.graph import through_time
 from converter.passes.batch_axis import BatchAxes
 from converter.passes.free_batch import BATCH
 from converter.passes.regions import find_regions, runs_through_time
@@ -63,14 +63,13 @@ class PlaceTimePass(ir.passes.InPlacePass):
     def _insert(self, graph: ir.Graph, op_type: str, value: ir.Value) -> ir.Value:
         key = op_type, value
         if key not in self._made:
-            node = operator_node(graph, op_type, str(value.name), value, self._n_steps)
-            node.name = node.outputs[0].name
+            nodes, result = through_time(graph, op_type, value, self._n_steps, self._axes.place(value))
             producer = value.producer()
             if producer is None:
-                graph.insert_before(graph[0], node)
+                graph.insert_before(graph[0], nodes)
             else:
-                graph.insert_after(producer, node)
-            self._made[key] = node.outputs[0]
+                graph.insert_after(producer, nodes)
+            self._made[key] = result
         return self._made[key]
 
     def _mean_as_output(self, graph: ir.Graph, value: ir.Value) -> ir.Value:

@@ -70,6 +70,8 @@ class Layer:
     name: str
     activation: str
     neuron: str
+    max_spikes: int | None
+    """In one step; None for neurons without such a limit."""
     channels: int
     threshold: tuple[float, float, float]
     """Smallest, median and largest height of a spike."""
@@ -371,6 +373,11 @@ class _Converter:
             notes.append(
                 f"taken without measuring: {conversion.recipe} (few samples, or a model so large that it would take long)"
             )
+        if (conversion.work.energy_ratio or 0) > 1:
+            notes.append(
+                f"{self.options.n_steps} steps of these spikes cost more additions than the trained model's multiply-adds are "
+                "worth; fewer steps cost less, and so does --neuron if-signed"
+            )
         if self.options.schedule == "two-phase":
             notes.append(
                 "two-phase: a layer fires when all T steps have come in, so a streaming device waits T steps per layer"
@@ -443,6 +450,7 @@ def _describe(site: Site, placed: Placed, error: LayerError, work: Work) -> Laye
         site.name,
         site.rule.activation,
         node.op_type,
+        node.attributes["max_spikes"].as_int() if "max_spikes" in node.attributes else None,
         int(heights.size),
         (low, median, high),
         error.relative_error,

@@ -19,6 +19,7 @@ def layers_table(title: str, layers: Sequence[Layer]) -> Table:
             layer.name,
             layer.activation,
             layer.neuron,
+            layer.max_spikes or "-",
             layer.channels,
             *(number(value) for value in layer.threshold),
             percent(layer.relative_error),
@@ -31,12 +32,14 @@ def layers_table(title: str, layers: Sequence[Layer]) -> Table:
         "layer",
         "activation",
         "neuron",
+        "most spikes",
         "channels",
         "spike height, min",
         "median",
         "max",
         "error",
         "spikes/step",
+        "synaptic operations",
     )
     return table(title, columns, rows, left=3)
 

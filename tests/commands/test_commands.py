@@ -58,6 +58,31 @@ def test_evaluate_without_labels_and_without_the_trained_model(command, folder) 
     assert json.loads(done.out)["steps"][-1]["agreement"] > 0.8
 
 
+def test_report_names_every_layer_and_what_was_tried(command, folder) -> None:
+    done = command("convert", "m.onnx", "--calibration", "calibration.npz", "--report", "r.html", "--json", "c.json")
+    assert done.code == 0, done.err
+    page, figures = Path("r.html").read_text(), json.loads(Path("c.json").read_text())
+    assert page.startswith("<!doctype html>")
+    assert page.count("<svg") == 2
+    assert [layer["name"] for layer in figures["layers"]] == ["first", "second"]
+    for word in ("first", "second", "synaptic operations", "if-signed, percentile", "multiply-adds that stay analog"):
+        assert word in page
+    chosen = figures["trials"][-1]
+    assert {key: chosen[key] for key in ("neuron", "method", "correction")} == figures["recipe"]
+    assert all(0 < layer["relative_error"] < 0.1 and layer["spike_rate"] > 0 for layer in figures["layers"])
+    inspected = json.loads(command("inspect", "m.snn.onnx", "--json", "-").out)
+    assert inspected["layers"] == figures["layers"]
+    assert inspected["work"] == figures["work"]
+
+
+def test_layers_from_a_file(command, folder) -> None:
+    Path("layers.toml").write_text('[layers."second"]\nneuron = "if"\n')
+    options = "--neuron", "if-burst", "--layers", "layers.toml", "--json", "-"
+    done = command("convert", "m.onnx", "--calibration", "calibration.npz", *options)
+    assert done.code == 0, done.err
+    assert [layer["max_spikes"] for layer in json.loads(done.out)["layers"]] == [15, 1]
+
+
 def test_portable_gives_the_same(command, folder) -> None:
     command("convert", "m.onnx", "--calibration", "calibration.npz")
     results = [

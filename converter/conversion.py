@@ -359,6 +359,8 @@ class _Converter:
     def _advice(self, conversion: Conversion) -> list[str]:
         """What a user should know and could do."""
         notes = []
+        if self.ann.quantised:
+            notes.append("the model was quantised; converted, and compared with, is what its integers stand for in floats")
         worst = max(conversion.layers, key=lambda layer: layer.relative_error)
         if worst.relative_error > 0.1:
             ways = ["more calibration samples", "more steps"]

@@ -235,6 +235,7 @@ class _Converter:
             return []
         fitting, measuring = self.samples.split(len(self.samples) - held_out)
         steps = readout_steps(self.options.n_steps)
+        ann = replace(self.ann, model=_without_softmax(self.ann.model.clone()))
         count = 0
 
         def measure(recipe: Recipe) -> Trial:
@@ -244,7 +245,8 @@ class _Converter:
             draft = self._build(recipe, fitting, few=measuring)
             add_functions(draft.model)
             draft.model.metadata_props["onnx_snn.schedule"] = self.options.schedule
-            result = evaluate(SpikingModel(self.ann.path, to_proto(draft.model)), measuring, steps, ann=self.ann)
+            spiking = SpikingModel(self.ann.path, to_proto(_without_softmax(draft.model)))
+            result = evaluate(spiking, measuring, steps, ann=ann)
             errors = {step.n_steps: step.relative_error or 0.0 for step in result.steps}
             return Trial(recipe, errors, float(np.mean(list(result.spike_rates.values()))))
 
@@ -360,7 +362,9 @@ class _Converter:
         """What a user should know and could do."""
         notes = []
         if self.ann.quantised:
-            notes.append("the model was quantised; converted, and compared with, is what its integers stand for in floats")
+            notes.append(
+                "the model was quantised; converted, and compared with, is what its integers stand for in floats"
+            )
         worst = max(conversion.layers, key=lambda layer: layer.relative_error)
         if worst.relative_error > 0.1:
             ways = ["more calibration samples", "more steps"]
@@ -417,6 +421,18 @@ def _spiking_values(spiking: ir.Model, value: ir.Value, samples: Samples, steps:
         parts.append(array if constant else array.reshape(steps, -1, *array.shape[1:]))
     joined: np.ndarray = np.concatenate(parts, axis=0 if constant else 1)
     return joined if constant else np.reshape(joined, (-1, *joined.shape[2:]))
+
+
+def _without_softmax(model: ir.Model) -> ir.Model:
+    """The model with what goes into a Softmax at its end as the output: behind it, errors of clear cases vanish."""
+    for index, output in enumerate(model.graph.outputs):
+        node = output.producer()
+        if node is not None and node.op_type in ("Softmax", "LogSoftmax") and node.inputs[0] is not None:
+            scores = node.inputs[0]
+            scores.name = f"{output.name}_before_softmax"
+            scores.type, scores.shape = output.type, output.shape
+            model.graph.outputs[index] = scores
+    return model
 
 
 def _row_bytes(model: ir.Model, shapes: Shapes) -> int:

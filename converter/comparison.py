@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from converter.instruments import MEAN_SUFFIX, RATE_SUFFIX, with_layer_means
 from converter.neurons import Placed
 from converter.rules import Site
 from converter.runtime import Probe, batches
-from snn_ops.session import Session
+from snn_ops.session import Session, rows_at_once
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,15 @@ def compare_layers(
         sites, neurons: the layers to compare.
         samples: a few; all of them are run for `n_steps` steps.
     """
+    parts = list(batches(samples.feed, max(1, rows_at_once(spiking.metadata_props) // n_steps)))
     probe = Probe(trained, [site.y for site in sites])
+    activations: Iterable[dict[str, np.ndarray]] = (probe.run(part) for part in parts)
+    if len(parts) == 1:  # large models: one after the other in memory
+        activations = list(activations)
+        del probe
     session = Session(with_layer_means(spiking, neurons))
     sums = [_Sums() for _ in sites]
-    for part in batches(samples.feed, max(1, session.rows // n_steps)):
-        expected = probe.run(part)
+    for part, expected in zip(parts, activations, strict=True):
         found = dict(zip(session.output_names, session.run(part, n_steps=n_steps), strict=True))
         for site, placed, layer in zip(sites, neurons, sums, strict=True):
             rate = float(found[f"{placed.node.name}{RATE_SUFFIX}"])

@@ -50,7 +50,7 @@ from converter.recipes import (
     is_open,
     readout_steps,
 )
-from converter.rules import Site, find_sites
+from converter.rules import RECURRENT, Site, find_sites
 from converter.runtime import Probe
 from converter.shapes import Shapes, infer_shapes
 from converter.work import Work, count_work, multiply_adds
@@ -178,7 +178,7 @@ class _Converter:
 
     def __init__(self, ann: Ann, samples: Samples, options: Options, progress: Progress) -> None:
         self.ann, self.samples, self.options, self.progress = ann, samples, options, progress
-        self.axes, shapes = prove_batch(ann, samples.feed)
+        self.axes, shapes = _prove_batch(ann, samples)
         self.trained = ann.model.clone()
         LocalShapesPass(self.axes, shapes)(self.trained)
         common_passes.RemoveUnusedNodesPass()(self.trained)
@@ -389,6 +389,21 @@ class _Converter:
                 "two-phase: a layer fires when all T steps have come in, so a streaming device waits T steps per layer"
             )
         return notes
+
+
+def _prove_batch(ann: Ann, samples: Samples) -> tuple[BatchAxes, Shapes]:
+    """`prove_batch`; where it fails for a model with recurrent layers, these are named as the reason."""
+    try:
+        return prove_batch(ann, samples.feed)
+    except RefusedError as error:
+        recurrent = next((node for node in ann.model.graph if node.op_type in RECURRENT and not node.domain), None)
+        if recurrent is None or recurrent.name in str(error):
+            raise
+        raise RefusedError(
+            f"{recurrent.op_type} keeps a state of its own over a sequence, and the samples cannot be told from it ({error}); "
+            "recurrent layers are converted only where axis 0 is a batch and they come before the first neuron",
+            node=recurrent.name,
+        ) from error
 
 
 def _neuron(site: Site, options: Options) -> Neuron:

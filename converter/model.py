@@ -123,7 +123,7 @@ def load_ann(path: str | Path, *, sample_shape: Sequence[int] | None = None) -> 
 
 
 def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
-    _check(proto)
+    _check(path, proto)
     with _quiet():
         model = ir.from_proto(proto)
         _name_nodes(model)
@@ -151,7 +151,7 @@ def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
     return Ann(path, hashlib.sha256(content).hexdigest(), proto, model, batch, quantised)
 
 
-def _check(proto: onnx.ModelProto) -> None:
+def _check(path: Path, proto: onnx.ModelProto) -> None:
     opset = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 1)
     if opset < LOWEST_OPSET:
         raise RefusedError(f"opset {opset} is older than {LOWEST_OPSET}; export the model with a newer opset")
@@ -165,7 +165,7 @@ def _check(proto: onnx.ModelProto) -> None:
             raise RefusedError(
                 f"operator {node.op_type} does not exist in opset {opset}", node=node.name or node.output[0]
             )
-    session(proto)  # whatever else is wrong with the model, ONNX Runtime says it
+    session(str(path))  # whatever else is wrong with the model, ONNX Runtime says it
 
 
 def _raise_opset(model: ir.Model) -> None:

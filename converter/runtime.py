@@ -26,6 +26,7 @@ def session(model: ir.Model | onnx.ModelProto | bytes | str, *, threads: int | N
     """
     options = ort.SessionOptions()
     options.log_severity_level = SILENT
+    options.enable_cpu_mem_arena = False  # large models: memory goes back at once
     if threads:
         options.intra_op_num_threads = threads
     if isinstance(model, ir.Model):

@@ -55,9 +55,9 @@ RULES: tuple[Rule, ...] = (
 )
 """The first that matches a function has it."""
 
-__all__ = ["RULES", "Rule", "Site", "find_activations", "find_sites"]
+__all__ = ["RECURRENT", "RULES", "Rule", "Site", "find_activations", "find_sites"]
 
-_RECURRENT = frozenset("LSTM GRU RNN Scan Loop".split())
+RECURRENT = frozenset("LSTM GRU RNN Scan Loop".split())
 _PASS_ON = frozenset(
     "GlobalMaxPool GroupNormalization InstanceNormalization LRN LayerNormalization LpNormalization Max MaxPool Min".split()
 )
@@ -88,7 +88,7 @@ def find_sites(model: ir.Model, axes: BatchAxes) -> list[Site]:
         if f.nodes[-1] not in recurrent
     ]
     if activations and not sites:
-        node = next(node for node in reversed(list(model.graph)) if node.op_type in _RECURRENT)
+        node = next(node for node in reversed(list(model.graph)) if node.op_type in RECURRENT)
         raise RefusedError(
             f"{node.op_type} keeps a state of its own over a sequence, which does not come in parts; recurrent layers are not "
             "converted, and behind this one there is no activation that a neuron could replace",
@@ -102,7 +102,7 @@ def _before_recurrence(model: ir.Model) -> set[ir.Node]:
     before: set[ir.Node] = set()
     for node in reversed(list(model.graph)):
         users = {user for value in node.outputs for user, _ in value.uses()}
-        if any(user in before or user.op_type in _RECURRENT for user in users):
+        if any(user in before or user.op_type in RECURRENT for user in users):
             before.add(node)
     return before
 

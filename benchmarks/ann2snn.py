@@ -136,10 +136,11 @@ def compare(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     for recipe in RECIPES:
         screened |= _run(recipe, _image_tensor(calibration), network, images, labels, arguments.screen, arguments.steps)
     shipped = [recipe for recipe in screened if not recipe.startswith(OWN_NEURON)]
-    best = max(shipped, key=lambda recipe: sum(screened[recipe].values()))
+    best = max(shipped, key=lambda recipe: sum(screened[recipe].values())).removesuffix(DELAYED)
     final: dict[str, dict[int, float]] = {}
-    for recipe in dict.fromkeys((*ALWAYS, best.removesuffix(DELAYED))):
+    for recipe in dict.fromkeys((*ALWAYS, best)):
         final |= _run(recipe, _image_tensor(calibration), network, images, labels, len(images), arguments.steps)
+    best = max(best, best + DELAYED, key=lambda recipe: sum(final[recipe].values()))
     return {
         "model": name,
         "images": len(images),

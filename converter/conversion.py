@@ -35,6 +35,7 @@ from converter.neurons import (
 )
 from converter.options import Options
 from converter.passes.analog_islands import AnalogIslandsPass, Island, find_islands
+from converter.passes.batch_axis import BatchAxes
 from converter.passes.batch_first import BatchFirstPass
 from converter.passes.expose_states import ExposeStatesPass
 from converter.passes.local_shapes import LocalShapesPass
@@ -397,7 +398,7 @@ def _prove_batch(ann: Ann, samples: Samples) -> tuple[BatchAxes, Shapes]:
         return prove_batch(ann, samples.feed)
     except RefusedError as error:
         recurrent = next((node for node in ann.model.graph if node.op_type in RECURRENT and not node.domain), None)
-        if recurrent is None or recurrent.name in str(error):
+        if recurrent is None or str(error).startswith(f"node '{recurrent.name}'"):
             raise
         raise RefusedError(
             f"{recurrent.op_type} keeps a state of its own over a sequence, and the samples cannot be told from it ({error}); "

@@ -115,6 +115,8 @@ def load_ann(path: str | Path, *, sample_shape: Sequence[int] | None = None) -> 
     framework = framework_of(path)
     proto = export_to_onnx(path, framework, sample_shape) if framework else read_proto(path)
     try:
+        _check(proto)
+        session(proto if framework else str(path))  # whatever else is wrong with the model, ONNX Runtime says it
         return _normalise(path, proto)
     except RefusedError as error:
         if error.file is None:
@@ -123,7 +125,6 @@ def load_ann(path: str | Path, *, sample_shape: Sequence[int] | None = None) -> 
 
 
 def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
-    _check(path, proto)
     with _quiet():
         model = ir.from_proto(proto)
         _name_nodes(model)
@@ -151,7 +152,7 @@ def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
     return Ann(path, hashlib.sha256(content).hexdigest(), proto, model, batch, quantised)
 
 
-def _check(path: Path, proto: onnx.ModelProto) -> None:
+def _check(proto: onnx.ModelProto) -> None:
     opset = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 1)
     if opset < LOWEST_OPSET:
         raise RefusedError(f"opset {opset} is older than {LOWEST_OPSET}; export the model with a newer opset")
@@ -165,7 +166,6 @@ def _check(path: Path, proto: onnx.ModelProto) -> None:
             raise RefusedError(
                 f"operator {node.op_type} does not exist in opset {opset}", node=node.name or node.output[0]
             )
-    session(str(path))  # whatever else is wrong with the model, ONNX Runtime says it
 
 
 def _raise_opset(model: ir.Model) -> None:

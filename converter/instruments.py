@@ -109,7 +109,6 @@ def add_spike_rates(graph: ir.Graph, layers: Collection[str] | None = None) -> N
         graph: of a spiking model.
         layers: the layers' names; default: all.
     """
-    n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
     for node in list(graph):
         if (
             not runs_through_time(node)
@@ -125,11 +124,7 @@ def add_spike_rates(graph: ir.Graph, layers: Collection[str] | None = None) -> N
         else:
             counting = [ir.node("Cast", [spikes], {"to": int(ir.DataType.BOOL)}, name=f"{name}_bool")]
         to_float = {"to": int(ir.DataType.FLOAT)}
-        count = ir.node("Cast", [counting[-1].outputs[0]], to_float, name=f"{name}_float")
-        count.outputs[0].type, count.outputs[0].shape = ir.TensorType(ir.DataType.FLOAT), spikes.shape
-        counting.append(count)
-        if node.op_type != "CountIF":
-            counting.append(operator_node(graph, "TimeMean", f"{name}_mean", count.outputs[0], n_steps))
+        counting.append(ir.node("Cast", [counting[-1].outputs[0]], to_float, name=f"{name}_float"))
         rate = ir.node("ReduceMean", [counting[-1].outputs[0]], {"keepdims": 0}, name=name)
         rate.outputs[0].name = name
         rate.outputs[0].type, rate.outputs[0].shape = ir.TensorType(ir.DataType.FLOAT), ir.Shape([])
@@ -141,7 +136,6 @@ def with_rates(proto: onnx.ModelProto) -> onnx.ModelProto:
     """The model with a spike rate for each layer as further outputs."""
     model = ir.from_proto(proto)
     add_spike_rates(model.graph)
-    add_functions(model)
     return to_proto(model)
 
 

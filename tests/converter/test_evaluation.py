@@ -78,6 +78,8 @@ def test_spike_rates_count_spikes(tmp_path) -> None:
         assert counts.max() > 1  # bursts
         assert rate == pytest.approx(float(counts.mean()), rel=1e-5)
     assert list(found.spike_rates) == ["first", "second"]
+    several = evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, None), [1, 2, 16])
+    assert several.spike_rates == pytest.approx(found.spike_rates)  # whatever else is read out
     assert found.ann_accuracy is None
     assert found.steps[0].accuracy is None
     assert found.steps[0].relative_error is None

@@ -154,10 +154,11 @@ def _lif(a: Attributes, element: np.dtype) -> Kernel:
     small = element == np.float32 and a["dt"] / a["tau_rc"] <= SMALL_STEP
     adaptation = [("S", a["dt"] / a["tau_n"]), ("S", a["inc_n"])] if "tau_n" in a else [("S", 0), ("S", 0)]
     numbers = [("S", a[name]) for name in ("tau_rc", "tau_ref", "min_voltage", "dt")]
+    derived = [("S", 1 / a["tau_rc"]), ("S", a["dt"] / a["tau_rc"]), ("S", a["tau_ref"] + a["dt"])]
     neuron = "LIFSmallStep" if small else "LIF"
     return Kernel(
         f"Adaptive<{neuron}>" if "tau_n" in a else neuron,
-        [*numbers, ("S", -1 / a["tau_rc"]), ("double", a["dt"]), *adaptation],
+        [*numbers, *derived, ("double", a["dt"]), *adaptation],
     )
 
 

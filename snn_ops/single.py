@@ -19,7 +19,13 @@ IR_VERSION = 9
 
 
 def operator_model(
-    op_type: str, element: np.dtype | type, ranks: Sequence[int], *, with_function: bool, **attributes: float | int
+    op_type: str,
+    element: np.dtype | type,
+    ranks: Sequence[int],
+    *,
+    with_function: bool,
+    with_states: bool = True,
+    **attributes: float | int,
 ) -> onnx.ModelProto:
     """A model whose inputs and outputs are those of the operator.
 
@@ -28,9 +34,11 @@ def operator_model(
         element: of the currents: float16, float32 or float64.
         ranks: of the inputs.
         with_function: carry the function body, so that the model also runs without the library.
+        with_states: give out the final states too; without, only the first output, as in a converted model.
         attributes: those that differ from the defaults.
     """
     operator = OPERATORS[op_type]
+    given = operator.outputs if with_states else operator.outputs[:1]
     current = np.dtype(element)
     elements = {
         "T": helper.np_dtype_to_tensor_dtype(current),
@@ -45,12 +53,12 @@ def operator_model(
         helper.make_tensor_value_info(
             tensor.name, elements[tensor.type], [] if tensor.type == "tensor(int64)" else [None] * ranks[0]
         )
-        for tensor in operator.outputs
+        for tensor in given
     ]
     node = helper.make_node(
         op_type,
         [tensor.name for tensor in operator.inputs],
-        [tensor.name for tensor in operator.outputs],
+        [tensor.name for tensor in given],
         name=op_type,
         domain=DOMAIN,
         **{**operator.defaults, **attributes},  # type: ignore[arg-type]
@@ -71,6 +79,7 @@ class SingleOperator:
         backend: as for `snn_ops.Session`.
         provider: "cpu" or "cuda"; a native kernel runs there or not at all.
         threads: of ONNX Runtime.
+        with_states: give out the final states too; without, only the first output, as in a converted model.
         attributes: those that differ from the defaults.
     """
 
@@ -81,12 +90,14 @@ class SingleOperator:
         backend: str = "native",
         provider: str = "cpu",
         threads: int = 1,
+        with_states: bool = True,
         **attributes: float | int,
     ) -> None:
         self.operator = OPERATORS[op_type]
         self._backend = backend
         self._provider = provider
         self._threads = threads
+        self._with_states = with_states
         self._attributes = attributes
         self._sessions: dict[tuple[object, ...], ort.InferenceSession] = {}
 
@@ -107,6 +118,7 @@ class SingleOperator:
                 arrays[0].dtype,
                 ranks,
                 with_function=self._backend == "functions",
+                with_states=self._with_states,
                 **self._attributes,
             )
             self._sessions[key] = start_session(model.SerializeToString(), options, self._provider)

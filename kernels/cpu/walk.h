@@ -4,14 +4,19 @@
 #pragma once
 #include "cpu/dispatch.h"
 #include "cpu/half.h"
+#include "cpu/memory.h"
 #include "neurons.h"
 #include "temporal.h"
 
 namespace onnx_snn {
 namespace {
 
-// Neurons per block: their states, parameters and one row of currents stay in the L1/L2 cache over all time steps.
+// Neurons per block: their states and parameters stay in the L1/L2 cache over all time steps.
 constexpr int kBlock = kNeuronsPerBlock;
+
+// Neurons per tile, the piece of a block that takes one step at a time: its currents and spikes stay in the L1 cache
+// while the tile's currents of the next step are on their way.
+constexpr int kTile = 512;
 
 template <class T>
 struct Arithmetic {
@@ -81,34 +86,51 @@ struct Block {
   }
 };
 
+// Parameter k of neurons [begin, end), made ready.
+template <class Neuron, class S>
+void gather_parameter(int k, const TemporalCall& call, int64_t begin, int64_t end, Block<Neuron, S>& block) {
+  S* values = block.parameter[k];
+  gather(call.parameter[k], call, begin, end, values);
+  if (call.parameter[k].uniform) {
+    const S value = Neuron::parameter(k, values[0], block.constants);
+    for (int i = 0; i < block.n; ++i) values[i] = value;
+  } else {
+    for (int i = 0; i < block.n; ++i) values[i] = Neuron::parameter(k, values[i], block.constants);
+    block.uniform = false;
+  }
+}
+
+// A step of the n neurons from `first` on, whose currents and outputs are x and y.
 // Never inlined: on its own, GCC vectorises it for every neuron.
 template <class Neuron, class S>
-__attribute__((noinline)) void step_block(const S* x, S* y, Block<Neuron, S>& block, const Clock& clock_of_block) {
+__attribute__((noinline)) void step_tile(const S* x, S* y, Block<Neuron, S>& block, int first, int n,
+                                         const Clock& clock_of_tile) {
   const auto constants = block.constants;
-  const Clock first = clock_of_block;
+  const Clock clock = clock_of_tile;
 #pragma GCC ivdep
-  for (int i = 0; i < block.n; ++i) {
+  for (int i = 0; i < n; ++i) {
     S s[block.kStates], p[block.kParameters];
-    block.load_state(i, s);
-    block.load_parameter(i, p);
-    y[i] = Neuron::step(x[i], s, p, constants, {first.step, first.n_steps, first.neuron + i, first.last_digit});
-    block.store_state(i, s);
+    block.load_state(first + i, s);
+    block.load_parameter(first + i, p);
+    y[i] = Neuron::step(x[i], s, p, constants, {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
+    block.store_state(first + i, s);
   }
 }
 
 // The same with the parameters in registers.
 template <class Neuron, class S>
-__attribute__((noinline)) void uniform_step_block(const S* x, S* y, Block<Neuron, S>& block, const Clock& clock_of_block) {
+__attribute__((noinline)) void uniform_step_tile(const S* x, S* y, Block<Neuron, S>& block, int first, int n,
+                                                 const Clock& clock_of_tile) {
   const auto constants = block.constants;
-  const Clock first = clock_of_block;
+  const Clock clock = clock_of_tile;
   S p[block.kParameters];
   block.load_parameter(0, p);
 #pragma GCC ivdep
-  for (int i = 0; i < block.n; ++i) {
+  for (int i = 0; i < n; ++i) {
     S s[block.kStates];
-    block.load_state(i, s);
-    y[i] = Neuron::step(x[i], s, p, constants, {first.step, first.n_steps, first.neuron + i, first.last_digit});
-    block.store_state(i, s);
+    block.load_state(first + i, s);
+    y[i] = Neuron::step(x[i], s, p, constants, {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
+    block.store_state(first + i, s);
   }
 }
 
@@ -121,18 +143,18 @@ inline bool all_inside(const Block<Neuron, S>& block) {
   return inside;
 }
 
-// A step of a block with neurons outside: these take the general equation, the others do not notice, so a neuron's
-// result never depends on its neighbours.
+// A step with neurons outside: these take the general equation, the others do not notice, so a neuron's result never
+// depends on its neighbours.
 template <class Neuron, class S>
-inline void general_step_block(const S* x, S* y, Block<Neuron, S>& block, const Clock& clock) {
+inline void general_step_tile(const S* x, S* y, Block<Neuron, S>& block, int first, int n, const Clock& clock) {
   if constexpr (Neuron::kBounded)
-    for (int i = 0; i < block.n; ++i) {
+    for (int i = 0; i < n; ++i) {
       S s[block.kStates], p[block.kParameters];
-      block.load_state(i, s);
-      block.load_parameter(i, p);
+      block.load_state(first + i, s);
+      block.load_parameter(first + i, p);
       y[i] = Neuron::is_inside(s[0]) ? Neuron::step(x[i], s, p, block.constants, clock)
                                      : Neuron::General::step(x[i], s, p, block.constants, clock);
-      block.store_state(i, s);
+      block.store_state(first + i, s);
     }
 }
 
@@ -160,37 +182,46 @@ template <class Neuron, class T>
 void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_t end) {
   using S = typename Arithmetic<T>::type;
   constexpr bool kConvert = sizeof(S) != sizeof(T);
-  alignas(64) S x_row[kConvert || Neuron::kTakesMean ? kBlock : 1], y_row[kConvert || Neuron::kTakesMean ? kBlock : 1];
+  alignas(64) S mean[Neuron::kTakesMean ? kBlock : 1], row[Neuron::kTakesMean ? kBlock : 1];
+  alignas(64) S x_tile[kConvert ? kTile : 1], y_tile[kConvert ? kTile : 1];
+  alignas(64) T spikes[kTile];
   Block<Neuron, S> block(static_cast<int>(end - begin), constants);
   for (int k = 0; k < Neuron::kStates; ++k) gather(call.state[k], call, begin, end, block.state[k]);
-  for (int k = 0; k < Neuron::kParameters; ++k) {
-    gather(call.parameter[k], call, begin, end, block.parameter[k]);
-    for (int i = 0; i < block.n; ++i)
-      block.parameter[k][i] = Neuron::parameter(k, block.parameter[k][i], block.constants);
-    block.uniform &= call.parameter[k].uniform;
-  }
-  if constexpr (Neuron::kTakesMean) mean_row<T>(call, begin, block.n, x_row, y_row);
+  for (int k = 0; k < Neuron::kParameters; ++k) gather_parameter(k, call, begin, end, block);
+  if constexpr (Neuron::kTakesMean) mean_row<T>(call, begin, block.n, mean, row);
   const bool inside = all_inside(block);
+  const bool stream = call.output_step * call.n_steps * static_cast<int64_t>(sizeof(T)) > kLargestCachedOutput;
   const int64_t first_neuron = (call.first_sample ? *call.first_sample * call.neurons_per_sample : 0) + begin;
   Clock clock{call.first_step ? *call.first_step : 0, call.duration, first_neuron, 1};
   for (int64_t t = 0; t < call.duration && clock.last_digit > 0; ++t) clock.last_digit *= 0.5f;
   for (int64_t t = 0; t < call.n_steps; ++t, ++clock.step) {
-    const T* current = static_cast<const T*>(call.current) + t * call.current_step + begin;
-    T* output = static_cast<T*>(call.output) + t * call.output_step + begin;
-    const S* x = x_row;
-    S* y = y_row;
-    if constexpr (!kConvert) y = output;
-    if constexpr (!kConvert && !Neuron::kTakesMean) x = current;
-    if constexpr (kConvert && !Neuron::kTakesMean)
-      if (t == 0 || call.current_step != 0) to_float(current, x_row, block.n);
-    if (t == 0 && !inside)
-      general_step_block(x, y, block, clock);
-    else if (block.uniform)
-      uniform_step_block(x, y, block, clock);
-    else
-      step_block(x, y, block, clock);
-    if constexpr (kConvert) to_half(y_row, output, block.n);
+    const T* currents = static_cast<const T*>(call.current) + t * call.current_step + begin;
+    T* outputs = static_cast<T*>(call.output) + t * call.output_step + begin;
+    for (int first = 0; first < block.n; first += kTile) {
+      const int n = block.n - first < kTile ? block.n - first : kTile;
+      if (t + 1 < call.n_steps) prefetch(currents + call.current_step + first, n);
+      T* target = stream ? spikes : outputs + first;
+      const S* x = x_tile;
+      S* y = y_tile;
+      if constexpr (Neuron::kTakesMean)
+        x = mean + first;
+      else if constexpr (kConvert)
+        to_float(currents + first, x_tile, n);
+      else
+        x = currents + first;
+      if constexpr (!kConvert) y = target;
+      clock.neuron = first_neuron + first;
+      if (t == 0 && !inside)
+        general_step_tile(x, y, block, first, n, clock);
+      else if (block.uniform)
+        uniform_step_tile(x, y, block, first, n, clock);
+      else
+        step_tile(x, y, block, first, n, clock);
+      if constexpr (kConvert) to_half(y_tile, target, n);
+      if (stream) store_past_cache(spikes, outputs + first, n);
+    }
   }
+  if (stream) finish_stores();
   for (int k = 0; k < Neuron::kStates; ++k)
     if (S* out = static_cast<S*>(call.final_state[k]))
       for (int i = 0; i < block.n; ++i) out[begin + i] = block.state[k][i];

@@ -20,7 +20,8 @@ struct LIFOperator : OperatorDescription {
 
   template <class S>
   LIFConstants<S> constants() const {
-    return {S(tau_rc), S(tau_ref), S(min_voltage), S(dt), S(-1 / tau_rc), dt, S(0), S(0)};
+    return {S(tau_rc),      S(tau_ref),      S(min_voltage), S(dt), S(1 / tau_rc),
+            S(dt / tau_rc), S(tau_ref + dt), dt,             S(0),  S(0)};
   }
   bool has_small_step(Element element) const {
     return element != Element::kFloat64 && dt / tau_rc <= LIFSmallStep::kLargestStep;

@@ -96,3 +96,23 @@ def test_instruction_sets_agree(isa, monkeypatch, tmp_path) -> None:
         return subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
 
     assert digest(isa) == digest(None)
+
+
+@pytest.mark.parametrize(("op_type", "attributes"), CASES, ids=IDS)
+def test_spikes_do_not_depend_on_whether_states_are_wanted(op_type, attributes) -> None:
+    inputs = random_inputs(op_type, Shape(20, 2, (7, 41)), np.float32, np.random.default_rng(3))
+    alone = SingleOperator(op_type, with_states=False, **attributes)(*inputs)
+    np.testing.assert_array_equal(alone[0], SingleOperator(op_type, **attributes)(*inputs)[0])
+
+
+@pytest.mark.parametrize("element", [np.float32, np.float16, np.float64], ids=["float32", "float16", "float64"])
+def test_an_output_larger_than_the_cache_equals_its_pieces(element) -> None:
+    """From 32 MiB on, outputs are written past the cache, in vectors with a head and a tail of single elements."""
+    steps, neurons, pieces = np.asarray(9), 2_500_003, 10
+    x = np.random.default_rng(4).uniform(0, 2, (9, neurons)).astype(element)
+    inputs = [np.asarray(1, np.float64 if element is np.float64 else np.float32)] * 3
+    run = SingleOperator("IF", with_states=False)
+    whole = run(x, steps, *inputs)[0]
+    assert whole.nbytes > 2**25
+    parts = [run(part, steps, *inputs)[0] for part in np.array_split(x, pieces, axis=1)]
+    np.testing.assert_array_equal(whole, np.concatenate(parts, axis=1))

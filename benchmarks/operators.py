@@ -1,7 +1,7 @@
 """Operator throughput as a share of memcpy: ``python -m benchmarks.operators [--json OUT]``.
 
-T = 32 steps of a million float32 neurons, as in a converted model: spikes go out, final states do not. Inputs and outputs
-are bound to fixed memory that begins at a cache line, as ONNX Runtime's own tensors do. Every row alternates the operator with a
+T = 32 steps of a million float32 neurons, as in a converted model: spikes go out, final states do not. Inputs and outputs are
+bound to fixed memory that begins at a cache line, as ONNX Runtime's own tensors do. Every row alternates the operator with a
 copy of the same bytes (the currents, read once, to the spikes, written once) and gives the ratio of the medians, so that a
 machine that is slow at the moment is slow for both.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +14,19 @@ import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
 
 import snn_ops
+from converter.advice import advice
 from converter.calibration import calibrated_range
 from converter.calibration.correction import correct
-from converter.calibration.lif_fit import fit_lif
+from converter.calibration.lif_layer import fit_lif_layer
 from converter.calibration.statistics import ChannelHistogram, Observed, observe
 from converter.comparison import LayerError, compare_layers
 from converter.data import InputSpec, Samples, check_samples
 from converter.errors import RefusedError
 from converter.evaluation import SpikingModel, evaluate
-from converter.graph import add_functions, operand, set_constant, set_operand, to_proto
-from converter.model import Ann, load_ann, prove_batch, write_model
-from converter.neurons import (
-    CountIFNeuron,
-    FewSpikeNeuron,
-    IFNeuron,
-    LIFNeuron,
-    Neuron,
-    Placed,
-    SigmaDeltaNeuron,
-)
+from converter.graph import add_functions, add_n_steps, operand, to_proto
+from converter.instruments import without_softmax
+from converter.model import Ann, load_ann, prove_batch
+from converter.neurons import LIFNeuron, Neuron, Placed, choose_neuron
 from converter.options import Options
 from converter.passes.analog_islands import AnalogIslandsPass, Island, find_islands
 from converter.passes.batch_axis import BatchAxes
@@ -41,93 +35,15 @@ from converter.passes.expose_states import ExposeStatesPass
 from converter.passes.local_shapes import LocalShapesPass
 from converter.passes.place_time import PlaceTimePass
 from converter.passes.pool_before_activation import PoolBeforeActivationPass
-from converter.recipes import (
-    BUDGET,
-    MOST_SAMPLES,
-    Recipe,
-    Trial,
-    choose,
-    default_recipe,
-    is_open,
-    readout_steps,
-)
-from converter.rules import RECURRENT, Site, find_sites
-from converter.runtime import Probe
-from converter.shapes import Shapes, infer_shapes
-from converter.work import Work, count_work, multiply_adds
-from snn_ops.session import N_STEPS, Session, rows_at_once
-
-FIT_BYTES = 64 << 20
-"""Currents of one layer held while a LIF layer is fitted; the number of samples follows from it."""
+from converter.recipes import BUDGET, MOST_SAMPLES, Recipe, Trial, choose, default_recipe, is_open, readout_steps
+from converter.result import Conversion, Layer
+from converter.rules import RECURRENT, Site, find_sites, sites_in_copy
+from converter.shapes import Shapes, annotate, infer_shapes
+from converter.work import Work, count_work, multiply_adds, row_bytes
+from snn_ops.session import rows_at_once
 
 Progress = Callable[[str, int, int], None]
 """(what, done, of)"""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer of spiking neurons, as reports show it."""
-
-    name: str
-    activation: str
-    neuron: str
-    max_spikes: int | None
-    """In one step; None for neurons without such a limit."""
-    channels: int
-    threshold: tuple[float, float, float]
-    """Smallest, median and largest height of a spike."""
-    relative_error: float
-    """||snn - ann|| / ||ann|| of the layer's mean over `Conversion.compared_steps`, on calibration samples."""
-    spike_rate: float
-    """Spikes per neuron and step, each of a burst counted and those taken back as well."""
-    synaptic_operations: float
-    """Additions that its spikes cause, per sample in T steps."""
-
-
-@dataclass
-class Conversion:
-    """A spiking model and what was done to get it."""
-
-    ann: Ann
-    model: ir.Model
-    options: Options
-    recipe: Recipe
-    layers: list[Layer]
-    islands: list[Island]
-    work: Work
-    calibration_samples: int
-    compared_steps: int
-    """Steps after which the layers' errors and spike rates were taken; fewer than T for large models."""
-    trials: list[Trial] = field(default_factory=list)
-    """Recipes measured on held-out calibration samples, the chosen one last; empty if nothing was left to choose."""
-    notes: list[str] = field(default_factory=list)
-
-    def proto(self) -> onnx.ModelProto:
-        """The spiking model as ONNX."""
-        return to_proto(self.model)
-
-    def save(self, path: str | Path) -> None:
-        """Writes the `.snn.onnx` file, whole or not at all."""
-        write_model(self.proto(), path)
-
-    def summary(self) -> dict[str, Any]:
-        """Everything that reports say, ready for JSON."""
-        return {
-            "source": str(self.ann.path),
-            "source_sha256": self.ann.sha256,
-            "options": asdict(self.options),
-            "recipe": asdict(self.recipe),
-            "trials": [
-                {**asdict(trial.recipe), "errors": trial.errors, "spike_rate": trial.spike_rate}
-                for trial in self.trials
-            ],
-            "calibration_samples": self.calibration_samples,
-            "compared_steps": self.compared_steps,
-            "layers": [asdict(layer) for layer in self.layers],
-            "islands": [asdict(island) for island in self.islands],
-            "work": self.work.summary(),
-            "notes": self.notes,
-        }
 
 
 def convert(
@@ -183,11 +99,11 @@ class _Converter:
         self.trained = ann.model.clone()
         LocalShapesPass(self.axes, shapes)(self.trained)
         common_passes.RemoveUnusedNodesPass()(self.trained)
-        _annotate(self.trained)
+        annotate(self.trained)
         PoolBeforeActivationPass(self.axes)(self.trained)
         BatchFirstPass(self.axes)(self.trained)
-        _annotate(self.trained)
-        self.sites = find_sites(self.trained, self.axes)
+        annotate(self.trained)
+        self.sites, self.kept_analog = find_sites(self.trained, self.axes)
         if not self.sites:
             raise RefusedError("it has no activation that a neuron could replace")
         unknown = options.layers.keys() - {site.name for site in self.sites}
@@ -197,8 +113,9 @@ class _Converter:
             )
         shapes = infer_shapes(self.trained, {name: (1, *a.shape[1:]) for name, a in samples.feed.items()})
         self.products = multiply_adds(self.trained, shapes, 1)
-        self.row_bytes = _row_bytes(self.trained, shapes)
+        self.row_bytes = row_bytes(self.trained, shapes)
         self.histograms: dict[str, ChannelHistogram] = {}
+        self.observed = 0
 
     def run(self) -> Conversion:
         trials = self._choose()
@@ -212,9 +129,19 @@ class _Converter:
         layers = [_describe(*layer, work) for layer in zip(self.sites, draft.neurons, errors, strict=True)]
         islands = [replace(i, multiply_adds=sum(self.products.get(name, 0) for name in i.nodes)) for i in draft.islands]
         conversion = Conversion(
-            self.ann, draft.model, self.options, recipe, layers, islands, work, len(self.samples), steps, trials
+            self.ann,
+            draft.model,
+            self.options,
+            recipe,
+            layers,
+            islands,
+            self.kept_analog,
+            work,
+            len(self.samples),
+            steps,
+            trials,
         )
-        conversion.notes.extend(self._advice(conversion))
+        conversion.notes.extend(advice(conversion))
         _finish(conversion)
         return conversion
 
@@ -236,7 +163,7 @@ class _Converter:
             return []
         fitting, measuring = self.samples.split(len(self.samples) - held_out)
         steps = readout_steps(self.options.n_steps)
-        ann = replace(self.ann, model=_without_softmax(self.ann.model.clone()))
+        ann = replace(self.ann, model=without_softmax(self.ann.model.clone()))
         count = 0
 
         def measure(recipe: Recipe) -> Trial:
@@ -246,7 +173,7 @@ class _Converter:
             draft = self._build(recipe, fitting, few=measuring)
             add_functions(draft.model)
             draft.model.metadata_props["onnx_snn.schedule"] = self.options.schedule
-            spiking = SpikingModel(self.ann.path, to_proto(_without_softmax(draft.model)))
+            spiking = SpikingModel(self.ann.path, to_proto(without_softmax(draft.model)))
             result = evaluate(spiking, measuring, steps, ann=ann)
             errors = {step.n_steps: step.relative_error or 0.0 for step in result.steps}
             return Trial(recipe, errors, float(np.mean(list(result.spike_rates.values()))))
@@ -274,7 +201,7 @@ class _Converter:
 
     def _observe(self, samples: Samples) -> None:
         """Histograms of all samples; those that were seen already are not run again."""
-        seen = self._seen
+        seen = self.observed
         if len(samples) <= seen:
             return
         fits_lif = "lif" in {self.options.neuron, *(v.get("neuron") for v in self.options.layers.values())}
@@ -290,19 +217,17 @@ class _Converter:
 
         feed = samples.split(seen)[1].feed if seen else samples.feed
         observe(self.trained, list(wanted.values()), feed, self.histograms, progress=advance)
-        self._seen = len(samples)
-
-    _seen = 0
+        self.observed = len(samples)
 
     def _insert_neurons(self, options: Options) -> _Draft:
         spiking = self.trained.clone()
         spiking.metadata_props["onnx_snn.row_bytes"] = str(self.row_bytes)
-        n_steps = _add_n_steps(spiking, options.n_steps)
+        n_steps = add_n_steps(spiking, options.n_steps)
         neurons: list[Placed] = []
         kinds: list[Neuron] = []
         functions: set[ir.Node] = set()
-        for site in find_sites(spiking, self.axes):
-            kind = _neuron(site, options.of_layer(site.name))
+        for site in sites_in_copy(self.sites, spiking):
+            kind = choose_neuron(site.rule, options.of_layer(site.name))
             neurons.append(kind.insert(spiking.graph, site, n_steps))
             kinds.append(kind)
             functions.update(site.nodes)
@@ -317,7 +242,8 @@ class _Converter:
         for index, (site, placed, kind) in enumerate(zip(self.sites, draft.neurons, draft.kinds, strict=True)):
             of_layer = options.of_layer(site.name)
             if isinstance(kind, LIFNeuron):
-                self._fit_lif(draft.model, site, placed, of_layer, samples)
+                scale = self._scale(site, of_layer)
+                fit_lif_layer(self.trained, draft.model, site, placed, samples, scale, of_layer)
                 self.progress("fitting LIF layers", index + 1, len(self.sites))
             else:
                 kind.set_range(placed, site.per_channel(self._range(site.y, of_layer, kind.levels, kind.max_spikes)))
@@ -332,64 +258,11 @@ class _Converter:
             max_spikes=max_spikes,
         )
 
-    def _fit_lif(self, spiking: ir.Model, site: Site, placed: Placed, options: Options, samples: Samples) -> None:
-        steps, node = options.n_steps, placed.node
-        constant = bool(node.attributes["constant_current"].as_int())
-        of_one = Probe(self.trained, [site.y]).run(samples.first(1).feed)[str(site.y.name)]
-        samples = samples.first(max(8, FIT_BYTES // (of_one.size * 4 * steps)))
-        fit = fit_lif(
-            _spiking_values(spiking, placed.x, samples, steps, constant),
-            Probe(self.trained, [site.y]).run(samples.feed)[str(site.y.name)],
-            self._scale(site, options),
-            steps,
-            channel_axis=site.channel_axis,
-            constant_current=constant,
-            with_offset="offset" in placed.constants,
-            tau_refs=(options.dt, 2 * options.dt) if options.tau_ref is None else (options.tau_ref,),
-            attributes={name: node.attributes[name].value for name in ("tau_rc", "min_voltage", "dt")},
-        )
-        for name, value in placed.constants.items():
-            set_constant(value, site.per_channel(getattr(fit, name)))
-        set_operand(node, "amplitude", site.per_channel(fit.amplitude))
-        node.attributes["tau_ref"] = ir.AttrFloat32("tau_ref", fit.tau_ref)
-
     def _scale(self, site: Site, options: Options) -> np.ndarray:
         """How large an activation's input is where the activation still changes."""
         if site.rule.saturates_at is None:
             return self._range(site.y, options)
         return self._range(site.x, options).clip(max=site.rule.saturates_at)
-
-    def _advice(self, conversion: Conversion) -> list[str]:
-        """What a user should know and could do."""
-        notes = []
-        if self.ann.quantised:
-            notes.append(
-                "the model was quantised; converted, and compared with, is what its integers stand for in floats"
-            )
-        worst = max(conversion.layers, key=lambda layer: layer.relative_error)
-        if worst.relative_error > 0.1:
-            ways = ["more calibration samples", "more steps"]
-            if conversion.recipe.neuron in ("if", "if-signed", "lif"):
-                ways.insert(0, "--neuron if-burst")
-            if self.options.schedule == "stepped" and conversion.recipe.neuron != "lif":
-                ways.append("--schedule two-phase")
-            notes.append(
-                f"the largest error is {worst.relative_error:.0%}, in layer {worst.name!r}; try {', '.join(ways)}"
-            )
-        if not conversion.trials and is_open(self.options):
-            notes.append(
-                f"taken without measuring: {conversion.recipe} (few samples, or a model so large that it would take long)"
-            )
-        if (conversion.work.energy_ratio or 0) > 1:
-            notes.append(
-                f"{self.options.n_steps} steps of these spikes cost more additions than the trained model's multiply-adds are "
-                "worth; fewer steps cost less, and so does --neuron if-signed"
-            )
-        if self.options.schedule == "two-phase":
-            notes.append(
-                "two-phase: a layer fires when all T steps have come in, so a streaming device waits T steps per layer"
-            )
-        return notes
 
 
 def _prove_batch(ann: Ann, samples: Samples) -> tuple[BatchAxes, Shapes]:
@@ -405,70 +278,6 @@ def _prove_batch(ann: Ann, samples: Samples) -> tuple[BatchAxes, Shapes]:
             "recurrent layers are converted only where axis 0 is a batch and they come before the first neuron",
             node=recurrent.name,
         ) from error
-
-
-def _neuron(site: Site, options: Options) -> Neuron:
-    """The neuron for a site: the wanted one, or the rule's default where it does not fit the activation."""
-    most = options.most_spikes()
-    if options.schedule == "two-phase":
-        few = options.neuron == "few-spike" and "few-spike" in site.rule.neurons
-        return FewSpikeNeuron() if few else CountIFNeuron(most)
-    name = options.neuron if options.neuron in site.rule.neurons else site.rule.neurons[0]
-    if name == "lif":
-        return LIFNeuron(options.tau_rc, options.min_voltage, options.dt)
-    if name == "sigma-delta":
-        return SigmaDeltaNeuron(most)
-    return IFNeuron(most, signed=name != "if")
-
-
-def _spiking_values(spiking: ir.Model, value: ir.Value, samples: Samples, steps: int, constant: bool) -> np.ndarray:
-    """A value of the spiking model on the samples: ``[T*n, ...]``, or ``[n, ...]`` where it does not change."""
-    model = spiking.clone()
-    add_functions(model)
-    proto = to_proto(model)
-    del proto.graph.output[:]
-    proto.graph.output.append(onnx.ValueInfoProto(name=value.name))
-    session = Session(proto, n_steps=steps)
-    parts = []
-    size = max(1, session.rows // steps)
-    for start in range(0, len(samples), size):
-        feed = {name: array[start : start + size] for name, array in samples.feed.items()}
-        (array,) = session.run_batch(feed, steps)
-        parts.append(array if constant else array.reshape(steps, -1, *array.shape[1:]))
-    joined: np.ndarray = np.concatenate(parts, axis=0 if constant else 1)
-    return joined if constant else np.reshape(joined, (-1, *joined.shape[2:]))
-
-
-def _without_softmax(model: ir.Model) -> ir.Model:
-    """The model with what goes into a Softmax at its end as the output: behind it, errors of clear cases vanish."""
-    for index, output in enumerate(model.graph.outputs):
-        node = output.producer()
-        if node is not None and node.op_type in ("Softmax", "LogSoftmax") and node.inputs[0] is not None:
-            scores = node.inputs[0]
-            scores.name = f"{output.name}_before_softmax"
-            scores.type, scores.shape = output.type, output.shape
-            model.graph.outputs[index] = scores
-    return model
-
-
-def _row_bytes(model: ir.Model, shapes: Shapes) -> int:
-    """What running one sample for one step takes: bytes of the largest value, or an eighth of all if that is more."""
-    sizes = [4 * int(np.prod(shapes[str(v.name)])) for n in model.graph for v in n.outputs if str(v.name) in shapes]
-    return max(*sizes, sum(sizes) // 8, 1)
-
-
-def _annotate(model: ir.Model) -> None:
-    """Types, ranks and symbolic shapes of all values."""
-    common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
-
-
-def _add_n_steps(model: ir.Model, default: int) -> ir.Value:
-    """The graph input `n_steps`, with a default."""
-    tensor = ir.tensor(np.asarray(default, np.int64), name=N_STEPS)
-    value = ir.Value(name=N_STEPS, type=ir.TensorType(ir.DataType.INT64), shape=ir.Shape([]), const_value=tensor)
-    model.graph.inputs.append(value)
-    model.graph.register_initializer(value)
-    return value
 
 
 def _describe(site: Site, placed: Placed, error: LayerError, work: Work) -> Layer:
@@ -517,6 +326,7 @@ def _finish(conversion: Conversion) -> None:
             "onnx_snn.layers": json.dumps([asdict(layer) for layer in conversion.layers]),
             "onnx_snn.work": json.dumps(conversion.work.summary()),
             "onnx_snn.islands": json.dumps([asdict(island) for island in conversion.islands]),
+            "onnx_snn.kept_analog": json.dumps([asdict(kept) for kept in conversion.kept_analog]),
         }
     )
     onnx.checker.check_model(conversion.proto(), full_check=False)

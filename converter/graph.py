@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from snn_ops.ops import DOMAIN, OPERATORS, OPSET_VERSION
+from snn_ops.session import N_STEPS
 
 
 def constant(graph: ir.Graph, name: str, array: np.ndarray) -> ir.Value:
@@ -22,6 +23,15 @@ def constant(graph: ir.Graph, name: str, array: np.ndarray) -> ir.Value:
     shape = ir.Shape(array.shape)
     value = ir.Value(name=unique, type=ir.TensorType(tensor.dtype), shape=shape, const_value=tensor)
     graph.register_initializer(value)
+    return value
+
+
+def add_n_steps(model: ir.Model, default: int) -> ir.Value:
+    """The graph input `n_steps`, with a default."""
+    tensor = ir.tensor(np.asarray(default, np.int64), name=N_STEPS)
+    value = ir.Value(name=N_STEPS, type=ir.TensorType(ir.DataType.INT64), shape=ir.Shape([]), const_value=tensor)
+    model.graph.inputs.append(value)
+    model.graph.register_initializer(value)
     return value
 
 

@@ -169,6 +169,7 @@ def _check(proto: onnx.ModelProto) -> None:
 
 
 def _raise_opset(model: ir.Model) -> None:
+    before = model.opset_imports[""]
     try:
         version_converter.convert_version(model, LOWEST_ONNX_OPSET, fallback=True)
     except Exception as error:
@@ -180,6 +181,13 @@ def _raise_opset(model: ir.Model) -> None:
         raise RefusedError(
             f"its opset cannot be raised to {LOWEST_ONNX_OPSET}; export it with that opset or a later one"
         )
+    if before < 11:  # what Upsample and the first Resize computed has a name since then, which is not the default
+        for node in model.graph.all_nodes():
+            if node.op_type == "Resize":
+                node.attributes["coordinate_transformation_mode"] = ir.AttrString(
+                    "coordinate_transformation_mode", "asymmetric"
+                )
+                node.attributes["nearest_mode"] = ir.AttrString("nearest_mode", "floor")
 
 
 def _shape(value: ir.Value, samples: int) -> tuple[int, ...]:

@@ -43,6 +43,11 @@ def infer_shapes(model: ir.Model, input_shapes: Mapping[str, tuple[int, ...]]) -
     return {name: shape for name, shape in shapes.items() if shape is not None}
 
 
+def annotate(model: ir.Model) -> None:
+    """Types, ranks and symbolic shapes of all values."""
+    ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+
+
 def _static(shape: ir.Shape | None) -> tuple[int, ...] | None:
     if shape is None:
         return None

@@ -88,6 +88,12 @@ def _products(node: ir.Node, shapes: Shapes) -> int:
     return int(np.prod(y)) * (x[0] if transposed else x[-1])
 
 
+def row_bytes(model: ir.Model, shapes: Shapes) -> int:
+    """What running one sample for one step takes: bytes of the largest value, or an eighth of all if that is more."""
+    sizes = [4 * int(np.prod(shapes[str(v.name)])) for n in model.graph for v in n.outputs if str(v.name) in shapes]
+    return max(*sizes, sum(sizes) // 8, 1)
+
+
 def count_work(spiking: ir.Model, layers: Mapping[str, int], rates: Mapping[str, float], n_steps: int) -> Work:
     """The spiking model's work.
 

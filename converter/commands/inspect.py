@@ -8,15 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from converter.conversion import Layer
 from converter.evaluation import SpikingModel
 from converter.model import Ann, check_writable, load_ann, read_proto, trace_batch
 from converter.passes.analog_islands import Island
 from converter.report.console import results
 from converter.report.console import table as make_table
 from converter.report.json_file import write_json
-from converter.report.tables import islands_table, layers_table, work_table
-from converter.rules import find_activations, find_sites
+from converter.report.tables import islands_table, kept_analog_table, layers_table, work_table
+from converter.result import Layer
+from converter.rules import KeptAnalog, find_sites
 from snn_ops.ops import DOMAIN
 
 
@@ -38,6 +38,7 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
     metadata = {key.removeprefix("onnx_snn."): value for key, value in spiking.metadata.items()}
     layers = [Layer(**layer) for layer in json_module.loads(metadata.pop("layers", "[]"))]
     islands = [Island(**island) for island in json_module.loads(metadata.pop("islands", "[]"))]
+    kept = [KeptAnalog(**activation) for activation in json_module.loads(metadata.pop("kept_analog", "[]"))]
     options = json_module.loads(metadata.pop("options", "{}"))
     work = json_module.loads(metadata.pop("work", "{}"))
     data: dict[str, Any] = {
@@ -48,6 +49,7 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
         "work": work,
         "layers": [vars(layer) for layer in layers],
         "islands": [vars(island) for island in islands],
+        "kept_analog": [vars(activation) for activation in kept],
     }
     if json:
         write_json(data, json)
@@ -57,30 +59,28 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
     results().print(layers_table("Layers of spiking neurons", layers))
     if islands:
         results().print(islands_table(islands))
+    if kept:
+        results().print(kept_analog_table(kept))
     if work:
         results().print(work_table(work, spiking.n_steps))
 
 
 def _inspect_trained(ann: Ann, json: Path | None) -> None:
     axes = trace_batch(ann)
-    spiking = {site.name for site in find_sites(ann.model, axes)}
-    rows = [
-        (
-            str(function.nodes[-1].name),
-            rule.activation,
-            ", ".join(rule.neurons) if function.nodes[-1].name in spiking else "stays analog: no weights behind it",
-        )
-        for function, rule in find_activations(ann.model, axes)
-    ]
+    sites, kept = find_sites(ann.model, axes)
+    rows = [(site.name, site.rule.activation, ", ".join(site.rule.neurons)) for site in sites]
     data = {
         "model": str(ann.path),
         "spiking": False,
         "batch": ann.batch,
         "unproven": axes.unproven,
         "activations": [{"node": name, "activation": kind, "neurons": neurons} for name, kind, neurons in rows],
+        "kept_analog": [vars(activation) for activation in kept],
     }
     if json:
         write_json(data, json)
     if str(json) != "-":
         title = f"{ann.path}: a trained model; activations that neurons can replace"
         results().print(make_table(title, ("node", "activation", "neurons (default first)"), rows, left=3))
+        if kept:
+            results().print(kept_analog_table(kept))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from converter.neurons._neuron import BURST, Neuron, Placed
+from converter.neurons.choice import choose_neuron
 from converter.neurons.count_if import CountIFNeuron
 from converter.neurons.few_spike import FewSpikeNeuron
 from converter.neurons.if_ import IFNeuron
@@ -18,4 +19,5 @@ __all__ = [
     "Neuron",
     "Placed",
     "SigmaDeltaNeuron",
+    "choose_neuron",
 ]

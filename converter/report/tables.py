@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from converter.conversion import Conversion, Layer
 from converter.evaluation import Evaluation
 from converter.passes.analog_islands import Island
 from converter.report.console import number, percent, table
+from converter.result import Conversion, Layer
+from converter.rules import KeptAnalog
 
 
 def layers_table(title: str, layers: Sequence[Layer]) -> Table:
@@ -50,6 +51,12 @@ def islands_table(islands: Sequence[Island]) -> Table:
     return table("Analog islands: parts that do not spike", ("nodes", "operators", "multiply-adds"), rows, left=2)
 
 
+def kept_analog_table(kept: Sequence[KeptAnalog]) -> Table:
+    """A row per activation that stays as it is."""
+    rows = [(activation.name, activation.activation, activation.reason) for activation in kept]
+    return table("Activations that stay analog", ("node", "activation", "why"), rows, left=3)
+
+
 def trials_table(conversion: Conversion) -> Table:
     """What `auto` measured; the last row is what it took."""
     steps = list(conversion.trials[0].errors)
@@ -79,6 +86,8 @@ def conversion_tables(conversion: Conversion) -> list[Table]:
     made = [layers_table(title, conversion.layers)]
     if conversion.islands:
         made.append(islands_table(conversion.islands))
+    if conversion.kept_analog:
+        made.append(kept_analog_table(conversion.kept_analog))
     if conversion.trials:
         made.append(trials_table(conversion))
     made.append(work_table(conversion.work.summary(), conversion.options.n_steps))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
-
-from converter.rules._functions import ElementwiseFunction
 
 NEAR = np.linspace(-8, 8, 321)
 FAR = np.concatenate([-np.logspace(5, 1, 9), np.logspace(1, 5, 9)])
@@ -42,6 +41,11 @@ class Site:
         rank = len(self.y.shape) if self.y.shape is not None else 2
         return values.reshape(-1, *[1] * (rank - 1 - self.channel_axis)) if rank > 1 else values.reshape(())
 
+    def in_copy(self, values: Mapping[str, ir.Value], nodes: Mapping[str, ir.Node]) -> Site:
+        """The same activation in a copy of the model, whose values and nodes have the same names."""
+        copies = tuple(nodes[str(node.name)] for node in self.nodes)
+        return replace(self, x=values[str(self.x.name)], y=values[str(self.y.name)], nodes=copies)
+
 
 class Rule(ABC):
     """Activation -> neuron.
@@ -65,7 +69,7 @@ class Rule(ABC):
         return ()
 
     def has_values(self, x: np.ndarray, y: np.ndarray) -> bool:
-        """Whether ``y`` are this activation's values at ``x``, up to a positive factor.
+        """Whether ``y`` are this activation's values at ``x``, `NEAR` and `FAR`, up to a positive factor.
 
         A factor is allowed because the function stays in the graph in front of a neuron that tracks it.
         """
@@ -78,11 +82,3 @@ class Rule(ABC):
             if factor > 0 and np.all(np.abs(y - factor * form) <= TOLERANCE * factor * np.maximum(1, np.abs(form))):
                 return True
         return False
-
-    def matches(self, function: ElementwiseFunction) -> bool:
-        """Whether a function of the graph is this activation."""
-        if len(function.nodes) == 1 and function.nodes[0].op_type in self.op_types:
-            return True
-        x = np.concatenate([NEAR, FAR])
-        y = function.values(x)
-        return y is not None and bool(np.isfinite(y[: len(NEAR)]).all()) and self.has_values(x, y)

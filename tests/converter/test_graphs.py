@@ -145,6 +145,20 @@ def test_height_and_width_stay_free(tmp_path) -> None:
         assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 0.03
 
 
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize(("opset", "op_type"), [(9, "Upsample"), (10, "Resize")])
+def test_old_upsampling(opset, op_type, mode, tmp_path) -> None:
+    """Before opset 11 a sample lay where it does in `asymmetric` now."""
+    model = text_model(
+        f"""{IMAGE} <float[4,2,3,3] W, float[4,4,1,1] V, float[4,3] Z, float[4] SCALES> {{
+          first = Conv(x, W)  a = Relu(first)  u = {op_type}<mode = "{mode}">(a, SCALES)  c = Conv(u, V)
+          b = Relu(c)  {END} }}""",
+        opset=opset,
+        SCALES=np.asarray([1, 1, 2.5, 2.5]),
+    )
+    assert relative_error(model, save(model, tmp_path / "m.onnx"), Samples({"x": images()}, None)) < 0.02
+
+
 def test_external_data(tmp_path) -> None:
     model = build("residual")
     onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=0)

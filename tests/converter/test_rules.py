@@ -58,6 +58,8 @@ FORMS = {
            m = Mul(h, HALF)  r = Mul(m, a)""",
     ),
     "Gelu, quick": ("Gelu", "q = Mul(h, QUICK)  g = Sigmoid(q)  r = Mul(h, g)"),
+    "Gelu, native": ("Gelu", "r = Gelu(h)"),
+    "Gelu, native, tanh": ("Gelu", 'r = Gelu<approximate = "tanh">(h)'),
     "Elu": ("Elu", "r = Elu<alpha = 0.8>(h)"),
     "Elu, in pieces": ("Elu", "p = Greater(h, ZERO)  e = Exp(h)  m = Sub(e, ONE)  r = Where(p, h, m)"),
     "Selu": ("Selu", "r = Selu(h)"),
@@ -79,7 +81,7 @@ def model_with(form: str):
         f"""m (float[N,6] x) => (float[N,5] y)
         <float[6,8] A, float[8,7] B, float[7] C, float[7,5] D, float[7] S, {SCALARS}> {{
           k = MatMul(x, A)  first = Relu(k)  h = Gemm(first, B, C)  {FORMS[form][1]}  y = MatMul(r, D) }}""",
-        opset=18,
+        opset=20 if form.startswith("Gelu, native") else 18,
         S=np.linspace(0.05, 0.4, 7),
         **{name: np.asarray(value) for name, value in VALUES.items()},
     )
@@ -138,6 +140,10 @@ def test_a_gate_and_an_output_stay_analog(tmp_path) -> None:
     conversion = convert(path, x, percentile=100.0)
     assert [layer.activation for layer in conversion.layers] == ["Relu", "Relu", "Relu"]
     assert [island.op_types for island in conversion.islands] == [("Sigmoid", "Mul")]
+    assert [(kept.activation, kept.reason.split(",")[0].split(":")[0]) for kept in conversion.kept_analog] == [
+        ("Sigmoid", "it gates another signal"),
+        ("Sigmoid", "there are no weights behind it"),
+    ]
     (expected,) = ort.InferenceSession(path).run(None, {"x": x})
     (found,) = snn_ops.Session(conversion.proto(), n_steps=64).run(x)
     assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 0.02

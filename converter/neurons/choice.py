@@ -1,0 +1,30 @@
+"""Which neuron takes an activation's place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from converter.neurons._neuron import Neuron
+from converter.neurons.count_if import CountIFNeuron
+from converter.neurons.few_spike import FewSpikeNeuron
+from converter.neurons.if_ import IFNeuron
+from converter.neurons.lif import LIFNeuron
+from converter.neurons.sigma_delta import SigmaDeltaNeuron
+from converter.rules import Rule
+
+if TYPE_CHECKING:  # options name the neurons
+    from converter.options import Options
+
+
+def choose_neuron(rule: Rule, options: Options) -> Neuron:
+    """The neuron for an activation: the wanted one, or the rule's default where it does not fit the activation."""
+    most = options.most_spikes()
+    if options.schedule == "two-phase":
+        few = options.neuron == "few-spike" and "few-spike" in rule.neurons
+        return FewSpikeNeuron() if few else CountIFNeuron(most)
+    name = options.neuron if options.neuron in rule.neurons else rule.neurons[0]
+    if name == "lif":
+        return LIFNeuron(options.tau_rc, options.min_voltage, options.dt)
+    if name == "sigma-delta":
+        return SigmaDeltaNeuron(most)
+    return IFNeuron(most, signed=name != "if")

@@ -10,7 +10,6 @@ from typing import Any
 
 from converter.calibration import METHODS
 from converter.errors import RefusedError
-from converter.neurons import BURST
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,6 +20,8 @@ NEURONS = ("auto", "if-burst", "if-signed", "if", "lif", "sigma-delta", "few-spi
 METHOD_CHOICES = ("auto", *METHODS)
 CORRECTIONS = ("auto", "none", "bias", "potential")
 SCHEDULES = ("stepped", "two-phase")
+BURST = 15
+"""Most spikes in one step of neurons that fire bursts: a count of four bits."""
 OF_A_LAYER = ("neuron", "method", "percentile", "max_spikes")
 """Options that a single layer may have otherwise."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.neurons._neuron import BURST, Neuron, Placed
+from converter.neurons._neuron import Neuron, Placed
 from converter.neurons.choice import choose_neuron
 from converter.neurons.count_if import CountIFNeuron
 from converter.neurons.few_spike import FewSpikeNeuron
@@ -11,7 +11,6 @@ from converter.neurons.lif import LIFNeuron
 from converter.neurons.sigma_delta import SigmaDeltaNeuron
 
 __all__ = [
-    "BURST",
     "CountIFNeuron",
     "FewSpikeNeuron",
     "IFNeuron",

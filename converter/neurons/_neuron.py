@@ -13,9 +13,6 @@ import onnx_ir as ir
 from converter.graph import set_operand
 from converter.rules import Site
 
-BURST = 15
-"""Spikes in one step of neurons that fire bursts: a count of four bits."""
-
 
 @dataclass(frozen=True)
 class Placed:

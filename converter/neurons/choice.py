@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from converter.neurons._neuron import Neuron
 from converter.neurons.count_if import CountIFNeuron
 from converter.neurons.few_spike import FewSpikeNeuron
 from converter.neurons.if_ import IFNeuron
 from converter.neurons.lif import LIFNeuron
 from converter.neurons.sigma_delta import SigmaDeltaNeuron
+from converter.options import Options
 from converter.rules import Rule
-
-if TYPE_CHECKING:  # options name the neurons
-    from converter.options import Options
 
 
 def choose_neuron(rule: Rule, options: Options) -> Neuron:

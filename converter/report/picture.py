@@ -12,6 +12,8 @@ from converter.evaluation import Evaluation
 from converter.model import write_bytes
 
 mpl.use("Agg")
+LEAST_SPAN = 5
+"""Points of accuracy that the vertical axis shows at least."""
 
 
 def accuracy_picture(curves: dict[str, Evaluation], path: str | Path, *, title: str) -> None:
@@ -33,6 +35,8 @@ def accuracy_picture(curves: dict[str, Evaluation], path: str | Path, *, title: 
     ann = next((c.ann_accuracy for c in curves.values() if c.ann_accuracy is not None), None)
     if ann is not None and labelled:
         axes.axhline(100 * ann, color="gray", linestyle="--", label=f"trained model {100 * ann:.2f} %")
+    low, high = axes.get_ylim()  # a difference of one image shall not fill the picture
+    axes.set_ylim(min(low, high - LEAST_SPAN), high + (LEAST_SPAN / 10 if high - low < LEAST_SPAN else 0))
     axes.set_xscale("log", base=2)
     ticks = sorted({step.n_steps for curve in curves.values() for step in curve.steps})
     axes.set_xticks(ticks, [str(tick) for tick in ticks])

@@ -1,9 +1,8 @@
 """Paper 2: an MLP and a CNN on MNIST, converted, not trained again. ``python -m benchmarks.paper2_classification [--paper]``
 
 Accuracy and the time of 10,000 images at n_steps 1, 15, 30, 45, 60: Keras; NengoDL with the converted weights, as the thesis
-has it (nengo_dl.Converter, spiking ReLU with rates scaled by 200, synapse of 5 ms, the last step's output); ONNX-SNN in ONNX
-Runtime. ``--paper`` takes 10 epochs and all 10,000 images; by default there are fewer epochs, and NengoDL runs 500 images (its
-time is scaled up).
+has it (benchmarks/nengo_dl_converter.py); ONNX-SNN in ONNX Runtime. ``--paper`` takes 10 epochs and all 10,000 images; by
+default there are fewer epochs, and NengoDL runs 500 images (its time is scaled up).
 """
 
 from __future__ import annotations
@@ -14,23 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nengo
 import numpy as np
 
-from benchmarks import datasets, keras_models
+from benchmarks import datasets, keras_models, nengo_dl_converter
 from benchmarks.machine import describe
 from converter import convert
-from converter.data import Samples
-from converter.nengo.dl_simulator import quiet, through_time
-from converter.nengo.tensorflow_shim import import_nengo_dl
 from converter.report.json_file import write_json
 from snn_ops import Session
 
 STEPS = (1, 15, 30, 45, 60)
 NETWORKS: dict[str, Callable[[], Any]] = {"MLP": keras_models.mlp, "CNN": keras_models.cnn}
 IMAGES = 10_000
-RATES, SYNAPSE = 200, 0.005
-"""Not in the thesis, whose accuracy over n_steps has the shape that these give."""
 
 
 def main() -> None:
@@ -74,36 +67,14 @@ def network(name: str, epochs: int, nengo_samples: int) -> dict[str, Any]:
         start = time.perf_counter()
         (outputs,) = session.run({input: x_test})
         ours = {"accuracy": _accuracy(outputs.argmax(axis=1), data.y_test), "seconds": time.perf_counter() - start}
-        some = Samples({input: x_test[:nengo_samples]}, data.y_test[:nengo_samples])
-        theirs = _nengo_dl(model, some, steps)
+        outputs, seconds = nengo_dl_converter.run(model, x_test[:nengo_samples], steps)
+        theirs = {
+            "accuracy": _accuracy(outputs.argmax(axis=1), data.y_test[:nengo_samples]),
+            "seconds": seconds * IMAGES / nengo_samples,
+        }
         result[f"n_steps {steps}"] = {"ONNX-SNN": ours, "NengoDL": theirs}
         print(f"{name} n_steps {steps:2}: ONNX-SNN {_line(ours)}; NengoDL {_line(theirs)}", flush=True)
     return result
-
-
-def _nengo_dl(model: Any, samples: Samples, steps: int, minibatch: int = 100) -> dict[str, float]:
-    """As the thesis: the weights in a network of spiking ReLUs, the output of the last step."""
-    nengo_dl = import_nengo_dl()
-    (x,) = samples.feed.values()
-    with quiet():
-        spiking = {keras_models.keras.activations.relu: nengo.SpikingRectifiedLinear()}
-        converter = nengo_dl.Converter(model, swap_activations=spiking, scale_firing_rates=RATES, synapse=SYNAPSE)
-        converter.net.seed = 0
-        with converter.net:
-            nengo_dl.configure_settings(inference_only=True)
-        (source,), (output,) = converter.inputs.dict.values(), converter.outputs.dict.values()
-        with nengo_dl.Simulator(converter.net, minibatch_size=minibatch, progress_bar=False) as simulator:
-            simulator.predict({source: through_time(x[:minibatch], steps, minibatch)}, verbose=0)
-            start = time.perf_counter()
-            pieces = [
-                simulator.predict({source: through_time(x[i : i + minibatch], steps, minibatch)}, verbose=0)[output][
-                    :, -1
-                ]
-                for i in range(0, len(x), minibatch)
-            ]
-            seconds = (time.perf_counter() - start) * IMAGES / len(x)
-    found = np.concatenate(pieces)[: len(x)].argmax(axis=1)
-    return {"accuracy": _accuracy(found, samples.labels), "seconds": seconds}
 
 
 def _accuracy(found: np.ndarray, labels: Any) -> float:

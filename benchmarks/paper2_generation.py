@@ -1,14 +1,16 @@
 """Paper 2: the auto-encoder on MNIST, converted, not trained again. ``python -m benchmarks.paper2_generation [--paper]``
 
-Images of Keras and of the spiking network at n_steps 45: SSIM (C1 = (0.01 L)^2, C2 = (0.03 L)^2), the distribution of pixels,
-and a grid of original, Keras's and spiking images. ``--paper`` takes 10 epochs and 10,000 images; by default there are fewer.
-Needs scikit-image.
+SSIM (C1 = (0.01 L)^2, C2 = (0.03 L)^2) between Keras's images and those of the spiking networks, and the time, at n_steps 1,
+15, 30, 45, 60: NengoDL with the converted weights (benchmarks/nengo_dl_converter.py) and ONNX-SNN in ONNX Runtime; at n_steps
+45 the distribution of pixels and a grid of images. ``--paper`` takes 10 epochs and 10,000 images (NengoDL: `--nengo-samples`);
+by default there are fewer. Needs scikit-image.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from skimage.metrics import structural_similarity
 
-from benchmarks import datasets, keras_models
+from benchmarks import datasets, keras_models, nengo_dl_converter
 from benchmarks.machine import describe
 from converter import convert
 from converter.report.json_file import write_json
 from snn_ops import Session
 
-STEPS = 45
+STEPS = (1, 15, 30, 45, 60)
+SHOWN = 45
+"""n_steps of the pictures and of the distribution of pixels."""
 LEVELS = (0.0, 0.1, 0.5, 0.9, 1.0)
 
 
@@ -32,7 +36,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="[default: 1]")
     parser.add_argument("--samples", type=int, help="test images [default: 200]")
     parser.add_argument("--train-samples", type=int, help="training images [default: 10,000; --paper: all]")
-    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--nengo-samples", type=int, default=100, help="test images that NengoDL runs")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path)
     arguments = parser.parse_args()
@@ -40,23 +44,47 @@ def main() -> None:
     samples = arguments.samples or (10_000 if arguments.paper else 200)
     of = arguments.train_samples or (60_000 if arguments.paper else 10_000)
     print(describe())
-    print(f"Adam, learning rate 0.001, batch 128, {epochs} epochs of {of} images; n_steps {arguments.steps}")
+    print(
+        f"Adam, learning rate 0.001, batch 128, {epochs} epochs of {of} images; NengoDL on {arguments.nengo_samples} images"
+    )
     data = datasets.load("mnist")
     x_train, x_test = (
         np.moveaxis(a, 1, -1).astype(np.float32) / 255 for a in (data.x_train[:of], data.x_test[:samples])
     )
     keras_models.keras.utils.set_random_seed(0)
+    start = time.perf_counter()
     model = keras_models.fit(keras_models.autoencoder(), x_train, x_train, epochs=epochs, batch=128, learning_rate=1e-3)
+    result: dict[str, Any] = {"training seconds": time.perf_counter() - start}
+    model.predict(x_test[:128], verbose=0)
+    start = time.perf_counter()
     of_keras = model.predict(x_test, batch_size=128, verbose=0)
-    conversion = convert(keras_models.to_ann(model), x_train[:64], n_steps=arguments.steps)
-    (spiking,) = Session(conversion.proto(), n_steps=arguments.steps).run(x_test)
-    kinds = {"original": x_test, "Keras": of_keras, "ONNX-SNN": spiking.reshape(of_keras.shape)}
-    result: dict[str, Any] = {
-        f"SSIM {a} - {b}": similarity(kinds[a], kinds[b])
-        for a, b in (("Keras", "ONNX-SNN"), ("original", "Keras"), ("original", "ONNX-SNN"))
-    }
-    for name, value in result.items():
-        print(f"{name}: {value:.4f}")
+    result["Keras seconds"] = time.perf_counter() - start
+    print(f"trained in {result['training seconds']:.0f} s; Keras {result['Keras seconds']:.2f} s for {samples} images")
+    kinds = {"original": x_test, "Keras": of_keras}
+    ann = keras_models.to_ann(model)
+    some = arguments.nengo_samples
+    for steps in STEPS:
+        session = Session(convert(ann, x_train[:64], n_steps=steps).proto(), n_steps=steps)
+        session.run(x_test[:128])
+        start = time.perf_counter()
+        (spiking,) = session.run(x_test)
+        spiking = spiking.reshape(of_keras.shape)
+        ours = {"SSIM with Keras": similarity(of_keras, spiking), "seconds": time.perf_counter() - start}
+        outputs, seconds = nengo_dl_converter.run(model, x_test[:some], steps)
+        of_nengo = outputs.reshape(-1, *of_keras.shape[1:])
+        theirs = {"SSIM with Keras": similarity(of_keras[:some], of_nengo), "seconds": seconds * samples / some}
+        result[f"n_steps {steps}"] = {"ONNX-SNN": ours, "NengoDL": theirs}
+        print(
+            f"n_steps {steps:2}: ONNX-SNN SSIM {ours['SSIM with Keras']:.4f}, {ours['seconds']:.2f} s; "
+            f"NengoDL SSIM {theirs['SSIM with Keras']:.4f}, {theirs['seconds']:.2f} s",
+            flush=True,
+        )
+        if steps == SHOWN:
+            kinds |= {"NengoDL": of_nengo, "ONNX-SNN": spiking}
+    for name in ("Keras", "NengoDL", "ONNX-SNN"):
+        images = kinds[name]
+        result[f"SSIM original - {name}"] = similarity(x_test[: len(images)], images)
+        print(f"SSIM original - {name}, n_steps {SHOWN}: {result[f'SSIM original - {name}']:.4f}")
     edges = ", ".join(f"[{a}, {b})" for a, b in itertools.pairwise(LEVELS))
     print(f"share of pixels in {edges}")
     for name, images in kinds.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from converter.recipes import is_open
 from converter.result import Conversion
+from converter.rules import FITTED
 
 
 def advice(conversion: Conversion) -> list[str]:
@@ -14,9 +15,9 @@ def advice(conversion: Conversion) -> list[str]:
     worst = max(conversion.layers, key=lambda layer: layer.relative_error)
     if worst.relative_error > 0.1:
         ways = ["more calibration samples", "more steps"]
-        if conversion.recipe.neuron in ("if", "if-signed", "lif"):
+        if conversion.recipe.neuron in ("if", "if-signed", *FITTED):
             ways.insert(0, "--neuron if-burst")
-        if conversion.options.schedule == "stepped" and conversion.recipe.neuron != "lif":
+        if conversion.options.schedule == "stepped" and conversion.recipe.neuron not in FITTED:
             ways.append("--schedule two-phase")
         notes.append(f"the largest error is {worst.relative_error:.0%}, in layer {worst.name!r}; try {', '.join(ways)}")
     if not conversion.trials and is_open(conversion.options):

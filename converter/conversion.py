@@ -17,7 +17,7 @@ import snn_ops
 from converter.advice import advice
 from converter.calibration import calibrated_range
 from converter.calibration.correction import correct
-from converter.calibration.lif_layer import fit_lif_layer
+from converter.calibration.fitted_layer import fit_layer
 from converter.calibration.statistics import ChannelHistogram, Observed, observe
 from converter.comparison import LayerError, compare_layers
 from converter.data import InputSpec, Samples, check_samples
@@ -26,7 +26,7 @@ from converter.evaluation import SpikingModel, evaluate
 from converter.graph import add_functions, add_n_steps, operand, to_proto
 from converter.instruments import without_softmax
 from converter.model import Ann, load_ann, prove_batch
-from converter.neurons import LIFNeuron, Neuron, Placed, choose_neuron
+from converter.neurons import FittedNeuron, Neuron, Placed, choose_neuron
 from converter.options import Options
 from converter.passes.analog_islands import AnalogIslandsPass, Island, find_islands
 from converter.passes.batch_axis import BatchAxes
@@ -37,7 +37,7 @@ from converter.passes.place_time import PlaceTimePass
 from converter.passes.pool_before_activation import PoolBeforeActivationPass
 from converter.recipes import BUDGET, MOST_SAMPLES, Recipe, Trial, choose, default_recipe, is_open, readout_steps
 from converter.result import Conversion, Layer
-from converter.rules import RECURRENT, Site, find_sites, sites_in_copy
+from converter.rules import FITTED, RECURRENT, Site, find_sites, sites_in_copy
 from converter.shapes import Shapes, annotate, infer_shapes
 from converter.work import Work, count_work, multiply_adds, row_bytes
 from snn_ops.session import rows_at_once
@@ -204,9 +204,10 @@ class _Converter:
         seen = self.observed
         if len(samples) <= seen:
             return
-        fits_lif = "lif" in {self.options.neuron, *(v.get("neuron") for v in self.options.layers.values())}
+        neurons = {self.options.neuron, *(v.get("neuron") for v in self.options.layers.values())}
+        fits = not neurons.isdisjoint(FITTED)
         wanted = {
-            str(v.name): Observed(v, s.channel_axis) for s in self.sites for v in ((s.y, s.x) if fits_lif else (s.y,))
+            str(v.name): Observed(v, s.channel_axis) for s in self.sites for v in ((s.y, s.x) if fits else (s.y,))
         }
         done = seen
 
@@ -241,10 +242,10 @@ class _Converter:
     def _calibrate(self, draft: _Draft, options: Options, samples: Samples) -> None:
         for index, (site, placed, kind) in enumerate(zip(self.sites, draft.neurons, draft.kinds, strict=True)):
             of_layer = options.of_layer(site.name)
-            if isinstance(kind, LIFNeuron):
+            if isinstance(kind, FittedNeuron):
                 scale = self._scale(site, of_layer)
-                fit_lif_layer(self.trained, draft.model, site, placed, samples, scale, of_layer)
-                self.progress("fitting LIF layers", index + 1, len(self.sites))
+                fit_layer(self.trained, draft.model, site, placed, kind, samples, scale, of_layer)
+                self.progress("fitting layers", index + 1, len(self.sites))
             else:
                 kind.set_range(placed, site.per_channel(self._range(site.y, of_layer, kind.levels, kind.max_spikes)))
 
@@ -282,12 +283,7 @@ def _prove_batch(ann: Ann, samples: Samples) -> tuple[BatchAxes, Shapes]:
 
 def _describe(site: Site, placed: Placed, error: LayerError, work: Work) -> Layer:
     node = placed.node
-    name = {"LIF": "amplitude", "FewSpike": "scale"}.get(node.op_type, "threshold")
-    value = operand(node, name).const_value
-    assert value is not None
-    heights = np.abs(value.numpy().astype(np.float64))
-    if node.op_type == "LIF":
-        heights = heights / node.attributes["dt"].as_float()
+    heights = _spike_heights(placed)
     low, median, high = (float(q) for q in np.quantile(heights, (0, 0.5, 1)))
     return Layer(
         site.name,
@@ -300,6 +296,19 @@ def _describe(site: Site, placed: Placed, error: LayerError, work: Work) -> Laye
         error.spike_rate,
         work.by_layer[str(node.name)],
     )
+
+
+def _spike_heights(placed: Placed) -> np.ndarray:
+    """One for each channel, or one for all."""
+    node = placed.node
+    fitted = "dt" in node.attributes
+    name = {"FewSpike": "scale"}.get(node.op_type, "amplitude" if fitted else "threshold")
+    factors = [operand(node, name), *(placed.constants[n] for n in ("amplitude",) if n in placed.constants)]
+    heights: np.ndarray = np.ones(())
+    for factor in factors:
+        assert factor.const_value is not None
+        heights = heights * np.abs(factor.const_value.numpy().astype(np.float64))
+    return heights / node.attributes["dt"].as_float() if fitted else heights
 
 
 def _finish(conversion: Conversion) -> None:

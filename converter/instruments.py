@@ -18,7 +18,7 @@ from snn_ops.session import N_STEPS
 
 RATE_SUFFIX = "_spike_rate"
 MEAN_SUFFIX = "_mean_over_time"
-SPIKING = frozenset({"IF", "LIF", "SigmaDelta", "CountIF", "FewSpike"})
+SPIKING = frozenset("IF LIF AdaptiveLIF Izhikevich SigmaDelta CountIF FewSpike".split())
 """Operators whose outputs are spikes."""
 _COUNTED = frozenset({"IF", "SigmaDelta", "CountIF"})
 """Those whose spikes have the height `threshold`, and may be several in a step."""

@@ -10,13 +10,14 @@ from typing import Any
 
 from converter.calibration import METHODS
 from converter.errors import RefusedError
+from converter.rules import FITTED
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-NEURONS = ("auto", "if-burst", "if-signed", "if", "lif", "sigma-delta", "few-spike")
+NEURONS = ("auto", "if-burst", "if-signed", "if", "sigma-delta", "few-spike", *FITTED)
 METHOD_CHOICES = ("auto", *METHODS)
 CORRECTIONS = ("auto", "none", "bias", "potential")
 SCHEDULES = ("stepped", "two-phase")
@@ -32,8 +33,9 @@ class Options:
 
     Attributes:
         neuron: "if-burst", "if-signed", "if": kinds of IF, for activations like Relu, from many spikes a step that can be
-            taken back to one that cannot; "sigma-delta"; "lif"; "few-spike" (two-phase only); "auto": the best on held-out
-            calibration samples. Where a neuron does not fit an activation, its rule chooses.
+            taken back to one that cannot; "sigma-delta"; "lif", "adaptive-lif", "izhikevich", whose firing rates are fitted;
+            "few-spike" (two-phase only); "auto": the best on held-out calibration samples. Where a neuron does not fit an
+            activation, its rule chooses.
         n_steps: T, for which the model is calibrated and which the file has as its default.
         method: how a layer's range follows from its activations: "percentile", "mse", "balance" or "auto".
         percentile: share of a channel's activations that its range covers, in per cent.
@@ -42,9 +44,11 @@ class Options:
             neurons, "none", or "auto".
         schedule: "stepped": every layer spikes in every step; "two-phase": each layer takes in all T steps, then fires.
         layers: other choices for single layers by name: ``{"conv1_relu": {"neuron": "if", "percentile": 99.5}}``.
-        tau_rc, dt: of LIF neurons, in seconds.
-        tau_ref: refractory time of LIF neurons in seconds; None: one or two steps, whichever fits a layer better.
-        min_voltage: lowest membrane potential of LIF neurons.
+        tau_rc, dt: of LIF and AdaptiveLIF neurons, in seconds; dt also of Izhikevich neurons.
+        tau_ref: refractory time of LIF and AdaptiveLIF neurons in seconds; None: one or two steps, whichever fits a layer
+            better.
+        min_voltage: lowest membrane potential of LIF and AdaptiveLIF neurons.
+        tau_n, inc_n: of AdaptiveLIF neurons: time constant of the adaptation in seconds, and its share of a spike's height.
         streaming: make the neurons' states inputs and outputs of the model, so that it can run in chunks of time.
     """
 
@@ -59,6 +63,8 @@ class Options:
     tau_rc: float = 0.02
     tau_ref: float | None = None
     min_voltage: float = -1.0
+    tau_n: float = 1.0
+    inc_n: float = 0.01
     dt: float = 0.001
     streaming: bool = False
 
@@ -73,16 +79,20 @@ class Options:
             raise RefusedError(f"the percentile must be above 0 and at most 100, it is {self.percentile}")
         if self.max_spikes is not None and self.max_spikes < 1:
             raise RefusedError(f"max_spikes must be at least 1, it is {self.max_spikes}")
-        for name in ("tau_rc", "dt"):
+        for name in ("tau_rc", "tau_n", "dt"):
             if getattr(self, name) <= 0:
                 raise RefusedError(f"{name} must be above 0, it is {getattr(self, name)}")
-        if self.tau_ref is not None and self.tau_ref < 0:
-            raise RefusedError(f"tau_ref must not be negative, it is {self.tau_ref}")
+        for name in ("tau_ref", "inc_n"):
+            if (getattr(self, name) or 0) < 0:
+                raise RefusedError(f"{name} must not be negative, it is {getattr(self, name)}")
         if self.min_voltage > 0:
             raise RefusedError(f"min_voltage must not be above 0, it is {self.min_voltage}")
         neurons = {self.neuron, *(settings.get("neuron") for settings in self.layers.values())}
-        if self.schedule == "two-phase" and "lif" in neurons:
-            raise RefusedError("LIF neurons forget; they have no two-phase schedule. Use --schedule stepped")
+        forgetful = [name for name in FITTED if name in neurons]
+        if self.schedule == "two-phase" and forgetful:
+            raise RefusedError(
+                f"{forgetful[0]} neurons forget; they have no two-phase schedule. Use --schedule stepped"
+            )
         if self.schedule == "stepped" and "few-spike" in neurons:
             raise RefusedError("few-spike neurons fire after all input; use --schedule two-phase")
         if self.schedule == "two-phase" and self.streaming:

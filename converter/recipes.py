@@ -15,6 +15,7 @@ import numpy as np
 
 from converter.calibration import METHODS
 from converter.options import Options
+from converter.rules import FITTED
 
 MARGIN = 1.1
 BUDGET = 3e10
@@ -66,7 +67,8 @@ def default_recipe(options: Options) -> Recipe:
 
 def is_open(options: Options) -> bool:
     """Whether anything is left to choose."""
-    return options.neuron not in ("lif", "few-spike") and "auto" in (options.neuron, options.method, options.correction)
+    measured = options.neuron not in (*FITTED, "few-spike")
+    return measured and "auto" in (options.neuron, options.method, options.correction)
 
 
 def readout_steps(n_steps: int) -> list[int]:

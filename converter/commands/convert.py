@@ -49,11 +49,16 @@ def convert_command(
     layers: Annotated[
         Path | None, typer.Option(help="other choices for single layers: TOML with a table [layers.NAME] for each")
     ] = None,
-    tau_rc: Annotated[float, typer.Option(help="membrane time constant of LIF neurons, in seconds")] = 0.02,
+    tau_rc: Annotated[float, typer.Option(help="membrane time constant of (Adaptive)LIF neurons, in seconds")] = 0.02,
     tau_ref: Annotated[
-        float | None, typer.Option(help="refractory time of LIF neurons, in seconds [default: fitted per layer]")
+        float | None,
+        typer.Option(help="refractory time of (Adaptive)LIF neurons, in seconds [default: fitted per layer]"),
     ] = None,
-    min_voltage: Annotated[float, typer.Option(help="lowest membrane potential of LIF neurons")] = -1.0,
+    min_voltage: Annotated[float, typer.Option(help="lowest membrane potential of (Adaptive)LIF neurons")] = -1.0,
+    tau_n: Annotated[float, typer.Option(help="time constant of AdaptiveLIF's adaptation, in seconds")] = 1.0,
+    inc_n: Annotated[
+        float, typer.Option(help="share of a spike's height that AdaptiveLIF's adaptation takes up")
+    ] = 0.01,
     dt: Annotated[float, typer.Option(help="length of a time step, in seconds")] = 0.001,
     streaming: Annotated[
         bool, typer.Option(help="neurons' states become inputs and outputs, so that a caller can run chunks of time")
@@ -74,6 +79,8 @@ def convert_command(
         tau_rc=tau_rc,
         tau_ref=tau_ref,
         min_voltage=min_voltage,
+        tau_n=tau_n,
+        inc_n=inc_n,
         dt=dt,
         streaming=streaming,
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from converter.neurons._neuron import Neuron
+from converter.neurons.adaptive_lif import AdaptiveLIFNeuron
 from converter.neurons.count_if import CountIFNeuron
 from converter.neurons.few_spike import FewSpikeNeuron
 from converter.neurons.if_ import IFNeuron
+from converter.neurons.izhikevich import IzhikevichNeuron
 from converter.neurons.lif import LIFNeuron
 from converter.neurons.sigma_delta import SigmaDeltaNeuron
 from converter.options import Options
@@ -21,6 +23,10 @@ def choose_neuron(rule: Rule, options: Options) -> Neuron:
     name = options.neuron if options.neuron in rule.neurons else rule.neurons[0]
     if name == "lif":
         return LIFNeuron(options.tau_rc, options.min_voltage, options.dt)
+    if name == "adaptive-lif":
+        return AdaptiveLIFNeuron(options.tau_rc, options.min_voltage, options.dt, options.tau_n, options.inc_n)
+    if name == "izhikevich":
+        return IzhikevichNeuron(options.dt)
     if name == "sigma-delta":
         return SigmaDeltaNeuron(most)
     return IFNeuron(most, signed=name != "if")

@@ -13,7 +13,7 @@ from converter.linearity import has_weights, is_linear
 from converter.passes.batch_axis import BatchAxes
 from converter.passes.channel_axis import channel_axis
 from converter.rules._functions import ElementwiseFunction, find_functions
-from converter.rules._rule import FAR, NEAR, Rule, Site
+from converter.rules._rule import FAR, FITTED, NEAR, Rule, Site
 from converter.rules.celu import CeluRule
 from converter.rules.clip import ClipRule
 from converter.rules.elementwise import ElementwiseRule
@@ -60,6 +60,7 @@ RULES: tuple[Rule, ...] = (
 """The first that recognises a function has it."""
 
 __all__ = [
+    "FITTED",
     "RECURRENT",
     "RULES",
     "KeptAnalog",

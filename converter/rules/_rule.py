@@ -10,6 +10,8 @@ from typing import ClassVar
 import numpy as np
 import onnx_ir as ir
 
+FITTED = ("lif", "adaptive-lif", "izhikevich")
+"""Neurons whose firing rate is fitted to the activation, by name."""
 NEAR = np.linspace(-8, 8, 321)
 FAR = np.concatenate([-np.logspace(5, 1, 9), np.logspace(1, 5, 9)])
 """Where functions are compared; far from 0 a Relu and a Clip differ, and an exporter's Exp may overflow."""

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from converter.rules._rule import Rule
+from converter.rules._rule import FITTED, Rule
 
 
 class ClipRule(Rule):
     """``Clip``."""
 
     activation = "Clip"
-    neurons = ("sigma-delta", "if", "if-signed", "few-spike", "lif")
+    neurons = ("sigma-delta", "if", "if-signed", "few-spike", *FITTED)
     never_decreasing = True
 
     def has_values(self, x: np.ndarray, y: np.ndarray) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from converter.rules._rule import Rule
+from converter.rules._rule import FITTED, Rule
 
 
 class ReluRule(Rule):
@@ -15,7 +15,7 @@ class ReluRule(Rule):
 
     activation = "Relu"
     op_types = ("Relu",)
-    neurons = ("if-burst", "if", "if-signed", "sigma-delta", "few-spike", "lif")
+    neurons = ("if-burst", "if", "if-signed", "sigma-delta", "few-spike", *FITTED)
     never_decreasing = True
 
     def has_values(self, x: np.ndarray, y: np.ndarray) -> bool:

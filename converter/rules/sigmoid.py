@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from converter.rules._rule import Rule
+from converter.rules._rule import FITTED, Rule
 
 
 class SigmoidRule(Rule):
@@ -12,7 +12,7 @@ class SigmoidRule(Rule):
 
     activation = "Sigmoid"
     op_types = ("Sigmoid",)
-    neurons = ("sigma-delta", "few-spike", "lif")
+    neurons = ("sigma-delta", "few-spike", *FITTED)
     saturates_at = 6.0
     never_decreasing = True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from converter.rules._rule import Rule
+from converter.rules._rule import FITTED, Rule
 
 
 class TanhRule(Rule):
@@ -12,7 +12,7 @@ class TanhRule(Rule):
 
     activation = "Tanh"
     op_types = ("Tanh",)
-    neurons = ("sigma-delta", "lif")
+    neurons = ("sigma-delta", *FITTED)
     saturates_at = 3.0
     never_decreasing = True
 

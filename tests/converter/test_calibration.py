@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from converter.calibration import METHODS, calibrated_range
-from converter.calibration.lif_fit import fit_lif
+from converter.calibration.rate_fit import fit_rates
 from converter.calibration.statistics import ChannelHistogram
+from snn_ops.ops import OPERATORS
 
 
 @pytest.mark.parametrize("q", [0.5, 0.9, 0.999, 1.0])
@@ -67,8 +68,17 @@ def test_balanced_range_against_its_definition() -> None:
     np.testing.assert_allclose(ranges(histogram, "balance"), top, rtol=0.02)
 
 
-@pytest.mark.parametrize(("activation", "most"), [("relu", 0.1), ("sigmoid", 0.08), ("tanh", 0.15)])
-def test_lif_fit_follows_the_activation(activation, most) -> None:
+LIF = {"tau_rc": 0.02, "min_voltage": -1.0, "dt": 0.001, "constant_current": 1}
+FITTED = {  # operator: attributes to choose from, threshold current, states at rest
+    "LIF": ([{**LIF, "tau_ref": 0.001}, {**LIF, "tau_ref": 0.002}], 1.0, {}),
+    "AdaptiveLIF": ([{**LIF, "tau_ref": 0.002}], 1.0, {}),
+    "Izhikevich": ([{"constant_current": 1}], 4.0, {"voltage": -65.0, "recovery": -13.0}),
+}
+
+
+@pytest.mark.parametrize("op_type", FITTED)
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
+def test_fitted_rates_follow_the_activation(op_type, activation) -> None:
     """Constant currents: after 200 steps the fitted rate is this close to the activation."""
     rng = np.random.default_rng(0)
     x = rng.normal(0, 1, (400, 3)) * np.asarray([0.1, 1, 20])
@@ -77,17 +87,33 @@ def test_lif_fit_follows_the_activation(activation, most) -> None:
     function = {"relu": lambda z: np.maximum(z, 0), "sigmoid": lambda z: 1 / (1 + np.exp(-z)), "tanh": np.tanh}[
         activation
     ]
-    fit = fit_lif(
+    attributes, threshold_current, rest = FITTED[op_type]
+    states = {tensor.name: np.float32(rest.get(tensor.name, 0)) for tensor in OPERATORS[op_type].inputs}
+    fit = fit_rates(
+        op_type,
         squeezed.astype(np.float32),
         function(squeezed),
         np.abs(squeezed).max(axis=0),
         200,
         channel_axis=1,
-        constant_current=True,
         with_offset=activation == "tanh",
-        tau_refs=(0.001, 0.002),
-        attributes={"tau_rc": 0.02, "min_voltage": -1.0, "dt": 0.001},
+        threshold_current=threshold_current,
+        attributes=attributes,
+        operands={**states, "n_steps": np.asarray(200), "amplitude": np.float32(1)},
     )
-    assert fit.tau_ref in (0.001, 0.002)
-    assert fit.relative_error < most
+    assert fit.attributes in attributes
+    assert fit.relative_error < {"LIF": 0.15, "AdaptiveLIF": 0.15, "Izhikevich": 0.25}[op_type]
     assert (fit.offset == 0).all() == (activation != "tanh")
+    spikes = OPERATORS[
+        op_type
+    ].run(  # the reference, with the numbers that the fit gives out
+        (squeezed * fit.gain + fit.bias).astype(np.float32),
+        *(
+            {**states, "n_steps": np.asarray(200), "amplitude": np.float32(1)}[t.name]
+            for t in OPERATORS[op_type].inputs[1:]
+        ),
+        **fit.attributes,
+    )[0]
+    made = fit.amplitude * spikes.reshape(200, *squeezed.shape).mean(axis=0) + fit.offset
+    error = np.sqrt(((made - function(squeezed)) ** 2).mean() / (function(squeezed) ** 2).mean())
+    assert error == pytest.approx(fit.relative_error, rel=1e-3)

@@ -118,15 +118,22 @@ def test_approaches_the_trained_model(activation, build, tmp_path) -> None:
     assert {layer.neuron for layer in conversion.layers} == {"IF" if activation == "Relu" else "SigmaDelta"}
 
 
-def test_lif_follows_relu(tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("neuron", "op_type", "most"),
+    [("lif", "LIF", 0.1), ("adaptive-lif", "AdaptiveLIF", 0.15), ("izhikevich", "Izhikevich", 0.3)],
+)
+def test_fitted_neurons_follow_relu(neuron, op_type, most, tmp_path) -> None:
     model = mlp()
-    _, snn = convert_model(model, tmp_path, neuron="lif", n_steps=200)
-    assert types(snn).count("LIF") == 2
+    conversion, snn = convert_model(model, tmp_path, neuron=neuron, n_steps=200)
+    assert types(snn).count(op_type) == 2
     x = samples(model)
     session = ort.InferenceSession(model.SerializeToString())
     (expected,) = session.run(None, {"x": x})
     (found,) = snn_ops.Session(snn).run(x)
-    assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 0.1
+    assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < most
+    for layer in conversion.layers:
+        assert 0 < layer.spike_rate < 0.5
+        assert layer.threshold[1] > 0
 
 
 def test_portable_and_native_agree_and_steps_change_at_run_time(tmp_path) -> None:
@@ -343,7 +350,7 @@ def test_two_phase_is_the_quantised_network(neuron, tmp_path) -> None:
         ({"method": "guess"}, "there is no method 'guess'; choose one of auto, percentile, mse, balance"),
         ({"schedule": "never"}, "there is no schedule 'never'"),
         ({"max_spikes": 0}, "max_spikes must be at least 1"),
-        ({"schedule": "two-phase", "neuron": "lif"}, "LIF neurons forget"),
+        ({"schedule": "two-phase", "neuron": "lif"}, "lif neurons forget"),
         ({"schedule": "two-phase", "streaming": True}, "only stepped models can be streamed"),
         ({"neuron": "few-spike"}, "use --schedule two-phase"),
     ],

@@ -1,17 +1,19 @@
-"""Fits a LIF layer to an activation: gain, bias, amplitude and offset per channel.
+"""Fits the firing rates of a layer of neurons to an activation: gain, bias, amplitude and offset per channel.
 
     f(x) ~ amplitude * rate(gain * x + bias) + offset
 
 For every gain and bias of a grid the layer is simulated on the currents it really gets, spikes of the layers before it
 included; amplitude and offset follow by least squares against the trained model's activations, and each channel keeps the
-combination with the least squared error. The grid is in units of the channel's own scale, so it serves every activation.
-The refractory time is the whole layer's: each candidate is fitted, and the one with the least error kept.
+combination with the least squared error. The grid is in units of the channel's own scale and of the current about which the
+neurons begin to fire, so it serves every activation and neuron. The refractory time is the whole layer's: each candidate is
+fitted, and the one with the least error kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -22,10 +24,10 @@ BIASES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0, 18.0)
 
 
 @dataclass(frozen=True)
-class LIFFit:
-    """Per channel: ``f(x) ~ amplitude * rate(gain * x + bias) + offset``; refractory time and error are the layer's."""
+class RateFit:
+    """Per channel: ``f(x) ~ amplitude * rate(gain * x + bias) + offset``; attributes and error are the layer's."""
 
-    tau_ref: float
+    attributes: Mapping[str, Any]
     gain: np.ndarray
     bias: np.ndarray
     amplitude: np.ndarray
@@ -33,74 +35,71 @@ class LIFFit:
     relative_error: float
 
 
-def fit_lif(
+def fit_rates(
+    op_type: str,
     x: np.ndarray,
     activation: np.ndarray,
     scale: np.ndarray,
     n_steps: int,
     *,
     channel_axis: int,
-    constant_current: bool,
     with_offset: bool,
-    tau_refs: Sequence[float],
-    attributes: dict[str, float | int],
-) -> LIFFit:
+    threshold_current: float,
+    attributes: Sequence[Mapping[str, Any]],
+    operands: Mapping[str, np.ndarray],
+) -> RateFit:
     """Fits one layer.
 
     Args:
-        x: what goes in, ``[T*n, ...]``, or ``[n, ...]`` where it is the same at every step.
+        op_type: the operator, which has an `amplitude`.
+        x: what goes in, ``[T*n, ...]``, or ``[n, ...]`` where it is the same at every step (`constant_current`).
         activation: what should come out, ``[n, ...]``.
         scale: a typical magnitude of x per channel, positive.
         n_steps: T.
         channel_axis: of the activation.
-        constant_current: x is ``[n, ...]``.
         with_offset: the activation falls below 0.
-        tau_refs: candidates for the refractory time.
-        attributes: the other attributes of the LIF operator.
+        threshold_current: the current about which the neurons begin to fire.
+        attributes: candidates for the operator's attributes.
+        operands: the operator's other inputs by name; amplitude 1.
     """
     shape = [1] * activation.ndim
     shape[channel_axis] = len(scale)
     normalised = (x / scale.reshape(shape)).astype(np.float32)
     target = activation.astype(np.float64)
     fits = []
-    for tau_ref in tau_refs:
-        lif = SingleOperator("LIF", threads=2, tau_ref=tau_ref, constant_current=int(constant_current), **attributes)  # type: ignore[arg-type]
-        fits.append(
-            _fit_grid(lif, tau_ref, normalised, target, n_steps, float(attributes["dt"]), channel_axis, with_offset)
-        )
+    for candidate in attributes:
+        operator = SingleOperator(op_type, threads=2, **candidate)
+
+        def rate(current: np.ndarray, operator: SingleOperator = operator) -> np.ndarray:
+            inputs = [operands[tensor.name] for tensor in operator.operator.inputs[1:]]
+            (spikes,) = operator(threshold_current * current, *inputs, outputs=["spikes"])
+            mean: np.ndarray = spikes.reshape(n_steps, *target.shape).mean(axis=0, dtype=np.float64)
+            return mean
+
+        fits.append(replace(_fit_grid(rate, normalised, target, channel_axis, with_offset), attributes=candidate))
     best = min(fits, key=lambda fit: fit.relative_error)
-    return replace(best, gain=best.gain / scale)
+    return replace(best, gain=threshold_current * best.gain / scale, bias=threshold_current * best.bias)
 
 
 def _fit_grid(
-    lif: SingleOperator,
-    tau_ref: float,
-    x: np.ndarray,
-    target: np.ndarray,
-    n_steps: int,
-    dt: float,
-    channel_axis: int,
-    with_offset: bool,
-) -> LIFFit:
+    rate_at: Callable[[np.ndarray], np.ndarray], x: np.ndarray, target: np.ndarray, channel_axis: int, with_offset: bool
+) -> RateFit:
     channels = target.shape[channel_axis]
     shape = [1] * target.ndim
     shape[channel_axis] = channels
     other_axes = tuple(axis for axis in range(target.ndim) if axis != channel_axis)
-    zero, amplitude_1 = np.zeros((), np.float32), np.asarray(dt, np.float32)  # spikes of height 1
     least = np.full(channels, np.inf)
     gain, bias, amplitude, offset = (np.zeros(channels) for _ in range(4))
     for g in GAINS:
         for b in BIASES:
-            current = np.float32(g) * x + np.float32(b)
-            (spikes,) = lif(current, np.asarray(n_steps), amplitude_1, zero, zero, outputs=["spikes"])
-            rate = spikes.reshape(n_steps, *target.shape).mean(axis=0, dtype=np.float64) / dt
+            rate = rate_at(np.float32(g) * x + np.float32(b))
             a, o = _least_squares(rate, target, other_axes, with_offset)
             error = ((a.reshape(shape) * rate + o.reshape(shape) - target) ** 2).mean(axis=other_axes)
             better = error < least
             least[better], gain[better], bias[better] = error[better], g, b
             amplitude[better], offset[better] = a[better], o[better]
     power = float((target**2).mean())
-    return LIFFit(tau_ref, gain, bias, amplitude, offset, float(np.sqrt(least.mean() / power)) if power else 0.0)
+    return RateFit({}, gain, bias, amplitude, offset, float(np.sqrt(least.mean() / power)) if power else 0.0)
 
 
 def _least_squares(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
+from converter.files import read_npz
+from snn_ops import files
 
 
 @dataclass(frozen=True)
@@ -59,18 +60,7 @@ def load_samples(path: str | Path, inputs: Sequence[InputSpec]) -> Samples:
         RefusedError: no such file, no `.npz`, no array for an input, no samples, wrong shape or type, NaN or infinity,
             labels that do not fit.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise RefusedError("there is no such file", file=path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("a single array")
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, AttributeError, TypeError):
-        raise RefusedError(
-            "not an .npz file with arrays; write it with numpy.savez(path, x=..., y=...)", file=path
-        ) from None
+    arrays = read_npz(path, "write it with numpy.savez(path, x=..., y=...)")
     try:
         return check_samples(arrays, inputs)
     except RefusedError as error:
@@ -80,10 +70,8 @@ def load_samples(path: str | Path, inputs: Sequence[InputSpec]) -> Samples:
 def peek_shape(path: str | Path) -> tuple[int, ...] | None:
     """The shape of a sample of ``x``; None where the file does not say it (`load_samples` says why)."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            shape: tuple[int, ...] = archive["x"].shape[1:]
-            return shape
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, AttributeError, TypeError, IndexError):
+        return files.read_npz(path)["x"].shape[1:]
+    except (OSError, ValueError, KeyError):
         return None
 
 

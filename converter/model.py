@@ -1,11 +1,9 @@
-"""Trained models: loading, checking, normalising; and writing files whole or not at all."""
+"""Models in files: trained ones loaded, checked and normalised; any one written."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from onnxscript.rewriter.rules.common import (
 )
 
 from converter.errors import RefusedError
+from converter.files import write_whole
 from converter.frameworks import export_to_onnx, framework_of
 from converter.graph import to_proto
 from converter.passes.batch_axis import BatchAxes, trace_batch_axis
@@ -270,41 +269,7 @@ def write_model(model: ir.Model | onnx.ModelProto, path: str | Path) -> None:
         RefusedError: the folder does not exist or cannot be written to.
     """
     proto = model if isinstance(model, onnx.ModelProto) else to_proto(model)
-    write_bytes(path, proto.SerializeToString())
-
-
-def write_bytes(path: str | Path, data: bytes) -> None:
-    """Writes a file, whole or not at all: first a temporary one beside it, then the name changes hands.
-
-    Raises:
-        RefusedError: the folder does not exist or cannot be written to.
-    """
-    path = Path(path)
-    check_writable(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def check_writable(path: str | Path) -> None:
-    """Says early that a result could not be written.
-
-    Raises:
-        RefusedError: as `write_bytes` would.
-    """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise RefusedError(f"the folder {path.parent} does not exist; create it first", file=path)
-    if not os.access(path.parent, os.W_OK):
-        raise RefusedError(f"the folder {path.parent} cannot be written to", file=path)
-    if path.is_dir():
-        raise RefusedError("this is a folder; name a file", file=path)
+    write_whole(path, proto.SerializeToString())
 
 
 class _quiet:  # noqa: N801
@@ -320,11 +285,9 @@ class _quiet:  # noqa: N801
 __all__ = [
     "Ann",
     "Shapes",
-    "check_writable",
     "load_ann",
     "prove_batch",
     "read_proto",
     "trace_batch",
-    "write_bytes",
     "write_model",
 ]

@@ -10,7 +10,8 @@ import typer
 from converter.data import load_samples, peek_shape
 from converter.errors import RefusedError
 from converter.evaluation import Evaluation, SpikingModel, evaluate
-from converter.model import Ann, check_writable, load_ann
+from converter.files import check_writable
+from converter.model import Ann, load_ann
 from converter.report.console import messages, progress, results
 from converter.report.json_file import write_json
 from converter.report.picture import accuracy_picture
@@ -36,8 +37,7 @@ def evaluate_command(
 ) -> None:
     """Measure accuracy, agreement with the trained model, and spike rates over the number of time steps."""
     numbers = parse_steps(steps)
-    for path in filter(None, (json if str(json) != "-" else None, picture)):
-        check_writable(path)
+    check_writable(json, picture)
     spiking = SpikingModel(model)
     source = against or spiking.source()
     ann: Ann | None = load_ann(source, sample_shape=peek_shape(data)) if source else None

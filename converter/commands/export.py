@@ -9,9 +9,10 @@ import typer
 
 from converter.errors import RefusedError
 from converter.evaluation import SpikingModel
+from converter.files import write_npz
 from converter.optional import import_optional
 from converter.report.console import messages
-from converter.weights import weights_of, write_weights
+from converter.weights import weights_of
 
 export_app = typer.Typer(no_args_is_help=True, help="Write a spiking model in another form.")
 Model = Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)]
@@ -49,5 +50,5 @@ def export_npz(
 ) -> None:
     """Write a model's weights by name, as `import-weights` reads them."""
     weights = weights_of(SpikingModel(model).proto)
-    write_weights(weights, out)
+    write_npz(out, weights)
     messages().print(f"wrote {out}: {len(weights)} arrays, {sum(array.size for array in weights.values())} numbers")

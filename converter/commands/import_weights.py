@@ -9,9 +9,10 @@ import typer
 
 from converter.errors import RefusedError
 from converter.evaluation import SpikingModel
-from converter.model import check_writable, write_model
+from converter.files import check_writable, read_npz
+from converter.model import write_model
 from converter.report.console import messages
-from converter.weights import import_weights, read_weights
+from converter.weights import import_weights
 
 
 def import_weights_command(
@@ -22,7 +23,7 @@ def import_weights_command(
     """Put weights, such as trained ones, into a spiking model; names and shapes are checked."""
     check_writable(out)
     proto = SpikingModel(model).proto
-    arrays = read_weights(weights)
+    arrays = read_npz(weights, "write one with `onnx-snn export npz`")
     try:
         changed = import_weights(proto, arrays)
     except RefusedError as error:

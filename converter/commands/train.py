@@ -11,7 +11,8 @@ import typer
 from converter.data import Samples, load_samples
 from converter.errors import RefusedError
 from converter.evaluation import SpikingModel
-from converter.model import check_writable, write_model
+from converter.files import check_writable
+from converter.model import write_model
 from converter.optional import import_optional
 from converter.report.console import messages, number, percent, progress, results, table
 from converter.report.json_file import write_json
@@ -44,8 +45,7 @@ def train_command(
     training = import_optional("converter.nengo.training", "nengo")
     options = training.TrainingOptions(epochs, batch, learning_rate, smoothing, patience, steps, seed)
     checkpoint = checkpoint or out.with_name(f"{out.name}.checkpoint.npz")
-    for path in filter(None, (out, checkpoint, json if str(json) != "-" else None)):
-        check_writable(path)
+    check_writable(out, checkpoint, json)
     spiking = SpikingModel(model)
     samples = load_samples(data, spiking.inputs)
     if validation:

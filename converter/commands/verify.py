@@ -11,7 +11,7 @@ import typer
 from converter.data import load_samples
 from converter.errors import RefusedError
 from converter.evaluation import SpikingModel
-from converter.model import check_writable
+from converter.files import check_writable
 from converter.optional import import_optional
 from converter.report.console import messages, number, progress, results, table
 from converter.report.json_file import write_json
@@ -35,8 +35,7 @@ def verify_command(
         raise RefusedError(f"there is no simulator {simulator!r}; choose one of {', '.join(_SIMULATORS)}, both")
     if steps is not None and steps < 1:
         raise RefusedError(f"the number of steps must be at least 1, it is {steps}")
-    if json and str(json) != "-":
-        check_writable(json)
+    check_writable(json)
     spiking = SpikingModel(model)
     loaded = load_samples(data, spiking.inputs).first(samples)
     found = []

@@ -16,8 +16,6 @@ from converter.optional import import_optional
 from converter.report.console import messages, number, progress, results, table
 from converter.report.json_file import write_json
 
-_SIMULATORS = ("nengo", "nengo-dl")
-
 
 def verify_command(
     model: Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)],
@@ -29,10 +27,11 @@ def verify_command(
     json: Annotated[Path | None, typer.Option(help="write the figures as JSON; - is standard output")] = None,
 ) -> None:
     """Run the same samples in ONNX Runtime and in Nengo and compare every spike; exit code 1 if any differs."""
-    verify = import_optional("converter.nengo.verify", "nengo").verify
-    chosen = _SIMULATORS if simulator == "both" else (simulator,)
-    if not set(chosen) <= set(_SIMULATORS):
-        raise RefusedError(f"there is no simulator {simulator!r}; choose one of {', '.join(_SIMULATORS)}, both")
+    nengo = import_optional("converter.nengo.verify", "nengo")
+    simulators = nengo.SIMULATORS
+    chosen = simulators if simulator == "both" else (simulator,)
+    if not set(chosen) <= set(simulators):
+        raise RefusedError(f"there is no simulator {simulator!r}; choose one of {', '.join(simulators)}, both")
     if steps is not None and steps < 1:
         raise RefusedError(f"the number of steps must be at least 1, it is {steps}")
     check_writable(json)
@@ -43,7 +42,7 @@ def verify_command(
         with progress() as advance:
             label = f"comparing with {name}"
             try:
-                verification = verify(
+                verification = nengo.verify(
                     spiking.proto,
                     loaded.feed,
                     steps or spiking.n_steps,

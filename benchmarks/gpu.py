@@ -196,7 +196,7 @@ def spikingjelly(provider: str, neurons: int, batch: int) -> list[dict[str, Any]
     rows: list[dict[str, Any]] = []
     for implementation in implementations:
         sizes = ["--neurons", str(neurons), "--steps", str(STEPS), "--batch", str(batch)]
-        command = [sys.executable, "-m", "benchmarks.spikingjelly", implementation, "--device", provider, *sizes]
+        command = [sys.executable, "-m", "benchmarks.spikingjelly_speed", implementation, "--device", provider, *sizes]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]

@@ -31,11 +31,9 @@ from converter.passes.free_batch import fixed_batch_size, free_batch
 from converter.passes.unmerge_rows import UnmergeRowsPass
 from converter.runtime import Feed, Probe, session
 from converter.shapes import Shapes, infer_shapes
-from snn_ops.ops import DOMAIN, LOWEST_ONNX_OPSET
+from snn_ops.ops import DOMAIN, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET
 
 LOWEST_OPSET = 7
-IR_VERSION = 9
-"""The oldest IR version that has all we write: functions, and initialisers as defaults of inputs."""
 _FOLD_BATCH_NORMALIZATION = (
     fuse_batchnorm_into_conv_rule,
     fuse_batchnorm_into_conv_transpose_rule,
@@ -127,7 +125,7 @@ def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
     with _quiet():
         model = ir.from_proto(proto)
         _name_nodes(model)
-        model.ir_version = max(model.ir_version or 0, IR_VERSION)
+        model.ir_version = max(model.ir_version or 0, LOWEST_IR_VERSION)
         common_passes.RemoveInitializersFromInputsPass()(model)
         common_passes.InlinePass()(model)
         if model.opset_imports[""] < LOWEST_ONNX_OPSET:

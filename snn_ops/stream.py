@@ -11,7 +11,7 @@ from os import PathLike
 import numpy as np
 import onnxruntime as ort
 
-from snn_ops.feed import Inputs, by_name
+from snn_ops.feed import Inputs, by_name, checked_steps
 from snn_ops.files import read_npz, write_npz
 
 STATES = "onnx_snn.states"
@@ -107,9 +107,7 @@ class Stream:
         Raises:
             ValueError: n_steps below 1, inputs missing, or not as many samples as the stream began with.
         """
-        steps = self._n_steps if n_steps is None else n_steps
-        if steps < 1:
-            raise ValueError(f"n_steps must be at least 1, it is {steps}")
+        steps = checked_steps(self._n_steps if n_steps is None else n_steps)
         arrays = {name: np.ascontiguousarray(array) for name, array in by_name(inputs, self._inputs).items()}
         batch = len(next(iter(arrays.values())))
         if self._batch is not None and batch != self._batch:

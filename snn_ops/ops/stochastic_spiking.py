@@ -56,7 +56,7 @@ def spikes_from_rate(
         raise ValueError("random neurons need dt > 0 and seed >= 0")
     rates = _time.split(rate, n_steps, constant_current)
     dtype = _time.arithmetic(rate)
-    height = (np.asarray(amplitude, np.float64) / dt).astype(dtype)
+    height = _time.spike_height(amplitude, dt, dtype)
     neuron = _random.neuron_index(rates, int(first_sample))
     spikes = np.empty(rates.shape, rate.dtype)
     for t, x in enumerate(rates.astype(dtype, copy=False)):

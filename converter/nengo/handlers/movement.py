@@ -8,6 +8,7 @@ import onnx_ir as ir
 from converter.errors import RefusedError
 from converter.nengo.script import Script
 from converter.runtime import session
+from snn_ops.ops import LOWEST_IR_VERSION
 
 MOST = 1 << 24
 """Indices up to here are exact in float32."""
@@ -83,5 +84,5 @@ def _run(node: ir.Node, script: Script, starts: dict[str, int]) -> list[np.ndarr
         name: (start + np.arange(np.prod(script.shapes[name]))).reshape(script.shapes[name]).astype(np.float32)
         for name, start in starts.items()
     }
-    arrays = session(ir.Model(graph, ir_version=script.model.ir_version or 9)).run(None, feed)
+    arrays = session(ir.Model(graph, ir_version=script.model.ir_version or LOWEST_IR_VERSION)).run(None, feed)
     return [array.ravel().astype(np.int64) for array in arrays]

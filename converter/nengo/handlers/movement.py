@@ -44,12 +44,7 @@ def move(node: ir.Node, script: Script) -> None:
 def _run(node: ir.Node, script: Script, starts: dict[str, int]) -> list[np.ndarray]:
     """The node on the numbers from `start` on, which are the places of its inputs; 0 is what it makes up, such as padding."""
     if node.op_type == "Pad":
-        if "mode" in node.attributes and node.attributes["mode"].as_string() not in (
-            "constant",
-            "reflect",
-            "edge",
-            "wrap",
-        ):
+        if node.attributes.get_string("mode", "constant") not in ("constant", "reflect", "edge", "wrap"):
             raise RefusedError("an unknown mode")
         if len(node.inputs) > 2 and node.inputs[2] is not None and script.constant(node.inputs[2]).any():
             raise RefusedError("padding with something else than 0")

@@ -34,7 +34,7 @@ def synapse(node: ir.Node, script: Script) -> None:
 def _running(node: ir.Node, script: Script, kind: str, state: str) -> None:
     _at_rest(node, script, state, "step")
     name = script.declare(node.outputs[0])
-    script.add(f"{name} = running({name!r}, {script.variable(node.inputs[0])}, {kind}())")
+    script.add(f"{name} = neurons({name!r}, {script.variable(node.inputs[0])}, {kind}())")
 
 
 def _at_rest(node: ir.Node, script: Script, *states: str) -> None:

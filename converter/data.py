@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
-from converter.errors import RefusedError
+from converter.errors import RefusedError, concerning
 from converter.files import read_npz
 from snn_ops import files
 
@@ -26,15 +26,16 @@ class Samples:
 
     def first(self, count: int | None) -> Samples:
         """The first `count` samples."""
-        if count is None or count >= len(self):
-            return self
-        feed = {name: array[:count] for name, array in self.feed.items()}
-        return Samples(feed, None if self.labels is None else self.labels[:count])
+        return self.take(slice(count))
 
     def split(self, count: int) -> tuple[Samples, Samples]:
         """The first `count` samples, and the rest."""
-        rest = {name: array[count:] for name, array in self.feed.items()}
-        return self.first(count), Samples(rest, None if self.labels is None else self.labels[count:])
+        return self.first(count), self.take(slice(count, None))
+
+    def take(self, which: slice | np.ndarray) -> Samples:
+        """These samples."""
+        feed = {name: array[which] for name, array in self.feed.items()}
+        return Samples(feed, None if self.labels is None else self.labels[which])
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,8 @@ def load_samples(path: str | Path, inputs: Sequence[InputSpec]) -> Samples:
             labels that do not fit.
     """
     arrays = read_npz(path, "write it with numpy.savez(path, x=..., y=...)")
-    try:
+    with concerning(path):
         return check_samples(arrays, inputs)
-    except RefusedError as error:
-        raise RefusedError(str(error), file=path) from None
 
 
 def peek_shape(path: str | Path) -> tuple[int, ...] | None:

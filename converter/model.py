@@ -21,7 +21,7 @@ from onnxscript.rewriter.rules.common import (
     fuse_batchnorm_into_gemm_rule,
 )
 
-from converter.errors import RefusedError
+from converter.errors import RefusedError, concerning
 from converter.files import write_whole
 from converter.frameworks import export_to_onnx, framework_of
 from converter.graph import to_proto
@@ -111,14 +111,10 @@ def load_ann(path: str | Path, *, sample_shape: Sequence[int] | None = None) -> 
     path = Path(path)
     framework = framework_of(path)
     proto = export_to_onnx(path, framework, sample_shape) if framework else read_proto(path)
-    try:
+    with concerning(path):
         _check(proto)
         session(proto if framework else str(path))  # whatever else is wrong with the model, ONNX Runtime says it
         return _normalise(path, proto)
-    except RefusedError as error:
-        if error.file is None:
-            raise RefusedError(str(error), file=path) from error.__cause__
-        raise
 
 
 def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from converter.errors import RefusedError
+from converter.commands.arguments import SpikingFile
+from converter.errors import RefusedError, concerning
 from converter.evaluation import SpikingModel
 from converter.files import write_npz
 from converter.optional import import_optional
@@ -15,12 +16,11 @@ from converter.report.console import messages
 from converter.weights import weights_of
 
 export_app = typer.Typer(no_args_is_help=True, help="Write a spiking model in another form.")
-Model = Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)]
 
 
 @export_app.command("nengo")
 def export_nengo(
-    model: Model,
+    model: SpikingFile,
     out: Annotated[Path, typer.Option("-o", "--out", help="the script, .py; its weights go beside it, .npz")],
     core_neurons: Annotated[
         bool,
@@ -34,10 +34,8 @@ def export_nengo(
     if out.suffix != ".py":
         raise RefusedError("the script's name must end in .py", file=out)
     spiking = SpikingModel(model)
-    try:
+    with concerning(model):
         script = export.make_script(spiking.proto, core_neurons=core_neurons)
-    except RefusedError as error:
-        raise RefusedError(str(error), file=model) from error
     export.write_script(script, out)
     for note in script.notes:
         messages().print(f"note: {note}")
@@ -46,7 +44,7 @@ def export_nengo(
 
 @export_app.command("npz")
 def export_npz(
-    model: Model, out: Annotated[Path, typer.Option("-o", "--out", help="the weights by name, .npz")]
+    model: SpikingFile, out: Annotated[Path, typer.Option("-o", "--out", help="the weights by name, .npz")]
 ) -> None:
     """Write a model's weights by name, as `import-weights` reads them."""
     weights = weights_of(SpikingModel(model).proto)

@@ -34,7 +34,7 @@ from benchmarks.machine import describe
 from benchmarks.operators import interleaved
 from converter import convert, load_ann
 from converter.commands.demo import demo_samples
-from converter.model import write_bytes
+from converter.report.json_file import write_json
 from snn_ops.ops import OPERATORS
 from snn_ops.provider import start_session
 from snn_ops.single import SingleOperator
@@ -196,7 +196,7 @@ def spikingjelly(provider: str, neurons: int, batch: int) -> list[dict[str, Any]
     rows: list[dict[str, Any]] = []
     for implementation in implementations:
         sizes = ["--neurons", str(neurons), "--steps", str(STEPS), "--batch", str(batch)]
-        command = [sys.executable, "-m", "benchmarks.spikingjelly", implementation, "--device", provider, *sizes]
+        command = [sys.executable, "-m", "benchmarks.spikingjelly_speed", implementation, "--device", provider, *sizes]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
@@ -250,7 +250,7 @@ def main() -> None:
         show(rows)
     known = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
     known |= {"machine": made_by, "provider": arguments.provider, "n_steps": STEPS, arguments.part: part}
-    write_bytes(arguments.json, (json.dumps(known, indent=1) + "\n").encode())
+    write_json(known, arguments.json)
 
 
 def gpu_name() -> str:

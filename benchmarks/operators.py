@@ -1,4 +1,4 @@
-"""Operator throughput as a share of memcpy: ``python -m benchmarks.operators [--json OUT]``.
+"""Operator throughput on the CPU as a share of memcpy: ``python -m benchmarks.operators [--json OUT]``.
 
 T = 32 steps of a million float32 neurons, as in a converted model: spikes go out, final states do not. Inputs and outputs are
 bound to fixed memory that begins at a cache line, as ONNX Runtime's own tensors do. Every row alternates the operator with a

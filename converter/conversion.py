@@ -21,7 +21,7 @@ from converter.calibration.fitted_layer import fit_layer
 from converter.calibration.statistics import ChannelHistogram, Observed, observe
 from converter.comparison import LayerError, compare_layers
 from converter.data import InputSpec, Samples, check_samples
-from converter.errors import RefusedError
+from converter.errors import RefusedError, concerning
 from converter.evaluation import SpikingModel, evaluate
 from converter.graph import add_functions, add_n_steps, operand, to_proto
 from converter.instruments import without_softmax
@@ -72,12 +72,8 @@ def convert(
         if isinstance(calibration, Samples)
         else check_samples(calibration, [InputSpec.of(v) for v in ann.inputs])
     )
-    try:
+    with concerning(ann.path):
         return _Converter(ann, samples, options, progress).run()
-    except RefusedError as error:
-        if error.file is None:
-            raise RefusedError(str(error), file=ann.path) from error.__cause__
-        raise
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
-from converter.errors import RefusedError
+from converter.errors import RefusedError, concerning
+from converter.files import read_npz
+from snn_ops import files
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,16 @@ class Samples:
 
     def first(self, count: int | None) -> Samples:
         """The first `count` samples."""
-        if count is None or count >= len(self):
-            return self
-        feed = {name: array[:count] for name, array in self.feed.items()}
-        return Samples(feed, None if self.labels is None else self.labels[:count])
+        return self.take(slice(count))
 
     def split(self, count: int) -> tuple[Samples, Samples]:
         """The first `count` samples, and the rest."""
-        rest = {name: array[count:] for name, array in self.feed.items()}
-        return self.first(count), Samples(rest, None if self.labels is None else self.labels[count:])
+        return self.first(count), self.take(slice(count, None))
+
+    def take(self, which: slice | np.ndarray) -> Samples:
+        """These samples."""
+        feed = {name: array[which] for name, array in self.feed.items()}
+        return Samples(feed, None if self.labels is None else self.labels[which])
 
 
 @dataclass(frozen=True)
@@ -59,31 +61,16 @@ def load_samples(path: str | Path, inputs: Sequence[InputSpec]) -> Samples:
         RefusedError: no such file, no `.npz`, no array for an input, no samples, wrong shape or type, NaN or infinity,
             labels that do not fit.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise RefusedError("there is no such file", file=path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("a single array")
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, AttributeError, TypeError):
-        raise RefusedError(
-            "not an .npz file with arrays; write it with numpy.savez(path, x=..., y=...)", file=path
-        ) from None
-    try:
+    arrays = read_npz(path, "write it with numpy.savez(path, x=..., y=...)")
+    with concerning(path):
         return check_samples(arrays, inputs)
-    except RefusedError as error:
-        raise RefusedError(str(error), file=path) from None
 
 
 def peek_shape(path: str | Path) -> tuple[int, ...] | None:
     """The shape of a sample of ``x``; None where the file does not say it (`load_samples` says why)."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            shape: tuple[int, ...] = archive["x"].shape[1:]
-            return shape
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, AttributeError, TypeError, IndexError):
+        return files.read_npz(path)["x"].shape[1:]
+    except (OSError, ValueError, KeyError):
         return None
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class RefusedError(Exception):
     """Something the user gave cannot be used; the message is one line: what, where, and the way out.
@@ -17,3 +20,14 @@ class RefusedError(Exception):
         super().__init__(f"{', '.join(place)}: {line}" if place else line)
         self.file = file
         self.node = node
+
+
+@contextmanager
+def concerning(file: object) -> Iterator[None]:
+    """What is refused inside concerns this file, unless it names one itself."""
+    try:
+        yield
+    except RefusedError as error:
+        if error.file is not None:
+            raise
+        raise RefusedError(str(error), file=file) from error

@@ -1,11 +1,9 @@
-"""Trained models: loading, checking, normalising; and writing files whole or not at all."""
+"""Models in files: trained ones loaded, checked and normalised; any one written."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,8 @@ from onnxscript.rewriter.rules.common import (
     fuse_batchnorm_into_gemm_rule,
 )
 
-from converter.errors import RefusedError
+from converter.errors import RefusedError, concerning
+from converter.files import write_whole
 from converter.frameworks import export_to_onnx, framework_of
 from converter.graph import to_proto
 from converter.passes.batch_axis import BatchAxes, trace_batch_axis
@@ -32,11 +31,9 @@ from converter.passes.free_batch import fixed_batch_size, free_batch
 from converter.passes.unmerge_rows import UnmergeRowsPass
 from converter.runtime import Feed, Probe, session
 from converter.shapes import Shapes, infer_shapes
-from snn_ops.ops import DOMAIN, LOWEST_ONNX_OPSET
+from snn_ops.ops import DOMAIN, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET
 
 LOWEST_OPSET = 7
-IR_VERSION = 9
-"""The oldest IR version that has all we write: functions, and initialisers as defaults of inputs."""
 _FOLD_BATCH_NORMALIZATION = (
     fuse_batchnorm_into_conv_rule,
     fuse_batchnorm_into_conv_transpose_rule,
@@ -114,21 +111,17 @@ def load_ann(path: str | Path, *, sample_shape: Sequence[int] | None = None) -> 
     path = Path(path)
     framework = framework_of(path)
     proto = export_to_onnx(path, framework, sample_shape) if framework else read_proto(path)
-    try:
+    with concerning(path):
         _check(proto)
         session(proto if framework else str(path))  # whatever else is wrong with the model, ONNX Runtime says it
         return _normalise(path, proto)
-    except RefusedError as error:
-        if error.file is None:
-            raise RefusedError(str(error), file=path) from error.__cause__
-        raise
 
 
 def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
     with _quiet():
         model = ir.from_proto(proto)
         _name_nodes(model)
-        model.ir_version = max(model.ir_version or 0, IR_VERSION)
+        model.ir_version = max(model.ir_version or 0, LOWEST_IR_VERSION)
         common_passes.RemoveInitializersFromInputsPass()(model)
         common_passes.InlinePass()(model)
         if model.opset_imports[""] < LOWEST_ONNX_OPSET:
@@ -278,41 +271,7 @@ def write_model(model: ir.Model | onnx.ModelProto, path: str | Path) -> None:
         RefusedError: the folder does not exist or cannot be written to.
     """
     proto = model if isinstance(model, onnx.ModelProto) else to_proto(model)
-    write_bytes(path, proto.SerializeToString())
-
-
-def write_bytes(path: str | Path, data: bytes) -> None:
-    """Writes a file, whole or not at all: first a temporary one beside it, then the name changes hands.
-
-    Raises:
-        RefusedError: the folder does not exist or cannot be written to.
-    """
-    path = Path(path)
-    check_writable(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def check_writable(path: str | Path) -> None:
-    """Says early that a result could not be written.
-
-    Raises:
-        RefusedError: as `write_bytes` would.
-    """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise RefusedError(f"the folder {path.parent} does not exist; create it first", file=path)
-    if not os.access(path.parent, os.W_OK):
-        raise RefusedError(f"the folder {path.parent} cannot be written to", file=path)
-    if path.is_dir():
-        raise RefusedError("this is a folder; name a file", file=path)
+    write_whole(path, proto.SerializeToString())
 
 
 class _quiet:  # noqa: N801
@@ -328,11 +287,9 @@ class _quiet:  # noqa: N801
 __all__ = [
     "Ann",
     "Shapes",
-    "check_writable",
     "load_ann",
     "prove_batch",
     "read_proto",
     "trace_batch",
-    "write_bytes",
     "write_model",
 ]

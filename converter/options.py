@@ -73,8 +73,7 @@ class Options:
         _one_of("method", self.method, METHOD_CHOICES)
         _one_of("correction", self.correction, CORRECTIONS)
         _one_of("schedule", self.schedule, SCHEDULES)
-        if self.n_steps < 1:
-            raise RefusedError(f"the number of steps must be at least 1, it is {self.n_steps}")
+        check_steps(self.n_steps)
         if not 0 < self.percentile <= 100:
             raise RefusedError(f"the percentile must be above 0 and at most 100, it is {self.percentile}")
         if self.max_spikes is not None and self.max_spikes < 1:
@@ -116,6 +115,12 @@ class Options:
         if self.max_spikes is not None:
             return self.max_spikes
         return 1 if self.neuron in ("if", "if-signed") else BURST
+
+
+def check_steps(n_steps: int) -> None:
+    """Raises RefusedError where it is below 1."""
+    if n_steps < 1:
+        raise RefusedError(f"the number of steps must be at least 1, it is {n_steps}")
 
 
 def load_layers(path: str | Path) -> dict[str, dict[str, Any]]:

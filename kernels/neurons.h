@@ -84,6 +84,14 @@ struct Neuron {
   }
 };
 
+// Spikes with an area, the amplitude: they are amplitude / dt high. Taken in float64: 1 / 0.001f would be 999.99994.
+struct SpikesWithArea : Neuron {
+  template <class S, class Constants>
+  static SNN_FUNCTION S parameter(int, S amplitude, const Constants& c) {
+    return S(double(amplitude) / c.exact_dt);
+  }
+};
+
 struct NoConstants {};
 
 // --------------------------------------------------------------------------------------------- integrate and fire
@@ -175,21 +183,17 @@ struct LIFConstants {
   S tau_rc, tau_ref, min_voltage, dt;
   S rate, dt_rate;  // 1 / tau_rc, dt / tau_rc
   S longest_rest;   // tau_ref + dt: the refractory time left by a spike at the beginning of its step
-  double exact_dt;  // amplitude / dt is taken in float64: 1 / 0.001f would be 999.99994
+  double exact_dt;  // for SpikesWithArea
   S tau_n_rate;     // dt / tau_n, of the adaptation
   S inc_n;
 };
 
 // nengo.LIF: exact solution between spikes, spike time inside the step, refractory time to the fraction of a step.
-struct LIF : Neuron {
+struct LIF : SpikesWithArea {
   static constexpr int kParameters = 1, kStates = 2;
   template <class S>
   using Constants = LIFConstants<S>;
 
-  template <class S>
-  static SNN_FUNCTION S parameter(int, S amplitude, const Constants<S>& c) {
-    return S(double(amplitude) / c.exact_dt);
-  }
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
     S voltage = state[0], refractory_time = state[1] - c.dt;
@@ -293,15 +297,11 @@ struct IzhikevichConstants {
 };
 
 // nengo.Izhikevich; voltage in mV, the equations' time in ms.
-struct Izhikevich : Neuron {
+struct Izhikevich : SpikesWithArea {
   static constexpr int kParameters = 1, kStates = 2;
   template <class S>
   using Constants = IzhikevichConstants<S>;
 
-  template <class S>
-  static SNN_FUNCTION S parameter(int, S amplitude, const Constants<S>& c) {
-    return S(double(amplitude) / c.exact_dt);
-  }
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
     const S height = parameter[0];
@@ -326,13 +326,9 @@ struct RateConstants {
   long long seed;
 };
 
-struct FromRate : Neuron {
+struct FromRate : SpikesWithArea {
   template <class S>
   using Constants = RateConstants<S>;
-  template <class S>
-  static SNN_FUNCTION S parameter(int, S amplitude, const Constants<S>& c) {
-    return S(double(amplitude) / c.exact_dt);
-  }
 };
 
 // nengo.RegularSpiking.  v += dt x;  n = floor(v);  y = n amplitude / dt;  v -= n

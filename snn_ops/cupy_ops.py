@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from snn_ops.ops import Operator, _time, decimal
+from snn_ops.ops import Operator, _time
 
 INCLUDE = Path(__file__).parent / "kernels"
 """Where the headers are."""
@@ -222,10 +222,7 @@ def kernel_of(operator: Operator, attributes: Attributes, element: np.dtype) -> 
     Raises:
         ValueError: an attribute that the operator does not take.
     """
-    values = {
-        name: decimal(value) if isinstance(value, float) else value
-        for name, value in {**operator.defaults, **attributes}.items()
-    }
+    values = operator.values(attributes)
     no_neurons, operands = (
         np.zeros((0, 1), element),
         {"S": np.ones((), element), "tensor(int64)": np.ones((), np.int64)},

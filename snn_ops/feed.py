@@ -1,4 +1,4 @@
-"""What a caller passes as a model's inputs, by name."""
+"""What a caller passes to a model: its inputs, by name, and the number of steps."""
 
 from __future__ import annotations
 
@@ -24,3 +24,14 @@ def by_name(inputs: Inputs, names: Sequence[str]) -> dict[str, np.ndarray]:
     if missing:
         raise ValueError(f"no samples for input {missing[0]!r}; the model has the inputs {list(names)}")
     return {name: inputs[name] for name in names}
+
+
+def checked_steps(n_steps: int) -> int:
+    """The number of steps.
+
+    Raises:
+        ValueError: it is below 1.
+    """
+    if n_steps < 1:
+        raise ValueError(f"n_steps must be at least 1, it is {n_steps}")
+    return n_steps

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from snn_ops.feed import Inputs, by_name
+from snn_ops.feed import Inputs, by_name, checked_steps
 from snn_ops.library import register
 from snn_ops.provider import start_session
 from snn_ops.python_ops import PYTHON_BACKENDS, fitted, raising
@@ -71,7 +71,7 @@ class Session:
         self.ort = start_session(_source(model), options, provider)
         self._has_steps = any(i.name == N_STEPS for i in self.ort.get_overridable_initializers())
         metadata = self.ort.get_modelmeta().custom_metadata_map
-        self.n_steps = _checked(n_steps if n_steps is not None else int(metadata.get("onnx_snn.n_steps", 1)))
+        self.n_steps = checked_steps(n_steps if n_steps is not None else int(metadata.get("onnx_snn.n_steps", 1)))
         self._batch_size = batch_size
         self._metadata = metadata
         self._provider = provider
@@ -107,7 +107,7 @@ class Session:
         Raises:
             ValueError: n_steps below 1, or no samples by the name of an input.
         """
-        steps = _checked(self.n_steps if n_steps is None else n_steps)
+        steps = checked_steps(self.n_steps if n_steps is None else n_steps)
         feed = by_name(inputs, self.input_names)
         samples = len(next(iter(feed.values())))
         size = self._batch_size or max(1, self.rows // steps)
@@ -173,9 +173,3 @@ def _source(model: Model) -> str | bytes:
     if isinstance(model, onnx.ModelProto):
         return model.SerializeToString()
     return model if isinstance(model, bytes) else fspath(model)
-
-
-def _checked(n_steps: int) -> int:
-    if n_steps < 1:
-        raise ValueError(f"n_steps must be at least 1, it is {n_steps}")
-    return n_steps

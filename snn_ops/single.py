@@ -11,11 +11,9 @@ import onnxruntime as ort
 from onnx import helper
 
 from snn_ops.library import register
-from snn_ops.ops import DOMAIN, LOWEST_ONNX_OPSET, OPERATORS, OPSET_VERSION
+from snn_ops.ops import DOMAIN, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET, OPERATORS, OPSET_VERSION
 from snn_ops.provider import start_session
 from snn_ops.python_ops import PYTHON_BACKENDS, raising
-
-IR_VERSION = 9
 
 
 def operator_model(
@@ -66,7 +64,7 @@ def operator_model(
     return helper.make_model(
         helper.make_graph([node], op_type, inputs, outputs),
         opset_imports=[helper.make_opsetid("", LOWEST_ONNX_OPSET), helper.make_opsetid(DOMAIN, OPSET_VERSION)],
-        ir_version=IR_VERSION,
+        ir_version=LOWEST_IR_VERSION,
         functions=[operator.function()] if with_function else [],
     )
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 
-from snn_ops.feed import Inputs, by_name
+from snn_ops.feed import Inputs, by_name, checked_steps
+from snn_ops.files import read_npz, write_npz
 
 STATES = "onnx_snn.states"
 """The file's metadata under this key list its states: JSON, ``[{"input": NAME, "output": NAME}, ...]``."""
@@ -110,9 +107,7 @@ class Stream:
         Raises:
             ValueError: n_steps below 1, inputs missing, or not as many samples as the stream began with.
         """
-        steps = self._n_steps if n_steps is None else n_steps
-        if steps < 1:
-            raise ValueError(f"n_steps must be at least 1, it is {steps}")
+        steps = checked_steps(self._n_steps if n_steps is None else n_steps)
         arrays = {name: np.ascontiguousarray(array) for name, array in by_name(inputs, self._inputs).items()}
         batch = len(next(iter(arrays.values())))
         if self._batch is not None and batch != self._batch:
@@ -151,17 +146,12 @@ class Stream:
         return None
 
     def save_npz(self, path: str | PathLike[str]) -> None:
-        """Writes the state to a file, whole or not at all."""
-        path = Path(path)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **self.save())  # type: ignore[arg-type]
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        """Writes the state to a file, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_npz(path, self.save())
 
     def restore_npz(self, path: str | PathLike[str]) -> None:
         """Continues from a file that `save_npz` wrote.
@@ -171,10 +161,9 @@ class Stream:
             ValueError: it is no such file, or its state is not this model's.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                saved = {name: file[name] for name in file.files}
-        except (zipfile.BadZipFile, ValueError, AttributeError, EOFError) as error:
-            raise ValueError(f"{path} does not hold the state of a stream: {error}") from error
+            saved = read_npz(path)
+        except ValueError as error:
+            raise ValueError(f"{error}: it does not hold the state of a stream") from error
         self.restore(saved)
 
     def _advance(

@@ -9,7 +9,8 @@ import typer
 
 from converter.conversion import convert
 from converter.data import InputSpec, load_samples, peek_shape
-from converter.model import check_writable, load_ann
+from converter.files import check_writable
+from converter.model import load_ann
 from converter.options import CORRECTIONS, METHOD_CHOICES, NEURONS, SCHEDULES, Options, load_layers
 from converter.report.console import messages, progress, results
 from converter.report.html import write_html
@@ -86,8 +87,7 @@ def convert_command(
     )
     stem = model.name if model.is_dir() else model.stem
     out = out or model.with_name(f"{stem}.snn.onnx")
-    for path in filter(None, (out, report, json if str(json) != "-" else None)):
-        check_writable(path)
+    check_writable(out, report, json)
     ann = load_ann(model, sample_shape=peek_shape(calibration))
     samples = load_samples(calibration, [InputSpec.of(value) for value in ann.inputs])
     with progress() as advance:

@@ -7,19 +7,20 @@ from typing import Annotated
 
 import typer
 
+from converter.commands.arguments import Backend, FirstSamples, Json, Provider, SpikingFile, Threads
 from converter.data import load_samples, peek_shape
-from converter.errors import RefusedError
 from converter.evaluation import Evaluation, SpikingModel, evaluate
-from converter.model import Ann, check_writable, load_ann
+from converter.files import check_writable
+from converter.model import Ann, load_ann
+from converter.options import check_steps
 from converter.report.console import messages, progress, results
 from converter.report.json_file import write_json
 from converter.report.picture import accuracy_picture
 from converter.report.tables import outputs_table, rates_table, steps_table
-from snn_ops.library import BACKENDS
 
 
 def evaluate_command(
-    model: Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)],
+    model: SpikingFile,
     data: Annotated[
         Path, typer.Option(help="samples: .npz with `x` [samples, ...] and, if known, labels `y`", show_default=False)
     ],
@@ -27,17 +28,16 @@ def evaluate_command(
         Path | None, typer.Option(help="the trained model [default: the file it was made from, if it is still there]")
     ] = None,
     steps: Annotated[str, typer.Option(help="numbers of time steps, separated by commas")] = "4,8,16,32",
-    samples: Annotated[int | None, typer.Option(help="use the first N samples only")] = None,
-    backend: Annotated[str, typer.Option(help=f"whose operators run: {', '.join(BACKENDS)}")] = "native",
-    provider: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    threads: Annotated[int | None, typer.Option(help="ONNX Runtime's threads")] = None,
-    json: Annotated[Path | None, typer.Option(help="write the figures as JSON; - is standard output")] = None,
+    samples: FirstSamples = None,
+    backend: Backend = "native",
+    provider: Provider = "cpu",
+    threads: Threads = None,
+    json: Json = None,
     picture: Annotated[Path | None, typer.Option(help="draw accuracy over steps, PNG")] = None,
 ) -> None:
     """Measure accuracy, agreement with the trained model, and spike rates over the number of time steps."""
     numbers = parse_steps(steps)
-    for path in filter(None, (json if str(json) != "-" else None, picture)):
-        check_writable(path)
+    check_writable(json, picture)
     spiking = SpikingModel(model)
     source = against or spiking.source()
     ann: Ann | None = load_ann(source, sample_shape=peek_shape(data)) if source else None
@@ -69,8 +69,7 @@ def parse_steps(text: str) -> list[int]:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a list of numbers like 4,8,16", param_hint="--steps") from None
-    if min(numbers) < 1:
-        raise RefusedError(f"the number of steps must be at least 1, it is {min(numbers)}")
+    check_steps(min(numbers))
     return numbers
 
 

@@ -7,19 +7,20 @@ from typing import Annotated
 
 import typer
 
-from converter.errors import RefusedError
+from converter.commands.arguments import SpikingFile
+from converter.errors import RefusedError, concerning
 from converter.evaluation import SpikingModel
+from converter.files import write_npz
 from converter.optional import import_optional
 from converter.report.console import messages
-from converter.weights import weights_of, write_weights
+from converter.weights import weights_of
 
 export_app = typer.Typer(no_args_is_help=True, help="Write a spiking model in another form.")
-Model = Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)]
 
 
 @export_app.command("nengo")
 def export_nengo(
-    model: Model,
+    model: SpikingFile,
     out: Annotated[Path, typer.Option("-o", "--out", help="the script, .py; its weights go beside it, .npz")],
     core_neurons: Annotated[
         bool,
@@ -33,10 +34,8 @@ def export_nengo(
     if out.suffix != ".py":
         raise RefusedError("the script's name must end in .py", file=out)
     spiking = SpikingModel(model)
-    try:
+    with concerning(model):
         script = export.make_script(spiking.proto, core_neurons=core_neurons)
-    except RefusedError as error:
-        raise RefusedError(str(error), file=model) from error
     export.write_script(script, out)
     for note in script.notes:
         messages().print(f"note: {note}")
@@ -45,9 +44,9 @@ def export_nengo(
 
 @export_app.command("npz")
 def export_npz(
-    model: Model, out: Annotated[Path, typer.Option("-o", "--out", help="the weights by name, .npz")]
+    model: SpikingFile, out: Annotated[Path, typer.Option("-o", "--out", help="the weights by name, .npz")]
 ) -> None:
     """Write a model's weights by name, as `import-weights` reads them."""
     weights = weights_of(SpikingModel(model).proto)
-    write_weights(weights, out)
+    write_npz(out, weights)
     messages().print(f"wrote {out}: {len(weights)} arrays, {sum(array.size for array in weights.values())} numbers")

@@ -7,25 +7,25 @@ from typing import Annotated
 
 import typer
 
-from converter.errors import RefusedError
+from converter.commands.arguments import SpikingFile
+from converter.errors import concerning
 from converter.evaluation import SpikingModel
-from converter.model import check_writable, write_model
+from converter.files import check_writable, read_npz
+from converter.model import write_model
 from converter.report.console import messages
-from converter.weights import import_weights, read_weights
+from converter.weights import import_weights
 
 
 def import_weights_command(
     weights: Annotated[Path, typer.Argument(help="weights by name, .npz", show_default=False)],
-    model: Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)],
+    model: SpikingFile,
     out: Annotated[Path, typer.Option("-o", "--out", help="the model with these weights")],
 ) -> None:
     """Put weights, such as trained ones, into a spiking model; names and shapes are checked."""
     check_writable(out)
     proto = SpikingModel(model).proto
-    arrays = read_weights(weights)
-    try:
+    arrays = read_npz(weights, "write one with `onnx-snn export npz`")
+    with concerning(weights):
         changed = import_weights(proto, arrays)
-    except RefusedError as error:
-        raise RefusedError(str(error), file=weights) from None
     write_model(changed, out)
     messages().print(f"wrote {out}: {len(arrays)} weights replaced")

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from converter.evaluation import SpikingModel
-from converter.model import Ann, check_writable, load_ann, read_proto, trace_batch
+from converter.files import check_writable
+from converter.model import Ann, load_ann, read_proto, trace_batch
 from converter.passes.analog_islands import Island
 from converter.report.console import results
 from converter.report.console import table as make_table
@@ -25,8 +26,7 @@ def inspect_command(
     json: Annotated[Path | None, typer.Option(help="write the same as JSON; - is standard output")] = None,
 ) -> None:
     """Show a model's layers, neurons, thresholds and islands; for a trained model, what a conversion would replace."""
-    if json and str(json) != "-":
-        check_writable(json)
+    check_writable(json)
     proto = read_proto(model)
     if any(opset.domain == DOMAIN for opset in proto.opset_import):
         _inspect_spiking(SpikingModel(model), json)

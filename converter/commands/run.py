@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
+from converter.commands.arguments import Backend, Provider, SpikingFile, Steps, Threads
 from converter.data import load_samples
 from converter.errors import RefusedError
 from converter.evaluation import SpikingModel
-from converter.model import check_writable, write_bytes
+from converter.files import check_writable, read_npz, write_npz
+from converter.options import check_steps
 from converter.report.console import messages, progress, results
 from converter.report.console import table as make_table
 from converter.runtime import Feed
 from snn_ops import Session
-from snn_ops.library import BACKENDS
 
 
 def run_command(
-    model: Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)],
+    model: SpikingFile,
     input: Annotated[Path, typer.Option("--input", help="samples: .npz with `x` [samples, ...]", show_default=False)],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="the outputs, .npz with an array per output")] = None,
-    steps: Annotated[int | None, typer.Option(help="time steps [default: those the model was made for]")] = None,
-    backend: Annotated[str, typer.Option(help=f"whose operators run: {', '.join(BACKENDS)}")] = "native",
-    provider: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    threads: Annotated[int | None, typer.Option(help="ONNX Runtime's threads")] = None,
+    steps: Steps = None,
+    backend: Backend = "native",
+    provider: Provider = "cpu",
+    threads: Threads = None,
     state_in: Annotated[
         Path | None, typer.Option(help="go on from this state of a model made with --streaming, .npz")
     ] = None,
     state_out: Annotated[Path | None, typer.Option(help="keep the state after the last step, .npz")] = None,
 ) -> None:
     """Run a spiking model on samples."""
-    if steps is not None and steps < 1:
-        raise RefusedError(f"the number of steps must be at least 1, it is {steps}")
-    for path in filter(None, (out, state_out)):
-        check_writable(path)
+    if steps is not None:
+        check_steps(steps)
+    check_writable(out, state_out)
     spiking = SpikingModel(model)
     samples = load_samples(input, spiking.inputs)
     session = spiking.session(n_steps=steps, backend=backend, provider=provider, threads=threads)
@@ -48,9 +47,7 @@ def run_command(
             arrays = session.run(samples.feed, progress=lambda done, of: advance("running", done, of))
     outputs = dict(zip(session.output_names, arrays, strict=True))
     if out:
-        buffer = io.BytesIO()
-        np.savez(buffer, **outputs)
-        write_bytes(out, buffer.getvalue())
+        write_npz(out, outputs)
         messages().print(f"wrote {out}: " + ", ".join(f"{name} {list(array.shape)}" for name, array in outputs.items()))
         return
     name, first = next(iter(outputs.items()))
@@ -69,14 +66,14 @@ def _continue(
         stream = session.stream()
     except ValueError as error:
         raise RefusedError(str(error), file=model) from error
+    saved = read_npz(state_in, "write one with --state-out") if state_in else {}
     try:
-        if state_in:
-            stream.restore_npz(state_in)
+        stream.restore(saved)
         arrays = stream.run(feed)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise RefusedError(str(error), file=state_in) from error
     if state_out:
-        stream.save_npz(state_out)
+        write_npz(state_out, stream.save())
         messages().print(f"wrote {state_out}")
     return arrays
 

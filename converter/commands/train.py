@@ -8,17 +8,19 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from converter.commands.arguments import Json, SpikingFile
 from converter.data import Samples, load_samples
-from converter.errors import RefusedError
+from converter.errors import RefusedError, concerning
 from converter.evaluation import SpikingModel
-from converter.model import check_writable, write_model
+from converter.files import check_writable
+from converter.model import write_model
 from converter.optional import import_optional
 from converter.report.console import messages, number, percent, progress, results, table
 from converter.report.json_file import write_json
 
 
 def train_command(
-    model: Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)],
+    model: SpikingFile,
     data: Annotated[Path, typer.Option(help="samples: .npz with `x` and labels `y`", show_default=False)],
     out: Annotated[Path, typer.Option("-o", "--out", help="the trained model", show_default=False)],
     validation: Annotated[
@@ -38,25 +40,21 @@ def train_command(
     checkpoint: Annotated[
         Path | None, typer.Option(help="kept after each epoch, continued from if present [default: OUT.checkpoint.npz]")
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="write the figures as JSON; - is standard output")] = None,
+    json: Json = None,
 ) -> None:
     """Train a spiking model in NengoDL and write it with the weights of its best epoch. Continues after an interruption."""
     training = import_optional("converter.nengo.training", "nengo")
     options = training.TrainingOptions(epochs, batch, learning_rate, smoothing, patience, steps, seed)
     checkpoint = checkpoint or out.with_name(f"{out.name}.checkpoint.npz")
-    for path in filter(None, (out, checkpoint, json if str(json) != "-" else None)):
-        check_writable(path)
+    check_writable(out, checkpoint, json)
     spiking = SpikingModel(model)
     samples = load_samples(data, spiking.inputs)
     if validation:
         held_out = load_samples(validation, spiking.inputs)
     else:
         samples, held_out = _split(samples, seed)
-    with progress() as advance:
-        try:
-            done = training.train(spiking.proto, samples, held_out, options, checkpoint=checkpoint, progress=advance)
-        except RefusedError as error:
-            raise error if error.file else RefusedError(str(error), file=model) from error
+    with progress() as advance, concerning(model):
+        done = training.train(spiking.proto, samples, held_out, options, checkpoint=checkpoint, progress=advance)
     write_model(done.model, out)
     checkpoint.unlink(missing_ok=True)
     if json:
@@ -77,9 +75,4 @@ def _split(samples: Samples, seed: int) -> tuple[Samples, Samples]:
         raise RefusedError("training needs labels `y` beside the samples")
     order = np.random.default_rng(seed).permutation(len(samples))
     held_out = max(1, len(samples) // 10)
-
-    def part(index: np.ndarray) -> Samples:
-        assert samples.labels is not None
-        return Samples({name: array[index] for name, array in samples.feed.items()}, samples.labels[index])
-
-    return part(order[held_out:]), part(order[:held_out])
+    return samples.take(order[held_out:]), samples.take(order[:held_out])

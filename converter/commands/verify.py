@@ -3,56 +3,53 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from converter.commands.arguments import FirstSamples, Json, SpikingFile, Steps
 from converter.data import load_samples
-from converter.errors import RefusedError
+from converter.errors import RefusedError, concerning
 from converter.evaluation import SpikingModel
-from converter.model import check_writable
+from converter.files import check_writable
 from converter.optional import import_optional
+from converter.options import check_steps
 from converter.report.console import messages, number, progress, results, table
 from converter.report.json_file import write_json
 
-_SIMULATORS = ("nengo", "nengo-dl")
-
 
 def verify_command(
-    model: Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)],
+    model: SpikingFile,
     data: Annotated[Path, typer.Option(help="samples: .npz with `x` [samples, ...]", show_default=False)],
-    steps: Annotated[int | None, typer.Option(help="time steps [default: those the model was made for]")] = None,
-    samples: Annotated[int | None, typer.Option(help="use the first N samples only")] = 10,
+    steps: Steps = None,
+    samples: FirstSamples = 10,
     simulator: Annotated[str, typer.Option(help="nengo: in float64; nengo-dl: in float32; or both")] = "nengo",
     tolerance: Annotated[float, typer.Option(help="share of differing neuron-steps that is accepted")] = 0.0,
-    json: Annotated[Path | None, typer.Option(help="write the figures as JSON; - is standard output")] = None,
+    json: Json = None,
 ) -> None:
     """Run the same samples in ONNX Runtime and in Nengo and compare every spike; exit code 1 if any differs."""
-    verify = import_optional("converter.nengo.verify", "nengo").verify
-    chosen = _SIMULATORS if simulator == "both" else (simulator,)
-    if not set(chosen) <= set(_SIMULATORS):
-        raise RefusedError(f"there is no simulator {simulator!r}; choose one of {', '.join(_SIMULATORS)}, both")
-    if steps is not None and steps < 1:
-        raise RefusedError(f"the number of steps must be at least 1, it is {steps}")
-    if json and str(json) != "-":
-        check_writable(json)
+    nengo = import_optional("converter.nengo.verify", "nengo")
+    simulators = nengo.SIMULATORS
+    chosen = simulators if simulator == "both" else (simulator,)
+    if not set(chosen) <= set(simulators):
+        raise RefusedError(f"there is no simulator {simulator!r}; choose one of {', '.join(simulators)}, both")
+    if steps is not None:
+        check_steps(steps)
+    check_writable(json)
     spiking = SpikingModel(model)
     loaded = load_samples(data, spiking.inputs).first(samples)
     found = []
     for name in chosen:
-        with progress() as advance:
-            label = f"comparing with {name}"
-            try:
-                verification = verify(
-                    spiking.proto,
-                    loaded.feed,
-                    steps or spiking.n_steps,
-                    simulator=name,
-                    progress=lambda done, of, label=label: advance(label, done, of),
-                )
-            except RefusedError as error:
-                raise RefusedError(str(error), file=model) from error
+        with progress() as advance, concerning(model):
+            verification = nengo.verify(
+                spiking.proto,
+                loaded.feed,
+                steps or spiking.n_steps,
+                simulator=name,
+                progress=partial(advance, f"comparing with {name}"),
+            )
         found.append(verification)
         if str(json) != "-":
             rows = [

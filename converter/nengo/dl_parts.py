@@ -39,14 +39,21 @@ class _Builder(TFNeuronBuilder):
         return tf.constant(np.concatenate(rows)[None], dtype=signals.dtype)
 
 
-class IFBuilder(_Builder):
-    """`converter.nengo.parts.IF`; trained as a ReLU that cannot exceed its largest rate."""
+class _CountingBuilder(_Builder):
+    """Spikes are counted, up to `most` in a step."""
 
     def build_pre(self, signals: Any, config: Any) -> None:
         super().build_pre(signals, config)
         self.threshold = self.parameter("threshold", signals)
         most = self.parameter("max_spikes", signals)
         self.most = tf.where(most > 0, most, tf.constant(np.inf, most.dtype))
+
+
+class IFBuilder(_CountingBuilder):
+    """`converter.nengo.parts.IF`; trained as a ReLU that cannot exceed its largest rate."""
+
+    def build_pre(self, signals: Any, config: Any) -> None:
+        super().build_pre(signals, config)
         self.signed = self.parameter("signed", signals) > 0
 
     def step(self, J: Tensor, dt: Tensor, voltage: Tensor, net_count: Tensor) -> tuple[Tensor, ...]:
@@ -60,14 +67,8 @@ class IFBuilder(_Builder):
         return tf.minimum(tf.nn.relu(J), self.most * self.threshold)
 
 
-class SigmaDeltaBuilder(_Builder):
+class SigmaDeltaBuilder(_CountingBuilder):
     """`converter.nengo.parts.SigmaDelta`; trained as the target that it tracks."""
-
-    def build_pre(self, signals: Any, config: Any) -> None:
-        super().build_pre(signals, config)
-        self.threshold = self.parameter("threshold", signals)
-        most = self.parameter("max_spikes", signals)
-        self.most = tf.where(most > 0, most, tf.constant(np.inf, most.dtype))
 
     def step(self, J: Tensor, dt: Tensor, net_count: Tensor, steps: Tensor) -> tuple[Tensor, ...]:
         steps += 1

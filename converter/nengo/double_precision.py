@@ -133,7 +133,7 @@ def _product(new: _Replacement, index: np.ndarray, kernel: np.ndarray) -> ir.Val
 
 def _average_pool(new: _Replacement) -> ir.Value:
     index = new.window_index(tuple(new.node.attributes["kernel_shape"].as_ints()))
-    with_pads = "count_include_pad" in new.node.attributes and new.node.attributes["count_include_pad"].as_int()
+    with_pads = new.node.attributes.get_int("count_include_pad", 0)
     return _mean(new, index, np.full(len(index), index.shape[1]) if with_pads else (index >= 0).sum(axis=1))
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.model import check_writable, write_bytes
+from converter.files import check_writable, write_npz, write_whole
 from converter.nengo.handlers import HANDLERS
 from converter.nengo.script import Script
 from converter.nengo.shapes import shapes_of_one_step
@@ -68,9 +66,6 @@ def write_script(script: Script, path: str | Path) -> None:
     """
     path = Path(path)
     weights = path.with_suffix(".npz")
-    check_writable(path)
-    check_writable(weights)
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **script.arrays)
-    write_bytes(weights, buffer.getvalue())
-    write_bytes(path, script.source(standalone=True).encode())
+    check_writable(path, weights)
+    write_npz(weights, script.arrays)
+    write_whole(path, script.source(standalone=True).encode())

@@ -153,11 +153,6 @@ def neurons(label, current, neuron_type):
     return ensemble.neurons
 
 
-def running(label, x, neuron_type):
-    """RunningMean or RunningDifference of x."""
-    return neurons(label, x, neuron_type)
-
-
 def driven_by(label, x, synapse, factors=1.0):
     """What neurons drive: their output through a synapse, times a factor for each."""
     y = value(label, x.size_out)

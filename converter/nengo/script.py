@@ -166,8 +166,9 @@ class Script:
         """In seconds."""
         return self.dt or _DEFAULT_DT
 
-    def time_step(self, dt: float) -> None:
+    def time_step(self, node: ir.Node) -> None:
         """All operators must have the same."""
+        dt = decimal(node.attributes["dt"].as_float())
         if self.dt is not None and self.dt != dt:
             raise RefusedError(f"its time step is {dt} s, that of others {self.dt} s; Nengo has one for all")
         self.dt = dt
@@ -262,11 +263,6 @@ def _text_of(module: ModuleType) -> str:
     """A module's text from its first definition on."""
     source = inspect.getsource(module)
     return source[re.search(r"^(class|def) ", source, re.MULTILINE).start() :]  # type: ignore[union-attr]
-
-
-def number(value: float) -> float:
-    """An attribute's number."""
-    return decimal(value)
 
 
 def tuples(values: Sequence[int]) -> Shape:

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import io
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,12 +23,13 @@ import onnx
 
 from converter.data import Samples
 from converter.errors import RefusedError
-from converter.model import write_bytes
+from converter.files import write_npz
 from converter.nengo.dl_simulator import quiet, to_nengo_dl
 from converter.nengo.network import NengoModel
 from converter.nengo.tensorflow_shim import import_nengo_dl
 from converter.runtime import Feed
 from converter.weights import import_weights
+from snn_ops.files import read_npz
 from snn_ops.session import Session
 
 Progress = Callable[[str, int, int], None]
@@ -245,18 +244,15 @@ class _Trainer:
         arrays |= {f"best/{name}": array for name, array in state.best_weights.items()}
         arrays |= {f"optimiser/{index:04}": array for index, array in enumerate(state.optimiser)}
         about = {"run": self._fingerprint(), "epochs": [asdict(epoch) for epoch in state.epochs], "best": state.best}
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, about=np.asarray(json.dumps(about)), **arrays)
-        write_bytes(self.checkpoint, buffer.getvalue())
+        write_npz(self.checkpoint, {"about": np.asarray(json.dumps(about)), **arrays})
 
     def _resume(self) -> _State | None:
         if self.checkpoint is None or not self.checkpoint.exists():
             return None
         try:
-            with np.load(self.checkpoint, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
+            arrays = read_npz(self.checkpoint)
             about = json.loads(str(arrays.pop("about")))
-        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, AttributeError, TypeError):
+        except (OSError, ValueError, KeyError):
             raise RefusedError("not a checkpoint; remove it to begin anew", file=self.checkpoint) from None
         if about["run"] != self._fingerprint():
             raise RefusedError(

@@ -107,7 +107,7 @@ def _let_through_dynamic(graph: ir.Graph, node: ir.Node) -> None:
 def _dequantise(graph: ir.Graph, node: ir.Node) -> None:
     x, scale, zero = node.inputs[0], node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else None
     assert x is not None
-    axis = node.attributes["axis"].as_int() if "axis" in node.attributes else 1
+    axis = node.attributes.get_int("axis", 1)
     source = x.producer()
     if x.const_value is not None:
         numbers = x.const_value.numpy()
@@ -174,7 +174,7 @@ def _quantised(node: ir.Node) -> np.ndarray:
     """What a QuantizeLinear makes of a constant."""
     zero = node.inputs[2] if len(node.inputs) > 2 else None
     lowest, highest = _limits(zero)
-    axis = node.attributes["axis"].as_int() if "axis" in node.attributes else 1
+    axis = node.attributes.get_int("axis", 1)
     x = _numbers(node.inputs[0], node)
     scale = _numbers(node.inputs[1], node)
     zeros = _numbers(zero, node) if zero is not None else np.zeros(1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from converter.model import write_bytes
+from converter.files import write_whole
 from converter.report.tables import conversion_tables
 from converter.result import Conversion
 
@@ -44,7 +44,7 @@ def write_html(conversion: Conversion, path: str | Path) -> None:
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(conversion.ann.path.name)}</title>"
         f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
     )
-    write_bytes(path, page.encode())
+    write_whole(path, page.encode())
 
 
 def _table(made: Table) -> str:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from converter.model import write_bytes
+from converter.files import write_whole
 
 
 def write_json(data: Any, path: str | Path) -> None:
@@ -21,7 +21,7 @@ def write_json(data: Any, path: str | Path) -> None:
     if str(path) == "-":
         sys.stdout.write(text)
     else:
-        write_bytes(path, text.encode())
+        write_whole(path, text.encode())
 
 
 def _finite(data: Any) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from converter.evaluation import Evaluation
-from converter.model import write_bytes
+from converter.files import write_whole
 
 mpl.use("Agg")
 LEAST_SPAN = 5
@@ -45,6 +44,4 @@ def accuracy_picture(curves: dict[str, Evaluation], path: str | Path, *, title: 
     axes.set_title(title)
     axes.grid(visible=True, alpha=0.3)
     axes.legend(loc="lower right")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130)
-    write_bytes(path, buffer.getvalue())
+    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=130))

@@ -28,10 +28,20 @@ from snn_ops.ops import (
     time_mean,
     time_repeat,
 )
-from snn_ops.ops._operator import DOMAIN, LOWEST_ONNX_OPSET, OPSET_VERSION, Attribute, Operator, Tensor, decimal
+from snn_ops.ops._operator import (
+    DOMAIN,
+    LOWEST_IR_VERSION,
+    LOWEST_ONNX_OPSET,
+    OPSET_VERSION,
+    Attribute,
+    Operator,
+    Tensor,
+    decimal,
+)
 
 __all__ = [
     "DOMAIN",
+    "LOWEST_IR_VERSION",
     "LOWEST_ONNX_OPSET",
     "OPERATORS",
     "OPSET_VERSION",

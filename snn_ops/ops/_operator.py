@@ -7,7 +7,7 @@ function that makes a model run without the native library, and the generated op
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ DOMAIN = "onnx_snn"
 OPSET_VERSION = 1
 LOWEST_ONNX_OPSET = 18
 """The oldest opset of the standard domain in which every function body is valid."""
+LOWEST_IR_VERSION = 9
+"""The oldest IR version that has all we write: functions, and initialisers as defaults of inputs."""
 
 _CURRENT, _STATE, _INT64 = "T", "S", "tensor(int64)"
 
@@ -112,15 +114,22 @@ class Operator:
         Raises:
             TypeError: an attribute that the operator does not have.
         """
+        with np.errstate(all="ignore"):
+            return self.reference(*inputs, **self.values(attributes))
+
+    def values(self, attributes: Mapping[str, float | int]) -> dict[str, float | int]:
+        """All attributes as the numbers that they mean, from those that a node carries.
+
+        Raises:
+            TypeError: an attribute that the operator does not have.
+        """
         unknown = attributes.keys() - self.defaults.keys()
         if unknown:
             raise TypeError(f"{self.name} has no attribute {min(unknown)!r}; it has {sorted(self.defaults)}")
-        values = {
+        return {
             name: decimal(value) if isinstance(value, float) else value
             for name, value in {**self.defaults, **attributes}.items()
         }
-        with np.errstate(all="ignore"):
-            return self.reference(*inputs, **values)
 
     def schema(self) -> onnx.defs.OpSchema:
         """The schema for ``onnx.defs.register_schema``, with type and shape inference."""

@@ -1,4 +1,4 @@
-"""The merged time axis in NumPy, for the references."""
+"""What the references share in NumPy: the merged time axis, types, states at rest, heights of spikes."""
 
 from __future__ import annotations
 
@@ -36,3 +36,8 @@ def arithmetic(x: np.ndarray) -> np.dtype:
 def initial(value: np.ndarray, currents: np.ndarray) -> np.ndarray:
     """A state at rest for each neuron: ``value`` broadcast to ``currents.shape[1:]``, as a copy."""
     return np.array(np.broadcast_to(value, currents.shape[1:]), dtype=arithmetic(currents))
+
+
+def spike_height(amplitude: np.ndarray, dt: float, dtype: np.dtype) -> np.ndarray:
+    """amplitude / dt, taken in float64: in float32, 1 / 0.001 would be 999.99994."""
+    return np.asarray(np.asarray(amplitude, np.float64) / dt, dtype)

@@ -45,7 +45,7 @@ def reference(
     currents = _time.split(current, n_steps, constant_current)
     dtype = _time.arithmetic(current)
     voltage, recovery = _time.initial(voltage, currents), _time.initial(recovery, currents)
-    height = (np.asarray(amplitude, np.float64) / dt).astype(dtype)
+    height = _time.spike_height(amplitude, dt, dtype)
     a, b, c, d, step = (dtype.type(v) for v in (tau_recovery, coupling, reset_voltage, reset_recovery, dt))
     spikes = np.empty(currents.shape, current.dtype)
     for t, x in enumerate(currents.astype(dtype, copy=False)):

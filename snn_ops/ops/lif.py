@@ -49,7 +49,7 @@ def reference(
     currents = _time.split(current, n_steps, constant_current)
     dtype = _time.arithmetic(current)
     voltage, refractory_time = _time.initial(voltage, currents), _time.initial(refractory_time, currents)
-    height = (np.asarray(amplitude, np.float64) / dt).astype(dtype)
+    height = _time.spike_height(amplitude, dt, dtype)
     rc, ref, low, step = (dtype.type(value) for value in (tau_rc, tau_ref, min_voltage, dt))
     spikes = np.empty(currents.shape, current.dtype)
     for t, x in enumerate(currents.astype(dtype, copy=False)):

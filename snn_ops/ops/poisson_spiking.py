@@ -13,6 +13,8 @@ Non-uniform random variate generation (1986), chapter X.3.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from snn_ops.ops import _body, stochastic_spiking
@@ -50,20 +52,9 @@ def _counts(expected: np.ndarray, uniforms: tuple[np.ndarray, ...]) -> np.ndarra
     return np.where(mean >= 0, n, mean)
 
 
-def reference(
-    rate: np.ndarray,
-    n_steps: int,
-    amplitude: np.ndarray,
-    step: np.ndarray,
-    first_sample: np.ndarray,
-    **attributes: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """rate [T*B, ...], amplitude broadcastable to [B, ...] -> spikes [T*B, ...], step.
-
-    Raises:
-        ValueError: dt not positive, seed negative.
-    """
-    return stochastic_spiking.spikes_from_rate(rate, n_steps, amplitude, step, first_sample, _counts, **attributes)
+def reference(*inputs: Any, **attributes: Any) -> tuple[np.ndarray, np.ndarray]:
+    """`stochastic_spiking.spikes_from_rate` with counts of a Poisson distribution."""
+    return stochastic_spiking.spikes_from_rate(_counts, *inputs, **attributes)
 
 
 def _numbers() -> str:

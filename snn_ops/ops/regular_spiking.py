@@ -30,7 +30,7 @@ def reference(
     rates = _time.split(rate, n_steps, constant_current)
     dtype = _time.arithmetic(rate)
     voltage = _time.initial(voltage, rates)
-    height = (np.asarray(amplitude, np.float64) / dt).astype(dtype)
+    height = _time.spike_height(amplitude, dt, dtype)
     spikes = np.empty(rates.shape, rate.dtype)
     for t, x in enumerate(rates.astype(dtype, copy=False)):
         voltage = voltage + dtype.type(dt) * x

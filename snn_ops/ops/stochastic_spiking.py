@@ -12,6 +12,7 @@ Source: nengo/neurons.py, class StochasticSpiking (Nengo 4.1), which draws from 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -33,23 +34,29 @@ Counts = Callable[[np.ndarray, tuple[np.ndarray, ...]], np.ndarray]
 
 
 def spikes_from_rate(
+    counts: Counts,
     rate: np.ndarray,
     n_steps: int,
     amplitude: np.ndarray,
     step: np.ndarray,
     first_sample: np.ndarray,
-    counts: Counts,
     *,
     dt: float,
     seed: int,
     constant_current: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The loop over time that random neurons share; ``counts`` gives spikes for the expected number and four uniforms."""
+    """The reference of a random neuron: rate [T*B, ...], amplitude broadcastable to [B, ...] -> spikes [T*B, ...], step.
+
+    ``counts`` gives the number of spikes for the expected number and four uniforms.
+
+    Raises:
+        ValueError: dt not positive, seed negative.
+    """
     if dt <= 0 or seed < 0:
         raise ValueError("random neurons need dt > 0 and seed >= 0")
     rates = _time.split(rate, n_steps, constant_current)
     dtype = _time.arithmetic(rate)
-    height = (np.asarray(amplitude, np.float64) / dt).astype(dtype)
+    height = _time.spike_height(amplitude, dt, dtype)
     neuron = _random.neuron_index(rates, int(first_sample))
     spikes = np.empty(rates.shape, rate.dtype)
     for t, x in enumerate(rates.astype(dtype, copy=False)):
@@ -64,20 +71,9 @@ def _round_stochastically(expected: np.ndarray, uniforms: tuple[np.ndarray, ...]
     return rounded
 
 
-def reference(
-    rate: np.ndarray,
-    n_steps: int,
-    amplitude: np.ndarray,
-    step: np.ndarray,
-    first_sample: np.ndarray,
-    **attributes: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """rate [T*B, ...], amplitude broadcastable to [B, ...] -> spikes [T*B, ...], step.
-
-    Raises:
-        ValueError: dt not positive, seed negative.
-    """
-    return spikes_from_rate(rate, n_steps, amplitude, step, first_sample, _round_stochastically, **attributes)
+def reference(*inputs: Any, **attributes: Any) -> tuple[np.ndarray, np.ndarray]:
+    """`spikes_from_rate` by stochastic rounding."""
+    return spikes_from_rate(_round_stochastically, *inputs, **attributes)
 
 
 def body(counts: str, uniforms: int) -> str:

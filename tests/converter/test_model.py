@@ -8,8 +8,9 @@ import onnxruntime as ort
 import pytest
 
 from converter.errors import RefusedError
+from converter.files import write_whole
 from converter.graph import to_proto
-from converter.model import load_ann, read_proto, write_bytes
+from converter.model import load_ann, read_proto
 from tests.models import convnet, mlp, samples, save, text_model
 
 
@@ -97,13 +98,13 @@ def test_old_opset(tmp_path) -> None:
 
 def test_writes_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
     path = tmp_path / "result"
-    write_bytes(path, b"old")
+    write_whole(path, b"old")
 
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr("pathlib.Path.replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        write_bytes(path, b"new")
+        write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["result"]

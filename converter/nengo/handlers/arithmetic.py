@@ -53,7 +53,7 @@ def batch_normalization(node: ir.Node, script: Script) -> None:
     x = node.inputs[0]
     assert x is not None
     scale, bias, mean, variance = (script.constant(value).astype(np.float64) for value in node.inputs[1:5])
-    epsilon = node.attributes["epsilon"].as_float() if "epsilon" in node.attributes else 1e-5
+    epsilon = node.attributes.get_float("epsilon", 1e-5)
     factor = scale / np.sqrt(variance + epsilon)
     shape = script.shape(x)
     channels = (-1, *(1,) * (len(shape) - 1))

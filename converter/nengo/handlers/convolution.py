@@ -20,7 +20,7 @@ def conv(node: ir.Node, script: Script) -> None:
     padding = _padding(shape[1:], window, strides, pads)
     if padding is None:
         source, shape, padding = *_padded(script, node, source, shape, pads), "valid"
-    groups = _integer(node, "group", 1)
+    groups = node.attributes.get_int("group", 1)
     y = script.value(node.outputs[0])
     target = script.train(kernel, lambda nengo: np.moveaxis(nengo, (-1, -2), (0, 1)))
     script.add(
@@ -38,7 +38,7 @@ def conv_transpose(node: ir.Node, script: Script) -> None:
     window = tuples(script.constant(kernel).shape[2:])
     lengths = script.shape(x)[1:]
     _, strides, _, dilations = windows_of(node, window, lengths, pads=False)
-    if _integer(node, "group", 1) != 1 or any(dilation != 1 for dilation in dilations):
+    if node.attributes.get_int("group", 1) != 1 or any(dilation != 1 for dilation in dilations):
         raise RefusedError("Nengo has no transposed convolution with groups or dilations")
     whole = tuple((n - 1) * s + max(k, s) for n, s, k in zip(lengths, strides, window, strict=True))
     output = script.shape(node.outputs[0])
@@ -87,7 +87,7 @@ def windows_of(
         raise RefusedError(f"Nengo has no convolutions over {n} axes")
     window = tuples(kernel)
     strides, dilations = (_integers(node, name, (1,) * n) for name in ("strides", "dilations"))
-    auto_pad = node.attributes["auto_pad"].as_string() if "auto_pad" in node.attributes else "NOTSET"
+    auto_pad = node.attributes.get_string("auto_pad", "NOTSET")
     if not pads or auto_pad in ("NOTSET", "VALID"):
         return window, strides, _integers(node, "pads", (0,) * 2 * n), dilations
     total = [
@@ -125,16 +125,12 @@ def _padded(script: Script, node: ir.Node, source: str, shape: Shape, pads: Shap
 def _transpose_pads(node: ir.Node, output: Shape, lengths: Shape, strides: Shape, window: Shape) -> Shape:
     """What is cut off at each axis's begin."""
     n = len(lengths)
-    auto_pad = node.attributes["auto_pad"].as_string() if "auto_pad" in node.attributes else "NOTSET"
+    auto_pad = node.attributes.get_string("auto_pad", "NOTSET")
     if auto_pad in ("NOTSET", "VALID"):
         return _integers(node, "pads", (0,) * 2 * n)[:n]
     total = [max((i - 1) * s + k - o, 0) for i, s, k, o in zip(lengths, strides, window, output, strict=True)]
     return tuple(t // 2 if auto_pad == "SAME_UPPER" else t - t // 2 for t in total)
 
 
-def _integer(node: ir.Node, name: str, default: int) -> int:
-    return node.attributes[name].as_int() if name in node.attributes else default
-
-
 def _integers(node: ir.Node, name: str, default: tuple[int, ...]) -> Shape:
-    return tuples(node.attributes[name].as_ints()) if name in node.attributes else default
+    return tuples(node.attributes.get_ints(name, default))

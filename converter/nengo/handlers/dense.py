@@ -14,13 +14,13 @@ def gemm(node: ir.Node, script: Script) -> None:
     """y = alpha x W + beta b."""
     x, kernel = node.inputs[:2]
     assert x is not None and kernel is not None
-    attributes = {name: attribute.value for name, attribute in node.attributes.items()}
-    if attributes.get("transA") or not script.is_signal(x) or script.is_signal(kernel):
+    attributes = node.attributes
+    if attributes.get_int("transA", 0) or not script.is_signal(x) or script.is_signal(kernel):
         raise RefusedError("only a signal times a constant matrix is a connection")
-    if attributes.get("alpha", 1.0) != 1 or attributes.get("beta", 1.0) != 1:
+    if attributes.get_float("alpha", 1.0) != 1 or attributes.get_float("beta", 1.0) != 1:
         raise RefusedError("alpha and beta must be 1; fold them into the weights")
     y = script.value(node.outputs[0])
-    transposed = bool(attributes.get("transB"))
+    transposed = bool(attributes.get_int("transB", 0))
     target = script.train(kernel, np.asarray if transposed else np.transpose)
     matrix = f"{script.weights(kernel)}{'' if transposed else '.T'}"
     script.add(f"{target}connect({script.variable(x)}, {y}, {matrix})")

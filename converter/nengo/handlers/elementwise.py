@@ -11,12 +11,12 @@ from converter.errors import RefusedError
 from converter.nengo.script import Script
 
 
-def _attribute(node: ir.Node, name: str, default: float) -> float:
-    return float(node.attributes[name].as_float()) if name in node.attributes else default
-
-
 def _with(function: str, **defaults: float) -> Callable[[ir.Node, Script], str]:
-    return lambda node, script: f"{function}({', '.join(repr(_attribute(node, n, d)) for n, d in defaults.items())})"
+    def expression(node: ir.Node, script: Script) -> str:
+        values = (node.attributes.get_float(name, default) for name, default in defaults.items())
+        return f"{function}({', '.join(repr(float(value)) for value in values)})"
+
+    return expression
 
 
 def _plain(function: str) -> Callable[[ir.Node, Script], str]:
@@ -60,11 +60,7 @@ FUNCTIONS: dict[str, Callable[[ir.Node, Script], str]] = {
 
 def function(node: ir.Node, script: Script) -> None:
     """y = f(x)."""
-    if (
-        node.op_type == "Gelu"
-        and "approximate" in node.attributes
-        and node.attributes["approximate"].as_string() != "none"
-    ):
+    if node.op_type == "Gelu" and node.attributes.get_string("approximate", "none") != "none":
         raise RefusedError("only the exact form is known")
     expression = FUNCTIONS[node.op_type](node, script)
     x = script.variable(node.inputs[0])

@@ -8,6 +8,7 @@ import onnx_ir as ir
 from converter.errors import RefusedError
 from converter.nengo.script import Script
 from converter.runtime import session
+from snn_ops.ops import LOWEST_IR_VERSION
 
 MOST = 1 << 24
 """Indices up to here are exact in float32."""
@@ -43,12 +44,7 @@ def move(node: ir.Node, script: Script) -> None:
 def _run(node: ir.Node, script: Script, starts: dict[str, int]) -> list[np.ndarray]:
     """The node on the numbers from `start` on, which are the places of its inputs; 0 is what it makes up, such as padding."""
     if node.op_type == "Pad":
-        if "mode" in node.attributes and node.attributes["mode"].as_string() not in (
-            "constant",
-            "reflect",
-            "edge",
-            "wrap",
-        ):
+        if node.attributes.get_string("mode", "constant") not in ("constant", "reflect", "edge", "wrap"):
             raise RefusedError("an unknown mode")
         if len(node.inputs) > 2 and node.inputs[2] is not None and script.constant(node.inputs[2]).any():
             raise RefusedError("padding with something else than 0")
@@ -83,5 +79,5 @@ def _run(node: ir.Node, script: Script, starts: dict[str, int]) -> list[np.ndarr
         name: (start + np.arange(np.prod(script.shapes[name]))).reshape(script.shapes[name]).astype(np.float32)
         for name, start in starts.items()
     }
-    arrays = session(ir.Model(graph, ir_version=script.model.ir_version or 9)).run(None, feed)
+    arrays = session(ir.Model(graph, ir_version=script.model.ir_version or LOWEST_IR_VERSION)).run(None, feed)
     return [array.ravel().astype(np.int64) for array in arrays]

@@ -7,7 +7,8 @@ import onnx_ir as ir
 
 from converter.errors import RefusedError
 from converter.graph import operand
-from converter.nengo.script import Script, number
+from converter.nengo.script import Script
+from snn_ops.ops import decimal
 
 _LIF = ("tau_rc", "tau_ref", "min_voltage")
 
@@ -39,7 +40,7 @@ def _rectified(node: ir.Node, script: Script, threshold: str) -> None:
 
 def lif(node: ir.Node, script: Script) -> None:
     """nengo.LIF; amplitudes that differ between neurons follow as factors."""
-    script.time_step(number(node.attributes["dt"].as_float()))
+    script.time_step(node)
     amplitude, factors = _amplitude(node, script)
     initial = _initial(node, script, "voltage", "refractory_time")
     _population(node, script, f"nengo.LIF({_attributes(node, _LIF)}, amplitude={amplitude}{initial})", factors=factors)
@@ -47,7 +48,7 @@ def lif(node: ir.Node, script: Script) -> None:
 
 def adaptive_lif(node: ir.Node, script: Script) -> None:
     """nengo.AdaptiveLIF, with an amplitude for each neuron, as its adaptation depends on it."""
-    script.time_step(number(node.attributes["dt"].as_float()))
+    script.time_step(node)
     attributes = _attributes(node, (*_LIF, "tau_n", "inc_n"))
     amplitude, factors = _amplitude(node, script)
     initial = _initial(node, script, "voltage", "refractory_time", "adaptation")
@@ -57,7 +58,7 @@ def adaptive_lif(node: ir.Node, script: Script) -> None:
 
 def izhikevich(node: ir.Node, script: Script) -> None:
     """nengo.Izhikevich, whose spikes are 1 / dt high; amplitudes follow as factors."""
-    script.time_step(number(node.attributes["dt"].as_float()))
+    script.time_step(node)
     amplitude, factors = _amplitude(node, script)
     if amplitude != 1:
         factors = script.spread(node, "amplitude", script.shape(node.outputs[0]))
@@ -77,7 +78,7 @@ def lif_rate(node: ir.Node, script: Script) -> None:
 
 def spikes_from_rate(node: ir.Node, script: Script) -> None:
     """nengo.RegularSpiking, PoissonSpiking, StochasticSpiking; the latter two draw their own random numbers."""
-    script.time_step(number(node.attributes["dt"].as_float()))
+    script.time_step(node)
     amplitude, factors = _amplitude(node, script)
     regular = node.op_type == "RegularSpiking"
     initial = _initial(node, script, "voltage") if regular else ""
@@ -108,7 +109,7 @@ def _population(node: ir.Node, script: Script, kind: str, *, x: str | None = Non
 
 
 def _attributes(node: ir.Node, names: tuple[str, ...]) -> str:
-    return ", ".join(f"{name}={number(node.attributes[name].as_float())}" for name in names)
+    return ", ".join(f"{name}={decimal(node.attributes[name].as_float())}" for name in names)
 
 
 def _amplitude(node: ir.Node, script: Script) -> tuple[float, str | None]:

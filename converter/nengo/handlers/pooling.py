@@ -13,8 +13,8 @@ from converter.nengo.script import Script
 def average_pool(node: ir.Node, script: Script) -> None:
     """The mean over each window."""
     index = _windows(node, script)
-    counts_pads = "count_include_pad" in node.attributes and node.attributes["count_include_pad"].as_int()
-    if counts_pads and "ceil_mode" in node.attributes and node.attributes["ceil_mode"].as_int():
+    counts_pads = node.attributes.get_int("count_include_pad", 0)
+    if counts_pads and node.attributes.get_int("ceil_mode", 0):
         raise RefusedError("count_include_pad together with ceil_mode")
     y = script.value(node.outputs[0])
     script.add(f"index = {index}")

@@ -6,7 +6,8 @@ import onnx_ir as ir
 
 from converter.errors import RefusedError
 from converter.graph import operand
-from converter.nengo.script import Script, number
+from converter.nengo.script import Script
+from snn_ops.ops import decimal
 
 
 def running(node: ir.Node, script: Script) -> None:
@@ -21,11 +22,11 @@ def time_mean(node: ir.Node, script: Script) -> None:
 
 def synapse(node: ir.Node, script: Script) -> None:
     """nengo.Lowpass and nengo.Alpha as processes of a node, where they have no delay."""
-    script.time_step(number(node.attributes["dt"].as_float()))
+    script.time_step(node)
     states = ("filtered",) if node.op_type == "Lowpass" else ("first", "filtered")
     _at_rest(node, script, *states)
     name, size = script.declare(node.outputs[0]), script.size(node.outputs[0])
-    tau = number(node.attributes["tau"].as_float())
+    tau = decimal(node.attributes["tau"].as_float())
     script.add(f"{name} = nengo.Node(nengo.{node.op_type}({tau}), size_in={size}, size_out={size}, label={name!r})")
     script.add(f"connect({script.variable(node.inputs[0])}, {name})")
 
@@ -33,7 +34,7 @@ def synapse(node: ir.Node, script: Script) -> None:
 def _running(node: ir.Node, script: Script, kind: str, state: str) -> None:
     _at_rest(node, script, state, "step")
     name = script.declare(node.outputs[0])
-    script.add(f"{name} = running({name!r}, {script.variable(node.inputs[0])}, {kind}())")
+    script.add(f"{name} = neurons({name!r}, {script.variable(node.inputs[0])}, {kind}())")
 
 
 def _at_rest(node: ir.Node, script: Script, *states: str) -> None:

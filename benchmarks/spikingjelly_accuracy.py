@@ -1,4 +1,4 @@
-"""SpikingJelly's ann2snn on the weights of models of a zoo folder: ``python -m benchmarks.ann2snn [FOLDER]``.
+"""Accuracy of SpikingJelly's ann2snn on models of a zoo folder: ``python -m benchmarks.spikingjelly_accuracy [FOLDER]``.
 
 Needs the extra ``compare``. Calibration and test images are those of `benchmarks.zoo`. Every recipe is first tried on
 some test images; "max", "99.9%", the one that did best there and signed neurons then run on all. Each run is one simulation;

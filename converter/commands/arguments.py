@@ -1,0 +1,18 @@
+"""Arguments that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from snn_ops.library import BACKENDS
+
+SpikingFile = Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)]
+Steps = Annotated[int | None, typer.Option(help="time steps [default: those the model was made for]")]
+FirstSamples = Annotated[int | None, typer.Option(help="use the first N samples only")]
+Backend = Annotated[str, typer.Option(help=f"whose operators run: {', '.join(BACKENDS)}")]
+Provider = Annotated[str, typer.Option(help="cpu or cuda")]
+Threads = Annotated[int | None, typer.Option(help="ONNX Runtime's threads")]
+Json = Annotated[Path | None, typer.Option(help="write the figures as JSON; - is standard output")]

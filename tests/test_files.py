@@ -1,0 +1,75 @@
+"""Files of arrays: every name, and whatever is no such file."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snn_ops.files import read_npz, write_npz, write_whole
+
+ARRAYS = {
+    "x": np.arange(6.0).reshape(2, 3),
+    "file": np.zeros((0, 2), np.float16),  # arguments of numpy.savez
+    "allow_pickle": np.asarray(1, np.int64),
+    "a/b": np.asarray("text"),
+}
+
+
+def test_numpy_and_we_read_the_same(tmp_path) -> None:
+    write_npz(tmp_path / "a.npz", ARRAYS)
+    with np.load(tmp_path / "a.npz") as archive:
+        by_numpy = {name: archive[name] for name in archive.files}
+    for found in (by_numpy, read_npz(tmp_path / "a.npz")):
+        assert list(found) == list(ARRAYS)
+        for name, array in ARRAYS.items():
+            assert found[name].dtype == array.dtype
+            np.testing.assert_array_equal(found[name], array)
+
+
+def members(path: Path, **content: str) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in content.items():
+            archive.writestr(name, text)
+
+
+def damaged(path: Path) -> None:
+    np.savez_compressed(path, x=np.random.default_rng(0).random(10_000))
+    data = bytearray(path.read_bytes())
+    data[500:600] = bytes(100)
+    path.write_bytes(data)
+
+
+NO_NPZ = {
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("hello"),
+    "cut": lambda path: path.write_bytes(b"PK\x03\x04 broken"),
+    "a member that is no array": lambda path: members(path, x="hello"),
+    "an array that is text": lambda path: members(path, **{"x.npy": "hello"}),
+    "objects": lambda path: np.savez(path, x=np.asarray([{}])),
+    "damaged": damaged,
+}
+
+
+@pytest.mark.parametrize("case", NO_NPZ)
+def test_what_is_no_npz(case, tmp_path) -> None:
+    NO_NPZ[case](tmp_path / "a.npz")
+    with pytest.raises(ValueError, match=r"a\.npz is not an \.npz file with arrays"):
+        read_npz(tmp_path / "a.npz")
+
+
+def test_an_error_names_the_file_and_leaves_nothing(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"'.*/missing/a\.npz'"):
+        write_npz(tmp_path / "missing" / "a.npz", ARRAYS)
+    with pytest.raises(ValueError, match="Object arrays"):
+        write_npz(tmp_path / "a.npz", {"x": np.ones(3), "y": np.asarray([{}])})
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "a.npz", interrupted)
+    assert list(tmp_path.iterdir()) == []
+
+
+def interrupted(file) -> None:
+    file.write(b"half")
+    raise KeyboardInterrupt

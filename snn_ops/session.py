@@ -17,6 +17,7 @@ from snn_ops.python_ops import PYTHON_BACKENDS, fitted, raising
 from snn_ops.stream import Stream, states_of
 
 N_STEPS = "n_steps"
+FIRST_SAMPLE = "first_sample"
 ROWS = 256
 """Samples times steps that run at once by default: enough work per call, and activations that stay in the cache. Chosen for
 batches of samples; for chunks of time it was not measured."""
@@ -69,7 +70,8 @@ class Session:
         if backend in PYTHON_BACKENDS:
             model, self._guard = fitted(_loaded(model), backend), raising
         self.ort = start_session(_source(model), options, provider)
-        self._has_steps = any(i.name == N_STEPS for i in self.ort.get_overridable_initializers())
+        overridable = {i.name for i in self.ort.get_overridable_initializers()}
+        self._has_steps, self._has_random_neurons = N_STEPS in overridable, FIRST_SAMPLE in overridable
         metadata = self.ort.get_modelmeta().custom_metadata_map
         self.n_steps = checked_steps(n_steps if n_steps is not None else int(metadata.get("onnx_snn.n_steps", 1)))
         self._batch_size = batch_size
@@ -114,23 +116,27 @@ class Session:
         results = []
         for start in range(0, max(samples, 1), size):
             part = {name: array[start : start + size] for name, array in feed.items()}
-            results.append(self._run_part(part, steps, outputs))
+            results.append(self._run_part(part, steps, outputs, start))
             progress(min(start + size, samples), samples)
         return results[0] if len(results) == 1 else [np.concatenate(parts) for parts in zip(*results, strict=True)]
 
     def run_batch(
-        self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None = None
+        self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None = None, first_sample: int = 0
     ) -> list[np.ndarray]:
-        """One call of ONNX Runtime with these samples."""
-        arrays = dict(feed)
+        """One call of ONNX Runtime with these samples, `first_sample` and those after it of a run."""
+        arrays = {**feed, **self._first_sample(first_sample)}
         if self._has_steps:
             arrays[N_STEPS] = np.asarray(n_steps, np.int64)
         with self._guard():
             result: list[np.ndarray] = self.ort.run(outputs or self.output_names, arrays)
         return result
 
-    def stream(self, outputs: Sequence[str] | None = None) -> Stream:
+    def stream(self, outputs: Sequence[str] | None = None, *, first_sample: int = 0) -> Stream:
         """A run that goes on from call to call; a session has as many of them as the caller wants.
+
+        Args:
+            outputs: names; default: all but the states.
+            first_sample: how many samples other streams of the same run have, so that random neurons draw other numbers here.
 
         Raises:
             ValueError: the file was not made for streaming.
@@ -142,6 +148,7 @@ class Session:
             self._states,
             self.input_names,
             outputs or self.output_names,
+            numbers=self._first_sample(first_sample),
             device=self._provider,
             n_steps=self.n_steps,
             rows=self.rows,
@@ -149,13 +156,17 @@ class Session:
         )
 
     def _run_part(
-        self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None
+        self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None, first_sample: int
     ) -> list[np.ndarray]:
         """In chunks of time where that is possible and makes a difference."""
         samples = len(next(iter(feed.values())))
         if self._states and n_steps > 1 and samples * n_steps > self.rows:
-            return self.stream(outputs).run(feed, n_steps)
-        return self.run_batch(feed, n_steps, outputs)
+            return self.stream(outputs, first_sample=first_sample).run(feed, n_steps)
+        return self.run_batch(feed, n_steps, outputs, first_sample)
+
+    def _first_sample(self, index: int) -> dict[str, np.ndarray]:
+        """The input of that name, where the model has random neurons: what a sample draws does not depend on its batch."""
+        return {FIRST_SAMPLE: np.asarray(index, np.int64)} if self._has_random_neurons else {}
 
 
 def rows_at_once(metadata: Mapping[str, str]) -> int:

@@ -67,6 +67,7 @@ class Stream:
         session: of ONNX Runtime.
         states: what to carry.
         inputs, outputs: the model's own, those of `outputs` that are wanted.
+        numbers: what other inputs of the model get in every chunk.
         device: "cpu" or "cuda".
         n_steps: of a chunk that does not say how many.
         rows: samples times steps that run at once, see `run`.
@@ -80,13 +81,14 @@ class Stream:
         inputs: Sequence[str],
         outputs: Sequence[str],
         *,
+        numbers: Mapping[str, np.ndarray],
         device: str,
         n_steps: int,
         rows: int,
         guard: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._session, self._states = session, list(states)
-        self._inputs, self._outputs = list(inputs), list(outputs)
+        self._inputs, self._outputs, self._numbers = list(inputs), list(outputs), dict(numbers)
         self._device, self._n_steps, self._rows, self._guard = device, n_steps, rows, guard
         self._batch: int | None = None
         self._values: list[ort.OrtValue] | None = None  # on the device; None: at rest
@@ -174,8 +176,10 @@ class Stream:
         The binding is a new one: in ONNX Runtime 1.23 one that was cleared and bound again mixed up its outputs.
         """
         binding = self._session.io_binding()
-        steps = ort.OrtValue.ortvalue_from_numpy(np.asarray(n_steps, np.int64))
-        binding.bind_ortvalue_input("n_steps", steps)
+        numbers = {**self._numbers, "n_steps": np.asarray(n_steps, np.int64)}
+        kept = {name: ort.OrtValue.ortvalue_from_numpy(number) for name, number in numbers.items()}
+        for name, number in kept.items():
+            binding.bind_ortvalue_input(name, number)
         for name, array in inputs.items():
             binding.bind_cpu_input(name, array)
         if values is not None:

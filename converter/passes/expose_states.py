@@ -25,10 +25,10 @@ from onnx_ir.passes import common as common_passes
 
 from converter.errors import RefusedError
 from snn_ops.ops import DOMAIN, OPERATORS, Operator
+from snn_ops.session import FIRST_SAMPLE
 from snn_ops.stream import STATES
 
 STEP = "step"
-FIRST_SAMPLE = "first_sample"
 _OUT = "_out"
 
 

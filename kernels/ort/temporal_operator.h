@@ -60,7 +60,7 @@ class TemporalKernel {
     call.duration = Op::kTime == Time::kNone ? 1 : read_n_steps(Op::kName, context.GetInput(input++));
     call.n_steps = kThroughTime ? call.duration : 1;
     Dims neurons = shape;
-    if (kThroughTime) neurons[0] = read_batch(Op::kName, Op::kInput, shape, constant_current_ ? 1 : call.n_steps);
+    if (Op::kTime != Time::kNone) neurons[0] = read_batch(Op::kName, Op::kInput, shape, constant_current_ ? 1 : call.n_steps);
     Dims result = neurons;
     if (Op::kTime == Time::kSteps) result[0] = merged_axis(Op::kName, call.n_steps, neurons[0]);
     for (int64_t length : neurons)

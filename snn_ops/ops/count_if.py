@@ -33,10 +33,10 @@ def reference(
     """current [B, ...], threshold and voltage broadcastable to [B, ...] -> mean of the spikes [B, ...].
 
     Raises:
-        ValueError: n_steps or max_spikes below 1.
+        ValueError: n_steps or max_spikes below 1, or a scalar current.
     """
-    if n_steps < 1 or max_spikes < 1:
-        raise ValueError("CountIF needs n_steps >= 1 and max_spikes >= 1")
+    if n_steps < 1 or max_spikes < 1 or current.ndim == 0:
+        raise ValueError("CountIF needs n_steps >= 1, max_spikes >= 1 and a current with a first axis")
     dtype = _time.arithmetic(current)
     steps = dtype.type(n_steps)
     most = steps * dtype.type(max_spikes)

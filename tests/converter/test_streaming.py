@@ -232,6 +232,23 @@ def test_every_operator_with_a_state(op_type, backend) -> None:
     assert parts.save().keys() == {pair["input"] for pair in pairs}
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("op_type", ["StochasticSpiking", "PoissonSpiking"])
+def test_random_neurons_do_not_depend_on_batches(op_type, backend) -> None:
+    """Of samples and of steps: a session numbers its samples, several streams are told where they begin."""
+    model = ir.from_proto(_one_neuron_layer(op_type))
+    add_functions(model)
+    ExposeStatesPass()(model)
+    proto = to_proto(model)
+    x = np.random.default_rng(0).uniform(0, 900, (5, 7)).astype(np.float32)
+    (whole,) = snn_ops.Session(proto, backend=backend, batch_size=5, n_steps=1).run(x)
+    for size in (1, 2, 3):
+        session = snn_ops.Session(proto, backend=backend, batch_size=size, n_steps=1)
+        np.testing.assert_array_equal(session.run(x)[0], whole)
+    first, second = session.stream(), session.stream(first_sample=2)
+    np.testing.assert_array_equal(np.concatenate([first.run(x[:2])[0], second.run(x[2:])[0]]), whole)
+
+
 def _one_neuron_layer(op_type: str) -> onnx.ModelProto:
     """x -> TimeRepeat or constant_current -> the operator."""
     constant = "constant_current" in OPERATORS[op_type].defaults

@@ -56,7 +56,7 @@ def test_steps_that_do_not_divide(op_type) -> None:
     refused(op_type, {"n_steps": np.asarray(4)}, f"the first axis of {first}, 6, is not a multiple of n_steps, 4")
 
 
-@pytest.mark.parametrize("op_type", [*SPLITS_TIME, "TimeRepeat"])
+@pytest.mark.parametrize("op_type", TAKES_STEPS)
 def test_scalar(op_type) -> None:
     first = OPERATORS[op_type].inputs[0].name
     refused(op_type, {first: np.asarray(1, np.float32)}, f"{first} is a scalar")

@@ -29,21 +29,15 @@ def nengo_dl_neurons() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("way", ["reference", "native", "functions"])
-@settings(max_examples=10, deadline=None)
-@given(
-    tau_rc=decimals(0.002, 0.1),
-    tau_ref=decimals(0, 0.005),
-    sigma=decimals(0.01, 3),
-    amplitude=AMPLITUDE,
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_soft_lif_rate(way, tau_rc, tau_ref, sigma, amplitude, seed, nengo_dl_neurons) -> None:
-    """10,000 currents an example, from far below the threshold to far above."""
-    rng = np.random.default_rng(seed)
-    currents = np.concatenate([rng.uniform(-2, 12, NEURONS // 2), rng.uniform(-60, 60, NEURONS // 2)])
-    attributes = {"tau_rc": tau_rc, "tau_ref": tau_ref, "sigma": sigma}
-    expected = np.zeros(NEURONS)
+ATTRIBUTES = {"tau_rc": decimals(0.002, 0.1), "tau_ref": decimals(0, 0.005), "sigma": decimals(0.01, 3)}
+
+
+def compare(way: str, data: st.DataObject, neurons: int, nengo_dl_neurons: ModuleType) -> None:
+    """Currents from far below the threshold to far above."""
+    attributes = {name: data.draw(strategy, label=name) for name, strategy in ATTRIBUTES.items()}
+    amplitude, rng = data.draw(AMPLITUDE), np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    currents = np.concatenate([rng.uniform(-2, 12, neurons // 2), rng.uniform(-60, 60, neurons // 2)])
+    expected = np.zeros(neurons)
     with np.errstate(all="ignore"):
         nengo_dl_neurons.SoftLIFRate(amplitude=amplitude, **attributes).step(0.001, currents, expected)
     for element, tolerance in ((np.float64, 1e-10), (np.float32, 2e-5)):
@@ -53,3 +47,17 @@ def test_soft_lif_rate(way, tau_rc, tau_ref, sigma, amplitude, seed, nengo_dl_ne
         else:
             (rate,) = SingleOperator("SoftLIFRate", backend=way, **attributes)(*inputs)
         np.testing.assert_allclose(rate, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("way", ["reference", "native", "functions"])
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_soft_lif_rate(way, data, nengo_dl_neurons) -> None:
+    compare(way, data, NEURONS, nengo_dl_neurons)
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_soft_lif_rate_of_ten_million(data, nengo_dl_neurons) -> None:
+    compare("native", data, 10 * NEURONS, nengo_dl_neurons)

@@ -58,11 +58,7 @@ def reference(
     first_sample: np.ndarray,
     **attributes: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """rate [T*B, ...], amplitude broadcastable to [B, ...] -> spikes [T*B, ...], step.
-
-    Raises:
-        ValueError: dt not positive, seed negative.
-    """
+    """rate [T*B, ...], amplitude broadcastable to [B, ...] -> spikes [T*B, ...], step."""
     return stochastic_spiking.spikes_from_rate(rate, n_steps, amplitude, step, first_sample, _counts, **attributes)
 
 

@@ -19,6 +19,7 @@ from snn_ops.ops import _body, _time
 from snn_ops.ops._operator import (
     CONSTANT_CURRENT,
     N_STEPS,
+    NOT_NEGATIVE,
     STEP,
     STEP_OUT,
     Attribute,
@@ -94,7 +95,10 @@ OPERATOR = Operator(
         state("net_count_out", "[B, ...], after the last step"),
         STEP_OUT,
     ),
-    attributes=(Attribute("max_spikes", 1, "most spikes of either sign in one step; 0: no limit"), CONSTANT_CURRENT),
+    attributes=(
+        Attribute("max_spikes", 1, "most spikes of either sign in one step; 0: no limit", NOT_NEGATIVE),
+        CONSTANT_CURRENT,
+    ),
     reference=reference,
     body=_CONSTANTS + _body.temporal(["net_count"], _STEP, x="target", counts_steps=True),
 )

@@ -45,8 +45,6 @@ def spikes_from_rate(
     constant_current: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The loop over time that random neurons share; ``counts`` gives spikes for the expected number and four uniforms."""
-    if dt <= 0 or seed < 0:
-        raise ValueError("random neurons need dt > 0 and seed >= 0")
     rates = _time.split(rate, n_steps, constant_current)
     dtype = _time.arithmetic(rate)
     height = (np.asarray(amplitude, np.float64) / dt).astype(dtype)
@@ -72,11 +70,7 @@ def reference(
     first_sample: np.ndarray,
     **attributes: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """rate [T*B, ...], amplitude broadcastable to [B, ...] -> spikes [T*B, ...], step.
-
-    Raises:
-        ValueError: dt not positive, seed negative.
-    """
+    """rate [T*B, ...], amplitude broadcastable to [B, ...] -> spikes [T*B, ...], step."""
     return spikes_from_rate(rate, n_steps, amplitude, step, first_sample, _round_stochastically, **attributes)
 
 

@@ -80,7 +80,8 @@ OPERATOR = Operator(
     name="SigmaDelta",
     summary="Signed spikes that track a target.",
     equation=(
-        "n = clip(round((step + 1) target / threshold) - net_count, -max_spikes, max_spikes); spikes = n threshold; "
+        "n = clip(round((step + 1) target / threshold) - net_count, -max_spikes, max_spikes), ties rounded to even; "
+        "spikes = n threshold; "
         "net_count += n; step += 1"
     ),
     inputs=(

@@ -114,7 +114,10 @@ ATTRIBUTES = (DT, SEED, CONSTANT_CURRENT)
 OPERATOR = Operator(
     name="StochasticSpiking",
     summary="A rate as spikes by stochastic rounding, as nengo.StochasticSpiking.",
-    equation="n = floor(dt |rate|), plus 1 with probability dt |rate| - n; spikes = sign(rate) n amplitude / dt",
+    equation=(
+        "n = floor(dt |rate|), plus 1 with probability dt |rate| - n: where u_0 < dt |rate| - floor(dt |rate|); "
+        "spikes = sign(rate) n amplitude / dt"
+    ),
     inputs=INPUTS,
     outputs=OUTPUTS,
     attributes=ATTRIBUTES,

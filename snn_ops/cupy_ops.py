@@ -222,13 +222,7 @@ def kernel_of(operator: Operator, attributes: Attributes, element: np.dtype) -> 
     Raises:
         ValueError: an attribute that the operator does not take.
     """
-    values = operator.values(attributes)
-    no_neurons, operands = (
-        np.zeros((0, 1), element),
-        {"S": np.ones((), element), "tensor(int64)": np.ones((), np.int64)},
-    )
-    operator.run(no_neurons, *(operands[tensor.type] for tensor in operator.inputs[1:]), **values)  # it checks them
-    return KERNELS[operator.name](values, element)
+    return KERNELS[operator.name](operator.values(attributes), element)
 
 
 def run(
@@ -274,7 +268,7 @@ def run(
     )
     lengths = [length for length in neurons if length != 1]
     if len(lengths) > MAX_RANK:
-        raise ValueError(f"{operator.name}: {operator.inputs[0].name} has more than {MAX_RANK} axes")
+        raise ValueError(f"{operator.inputs[0].name} has more than {MAX_RANK} axes")
     call.rank, call.dims[: len(lengths)] = len(lengths), lengths
     states = [tensor.name.removesuffix("_out") for tensor in operator.outputs[1:] if tensor.type == "S"]
     parameters = [t.name for t in operator.inputs[1:] if t.type == "S" and t.name not in states]

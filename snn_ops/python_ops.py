@@ -46,7 +46,10 @@ class _Definition:
     def call(self, compute: Compute, inputs: list[np.ndarray], attributes: dict[str, str]) -> list[np.ndarray]:
         defaults = self.operator.defaults
         values = {name: type(defaults[name])(text) for name, text in attributes.items()}
-        outputs = compute(self.operator, *inputs, **values)
+        try:
+            outputs = compute(self.operator, *inputs, **values)
+        except ValueError as error:
+            raise ValueError(f"{self.operator.name}: {error}") from error
         return [np.asarray(o, dtype) for o, dtype in zip(outputs, self.output_types, strict=True)]
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import numpy as np
@@ -15,6 +16,7 @@ from onnx.reference import ReferenceEvaluator
 import snn_ops
 from converter import convert
 from snn_ops.ops import DOMAIN, OPERATORS
+from snn_ops.single import SingleOperator
 from tests.models import mlp, samples, save
 from tools.operator_table import PAGE, ROOT, kernels, page
 
@@ -28,6 +30,46 @@ def test_operator_page_is_current() -> None:
 def test_every_operator_has_kernels_for_both_devices() -> None:
     for op_type in OPERATORS:
         assert kernels(op_type) == {"CPU": ["float32", "float16", "float64"], "CUDA": ["float32", "float16"]}
+
+
+def philox(counter: list[int], key: list[int]) -> list[int]:
+    """Philox 4x32-10 on plain integers."""
+    for _ in range(10):
+        a, b = 0xD2511F53 * counter[0], 0xCD9E8D57 * counter[2]
+        counter = [b >> 32 ^ counter[1] ^ key[0], b % 2**32, a >> 32 ^ counter[3] ^ key[1], a % 2**32]
+        key = [(key[0] + 0x9E3779B9) % 2**32, (key[1] + 0xBB67AE85) % 2**32]
+    return counter
+
+
+def draws_as_the_pages_say(op_type: str, expected: float, neuron: int, step: int, seed: int) -> int:
+    """Spikes of a neuron at a step, from the equations in docs/operators.md and the numbers of docs/format.md."""
+    counter, key = ([number % 2**32, number >> 32] for number in (neuron, seed))
+    u = [word // 256 / 2**24 for word in philox([*counter, step % 2**32, step >> 32], key)]
+    if op_type == "StochasticSpiking":
+        return math.floor(expected) + (u[0] < expected - math.floor(expected))
+    m = min(expected, 64) / 4
+    n = 0
+    for number in u:
+        i, p = 0, sum((-m / 32) ** k / math.factorial(k) for k in range(9)) ** 32
+        total = p
+        while i < 64 and not (number < total or p <= 1e-8):
+            i += 1
+            p *= m / i
+            total += p
+        n += i
+    return n
+
+
+@pytest.mark.parametrize("op_type", ["StochasticSpiking", "PoissonSpiking"])
+def test_random_neurons_draw_as_the_pages_say(op_type) -> None:
+    seed, first_step, first_sample, steps, batch, neurons = 2**40 + 7, 2**32 - 2, 2**31, 4, 2, 30
+    expected = np.random.default_rng(0).uniform(-3, 80, (steps, batch, neurons))
+    run = SingleOperator(op_type, seed=seed, dt=0.5)
+    inputs = np.asarray(steps), np.asarray(0.5), np.asarray(first_step), np.asarray(first_sample)
+    spikes = run(expected.reshape(-1, neurons) / 0.5, *inputs)[0].reshape(expected.shape)
+    for (t, b, i), number in np.ndenumerate(expected):
+        n = draws_as_the_pages_say(op_type, abs(number), (first_sample + b) * neurons + i, first_step + t, seed)
+        assert spikes[t, b, i] == np.sign(number) * n
 
 
 def format_example() -> tuple[onnx.ModelProto, np.ndarray, np.ndarray]:

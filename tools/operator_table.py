@@ -70,8 +70,11 @@ def section(op: Operator) -> list[str]:
     for kind, tensors in (("input", op.inputs), ("output", op.outputs)):
         lines += [*table([kind, "type", ""], [[f"`{t.name}`", type_of(t), t.description] for t in tensors]), ""]
     if op.attributes:
-        rows = [[f"`{a.name}`", type(a.default).__name__, f"{a.default}", a.description] for a in op.attributes]
-        lines += [*table(["attribute", "type", "default", ""], rows), ""]
+        rows = [
+            [f"`{a.name}`", type(a.default).__name__, f"{a.default}", a.range.text or "any", a.description]
+            for a in op.attributes
+        ]
+        lines += [*table(["attribute", "type", "default", "range", ""], rows), ""]
     native = "; ".join(f"{device} {', '.join(types)}" for device, types in kernels(op.name).items())
     twin = f"Twin: {op.twin}. " if op.twin else ""
     return [*lines, f"{twin}Kernels: {native}. Source: [{source}](../{source}).", ""]

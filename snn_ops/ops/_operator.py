@@ -7,6 +7,7 @@ function that makes a model run without the native library, and the generated op
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,12 +38,45 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Range:
+    """Which numbers an attribute may be, in words and as a test."""
+
+    text: str
+    contains: Callable[[float], bool]
+
+
+ANY = Range("", lambda value: True)
+ABOVE_0 = Range("above 0", lambda value: value > 0)
+NOT_NEGATIVE = Range("not negative", lambda value: value >= 0)
+NOT_ABOVE_0 = Range("not above 0", lambda value: value <= 0)
+AT_LEAST_1 = Range("at least 1", lambda value: value >= 1)
+FLAG = Range("0 or 1", lambda value: value in (0, 1))
+
+
+@dataclass(frozen=True)
 class Attribute:
     """An attribute; ``type(default)`` is its type, float or int."""
 
     name: str
     default: float | int
     description: str
+    range: Range = ANY
+
+    def checked(self, value: float) -> float | int:
+        """The number that is meant.
+
+        Raises:
+            ValueError: it is not finite, not an integer where one is wanted, or outside the range.
+        """
+        if isinstance(self.default, float):
+            wanted, good = "finite", math.isfinite(value)
+        else:
+            wanted, good = "an integer of 64 bits", abs(value) < 2**63 and value == int(value)
+        if good:
+            wanted, good = self.range.text, self.range.contains(value)
+        if not good:
+            raise ValueError(f"attribute {self.name} must be {wanted}, it is {value:g}")
+        return decimal(value) if isinstance(self.default, float) else int(value)
 
 
 def current(name: str, description: str) -> Tensor:
@@ -69,12 +103,12 @@ N_STEPS = integer("n_steps", "number of time steps T, at least 1")
 STEP = integer("step", "number of time steps already done by earlier chunks of the same run")
 FIRST_SAMPLE = integer("first_sample", "number of samples already done by earlier batches of the same run")
 STEP_OUT = integer("step_out", "step + n_steps")
-DT = Attribute("dt", 0.001, "length of a time step in seconds, above 0")
+DT = Attribute("dt", 0.001, "length of a time step in seconds", ABOVE_0)
 SEED = Attribute(
-    "seed", 0, "of the random numbers, not negative; layers that shall be independent need different seeds"
+    "seed", 0, "of the random numbers; layers that shall be independent need different seeds", NOT_NEGATIVE
 )
 CONSTANT_CURRENT = Attribute(
-    "constant_current", 0, "1: the first input is [B, ...] and the same at every step; 0: it is [T*B, ...]"
+    "constant_current", 0, "1: the first input is [B, ...] and the same at every step; 0: it is [T*B, ...]", FLAG
 )
 
 
@@ -113,6 +147,7 @@ class Operator:
 
         Raises:
             TypeError: an attribute that the operator does not have.
+            ValueError: a shape, number or attribute that it does not take.
         """
         with np.errstate(all="ignore"):
             return self.reference(*inputs, **self.values(attributes))
@@ -122,14 +157,12 @@ class Operator:
 
         Raises:
             TypeError: an attribute that the operator does not have.
+            ValueError: a number that an attribute may not be.
         """
         unknown = attributes.keys() - self.defaults.keys()
         if unknown:
             raise TypeError(f"{self.name} has no attribute {min(unknown)!r}; it has {sorted(self.defaults)}")
-        return {
-            name: decimal(value) if isinstance(value, float) else value
-            for name, value in {**self.defaults, **attributes}.items()
-        }
+        return {a.name: a.checked(attributes.get(a.name, a.default)) for a in self.attributes}
 
     def schema(self) -> onnx.defs.OpSchema:
         """The schema for ``onnx.defs.register_schema``, with type and shape inference."""
@@ -199,4 +232,5 @@ def _text_type(attribute: Attribute) -> str:
 
 def _schema_attribute(attribute: Attribute) -> onnx.defs.OpSchema.Attribute:
     make = onnx.helper.make_attribute(attribute.name, attribute.default)
-    return onnx.defs.OpSchema.Attribute(attribute.name, make, attribute.description)
+    description = f"{attribute.description} ({attribute.range.text})" if attribute.range.text else attribute.description
+    return onnx.defs.OpSchema.Attribute(attribute.name, make, description)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from snn_ops.ops import _body, _time, lif
-from snn_ops.ops._operator import Attribute, Operator, state
+from snn_ops.ops._operator import ABOVE_0, NOT_NEGATIVE, Attribute, Operator, state
 
 
 def reference(
@@ -30,13 +30,7 @@ def reference(
     tau_ref: float,
     min_voltage: float,
 ) -> tuple[np.ndarray, ...]:
-    """current [T*B, ...], amplitude and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...].
-
-    Raises:
-        ValueError: as for LIF; tau_n not positive, inc_n negative.
-    """
-    if tau_n <= 0 or inc_n < 0:
-        raise ValueError("AdaptiveLIF needs tau_n > 0 and inc_n >= 0")
+    """current [T*B, ...], amplitude and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...]."""
     currents = _time.split(current, n_steps, constant_current)
     dtype = _time.arithmetic(current)
     states = [_time.initial(value, currents) for value in (voltage, refractory_time)]
@@ -87,8 +81,8 @@ OPERATOR = Operator(
     outputs=(*lif.OPERATOR.outputs, state("adaptation_out", "[B, ...], after the last step")),
     attributes=(
         *lif.OPERATOR.attributes,
-        Attribute("tau_n", 1.0, "time constant of the adaptation in seconds, above 0"),
-        Attribute("inc_n", 0.01, "increase of the adaptation per spike area, not negative"),
+        Attribute("tau_n", 1.0, "time constant of the adaptation in seconds", ABOVE_0),
+        Attribute("inc_n", 0.01, "increase of the adaptation per spike area", NOT_NEGATIVE),
     ),
     reference=reference,
     body=_CONSTANTS + _body.temporal(["voltage", "refractory_time", "adaptation"], _STEP),

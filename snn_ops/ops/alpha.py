@@ -27,11 +27,7 @@ def reference(
     dt: float,
     constant_current: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x [T*B, ...], states broadcastable to [B, ...] -> y [T*B, ...], states [B, ...].
-
-    Raises:
-        ValueError: tau negative, dt not positive.
-    """
+    """x [T*B, ...], states broadcastable to [B, ...] -> y [T*B, ...], states [B, ...]."""
     values = _time.split(x, n_steps, constant_current)
     first, filtered = _time.initial(first, values), _time.initial(filtered, values)
     number = filtered.dtype.type

@@ -18,7 +18,7 @@ import numpy as np
 
 from snn_ops.ops import _body, _time
 from snn_ops.ops._inference import infer_same_shape
-from snn_ops.ops._operator import N_STEPS, Attribute, Operator, current, parameter
+from snn_ops.ops._operator import AT_LEAST_1, FLAG, N_STEPS, Attribute, Operator, current, parameter
 
 
 def reference(
@@ -33,10 +33,10 @@ def reference(
     """current [B, ...], threshold and voltage broadcastable to [B, ...] -> mean of the spikes [B, ...].
 
     Raises:
-        ValueError: n_steps or max_spikes below 1, or a scalar current.
+        ValueError: n_steps below 1, or a scalar current.
     """
-    if n_steps < 1 or max_spikes < 1 or current.ndim == 0:
-        raise ValueError("CountIF needs n_steps >= 1, max_spikes >= 1 and a current with a first axis")
+    if n_steps < 1 or current.ndim == 0:
+        raise ValueError("it needs n_steps >= 1 and a current with a first axis")
     dtype = _time.arithmetic(current)
     steps = dtype.type(n_steps)
     most = steps * dtype.type(max_spikes)
@@ -60,8 +60,8 @@ OPERATOR = Operator(
     ),
     outputs=(current("spikes", "[B, ...], the mean of the spikes over all steps"),),
     attributes=(
-        Attribute("max_spikes", 1, "most spikes in one step, at least 1"),
-        Attribute("signed", 0, "1: negative spikes too"),
+        Attribute("max_spikes", 1, "most spikes in one step", AT_LEAST_1),
+        Attribute("signed", 0, "1: negative spikes too", FLAG),
     ),
     reference=reference,
     body=f"""

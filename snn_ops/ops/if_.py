@@ -22,7 +22,17 @@ from __future__ import annotations
 import numpy as np
 
 from snn_ops.ops import _body, _time
-from snn_ops.ops._operator import CONSTANT_CURRENT, N_STEPS, Attribute, Operator, current, parameter, state
+from snn_ops.ops._operator import (
+    CONSTANT_CURRENT,
+    FLAG,
+    N_STEPS,
+    NOT_NEGATIVE,
+    Attribute,
+    Operator,
+    current,
+    parameter,
+    state,
+)
 
 
 def reference(
@@ -99,8 +109,8 @@ OPERATOR = Operator(
         state("net_count_out", "[B, ...], after the last step"),
     ),
     attributes=(
-        Attribute("max_spikes", 1, "most spikes in one step, and most taken back; 0: no limit"),
-        Attribute("signed", 0, "1: a neuron below 0 takes back spikes that it sent"),
+        Attribute("max_spikes", 1, "most spikes in one step, and most taken back; 0: no limit", NOT_NEGATIVE),
+        Attribute("signed", 0, "1: a neuron below 0 takes back spikes that it sent", FLAG),
         CONSTANT_CURRENT,
     ),
     reference=reference,

@@ -35,13 +35,7 @@ def reference(
     dt: float,
     constant_current: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """current [T*B, ...], amplitude and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...].
-
-    Raises:
-        ValueError: dt not positive.
-    """
-    if dt <= 0:
-        raise ValueError("Izhikevich needs dt > 0")
+    """current [T*B, ...], amplitude and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...]."""
     currents = _time.split(current, n_steps, constant_current)
     dtype = _time.arithmetic(current)
     voltage, recovery = _time.initial(voltage, currents), _time.initial(recovery, currents)

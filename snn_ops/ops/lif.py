@@ -23,7 +23,19 @@ from __future__ import annotations
 import numpy as np
 
 from snn_ops.ops import _body, _time
-from snn_ops.ops._operator import CONSTANT_CURRENT, DT, N_STEPS, Attribute, Operator, current, parameter, state
+from snn_ops.ops._operator import (
+    ABOVE_0,
+    CONSTANT_CURRENT,
+    DT,
+    N_STEPS,
+    NOT_ABOVE_0,
+    NOT_NEGATIVE,
+    Attribute,
+    Operator,
+    current,
+    parameter,
+    state,
+)
 
 
 def reference(
@@ -39,13 +51,7 @@ def reference(
     dt: float,
     constant_current: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """current [T*B, ...], amplitude and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...].
-
-    Raises:
-        ValueError: tau_rc or dt not positive, tau_ref negative, min_voltage positive.
-    """
-    if tau_rc <= 0 or dt <= 0 or tau_ref < 0 or min_voltage > 0:
-        raise ValueError("LIF needs tau_rc > 0, dt > 0, tau_ref >= 0 and min_voltage <= 0")
+    """current [T*B, ...], amplitude and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...]."""
     currents = _time.split(current, n_steps, constant_current)
     dtype = _time.arithmetic(current)
     voltage, refractory_time = _time.initial(voltage, currents), _time.initial(refractory_time, currents)
@@ -123,9 +129,9 @@ OPERATOR = Operator(
         state("refractory_time_out", "[B, ...], after the last step, as nengo.LIF keeps it"),
     ),
     attributes=(
-        Attribute("tau_rc", 0.02, "membrane time constant in seconds, above 0"),
-        Attribute("tau_ref", 0.002, "refractory time in seconds, not negative"),
-        Attribute("min_voltage", 0.0, "lowest membrane potential, not above 0"),
+        Attribute("tau_rc", 0.02, "membrane time constant in seconds", ABOVE_0),
+        Attribute("tau_ref", 0.002, "refractory time in seconds", NOT_NEGATIVE),
+        Attribute("min_voltage", 0.0, "lowest membrane potential", NOT_ABOVE_0),
         DT,
         CONSTANT_CURRENT,
     ),

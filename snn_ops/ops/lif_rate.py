@@ -12,22 +12,16 @@ import numpy as np
 
 from snn_ops.ops import _body, _time
 from snn_ops.ops._inference import infer_same_shape
-from snn_ops.ops._operator import Attribute, Operator, current, parameter
+from snn_ops.ops._operator import ABOVE_0, NOT_NEGATIVE, Attribute, Operator, current, parameter
 
 ATTRIBUTES = (
-    Attribute("tau_rc", 0.02, "membrane time constant in seconds, above 0"),
-    Attribute("tau_ref", 0.002, "refractory time in seconds, not negative"),
+    Attribute("tau_rc", 0.02, "membrane time constant in seconds", ABOVE_0),
+    Attribute("tau_ref", 0.002, "refractory time in seconds", NOT_NEGATIVE),
 )
 
 
 def reference(current: np.ndarray, amplitude: np.ndarray, *, tau_rc: float, tau_ref: float) -> tuple[np.ndarray]:
-    """current [...], amplitude broadcastable to it -> rate [...].
-
-    Raises:
-        ValueError: tau_rc not positive, tau_ref negative.
-    """
-    if tau_rc <= 0 or tau_ref < 0:
-        raise ValueError("LIFRate needs tau_rc > 0 and tau_ref >= 0")
+    """current [...], amplitude broadcastable to it -> rate [...]."""
     dtype = _time.arithmetic(current)
     j = current.astype(dtype) - dtype.type(1)
     rate = amplitude / (dtype.type(tau_ref) + dtype.type(tau_rc) * np.log1p(1 / j))

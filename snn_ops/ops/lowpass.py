@@ -15,30 +15,20 @@ import math
 import numpy as np
 
 from snn_ops.ops import _body, _time
-from snn_ops.ops._operator import CONSTANT_CURRENT, DT, N_STEPS, Attribute, Operator, current, state
+from snn_ops.ops._operator import CONSTANT_CURRENT, DT, N_STEPS, NOT_NEGATIVE, Attribute, Operator, current, state
 
-ATTRIBUTES = (Attribute("tau", 0.005, "time constant in seconds, not negative"), DT, CONSTANT_CURRENT)
+ATTRIBUTES = (Attribute("tau", 0.005, "time constant in seconds", NOT_NEGATIVE), DT, CONSTANT_CURRENT)
 
 
 def decay(tau: float, dt: float) -> float:
-    """exp(-dt / tau), 0 for tau = 0.
-
-    Raises:
-        ValueError: tau negative, dt not positive.
-    """
-    if tau < 0 or dt <= 0:
-        raise ValueError("a synapse needs tau >= 0 and dt > 0")
+    """exp(-dt / tau), 0 for tau = 0."""
     return math.exp(-dt / tau) if tau > 0 else 0.0
 
 
 def reference(
     x: np.ndarray, n_steps: int, filtered: np.ndarray, *, tau: float, dt: float, constant_current: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """x [T*B, ...], filtered broadcastable to [B, ...] -> y [T*B, ...], filtered [B, ...].
-
-    Raises:
-        ValueError: tau negative, dt not positive.
-    """
+    """x [T*B, ...], filtered broadcastable to [B, ...] -> y [T*B, ...], filtered [B, ...]."""
     values = _time.split(x, n_steps, constant_current)
     filtered = _time.initial(filtered, values)
     a = filtered.dtype.type(decay(tau, dt))

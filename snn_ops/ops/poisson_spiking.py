@@ -98,7 +98,11 @@ def _draw_body(k: int) -> str:
 OPERATOR = Operator(
     name="PoissonSpiking",
     summary="A rate as spikes with Poisson statistics, as nengo.PoissonSpiking.",
-    equation="n ~ Poisson(dt |rate|); spikes = sign(rate) n amplitude / dt",
+    equation=(
+        "n ~ Poisson(dt |rate|): n = n_0 + n_1 + n_2 + n_3, n_k ~ Poisson(m), m = min(dt |rate|, 64) / 4; "
+        "p_0 = exp(-m), p_i = p_(i-1) m / i; n_k = the first i, at most 64, with u_k < p_0 + ... + p_i or p_i <= 1e-8; "
+        "spikes = sign(rate) n amplitude / dt"
+    ),
     inputs=stochastic_spiking.INPUTS,
     outputs=stochastic_spiking.OUTPUTS,
     attributes=stochastic_spiking.ATTRIBUTES,

@@ -20,13 +20,7 @@ from snn_ops.ops._operator import CONSTANT_CURRENT, DT, N_STEPS, Operator, curre
 def reference(
     rate: np.ndarray, n_steps: int, amplitude: np.ndarray, voltage: np.ndarray, *, dt: float, constant_current: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """rate [T*B, ...], amplitude and voltage broadcastable to [B, ...] -> spikes [T*B, ...], voltage [B, ...].
-
-    Raises:
-        ValueError: dt not positive.
-    """
-    if dt <= 0:
-        raise ValueError("RegularSpiking needs dt > 0")
+    """rate [T*B, ...], amplitude and voltage broadcastable to [B, ...] -> spikes [T*B, ...], voltage [B, ...]."""
     rates = _time.split(rate, n_steps, constant_current)
     dtype = _time.arithmetic(rate)
     voltage = _time.initial(voltage, rates)

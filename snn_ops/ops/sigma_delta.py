@@ -19,6 +19,7 @@ from snn_ops.ops import _body, _time
 from snn_ops.ops._operator import (
     CONSTANT_CURRENT,
     N_STEPS,
+    NOT_NEGATIVE,
     STEP,
     STEP_OUT,
     Attribute,
@@ -79,7 +80,8 @@ OPERATOR = Operator(
     name="SigmaDelta",
     summary="Signed spikes that track a target.",
     equation=(
-        "n = clip(round((step + 1) target / threshold) - net_count, -max_spikes, max_spikes); spikes = n threshold; "
+        "n = clip(round((step + 1) target / threshold) - net_count, -max_spikes, max_spikes), ties rounded to even; "
+        "spikes = n threshold; "
         "net_count += n; step += 1"
     ),
     inputs=(
@@ -94,7 +96,10 @@ OPERATOR = Operator(
         state("net_count_out", "[B, ...], after the last step"),
         STEP_OUT,
     ),
-    attributes=(Attribute("max_spikes", 1, "most spikes of either sign in one step; 0: no limit"), CONSTANT_CURRENT),
+    attributes=(
+        Attribute("max_spikes", 1, "most spikes of either sign in one step; 0: no limit", NOT_NEGATIVE),
+        CONSTANT_CURRENT,
+    ),
     reference=reference,
     body=_CONSTANTS + _body.temporal(["net_count"], _STEP, x="target", counts_steps=True),
 )

@@ -13,19 +13,13 @@ import numpy as np
 
 from snn_ops.ops import _body, _time, lif_rate
 from snn_ops.ops._inference import infer_same_shape
-from snn_ops.ops._operator import Attribute, Operator, current
+from snn_ops.ops._operator import ABOVE_0, Attribute, Operator, current
 
 
 def reference(
     current: np.ndarray, amplitude: np.ndarray, *, tau_rc: float, tau_ref: float, sigma: float
 ) -> tuple[np.ndarray]:
-    """current [...], amplitude broadcastable to it -> rate [...].
-
-    Raises:
-        ValueError: tau_rc or sigma not positive, tau_ref negative.
-    """
-    if tau_rc <= 0 or tau_ref < 0 or sigma <= 0:
-        raise ValueError("SoftLIFRate needs tau_rc > 0, tau_ref >= 0 and sigma > 0")
+    """current [...], amplitude broadcastable to it -> rate [...]."""
     dtype = _time.arithmetic(current)
     rc, ref, width = (dtype.type(value) for value in (tau_rc, tau_ref, sigma))
     js = (current.astype(dtype) - dtype.type(1)) / width
@@ -43,7 +37,7 @@ OPERATOR = Operator(
     outputs=(current("rate", "the current's shape"),),
     attributes=(
         *lif_rate.ATTRIBUTES,
-        Attribute("sigma", 1.0, "width of the soft threshold, in units of current, above 0"),
+        Attribute("sigma", 1.0, "width of the soft threshold, in units of current", ABOVE_0),
     ),
     reference=reference,
     body=f"""

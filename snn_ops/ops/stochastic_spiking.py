@@ -48,12 +48,7 @@ def spikes_from_rate(
     """The reference of a random neuron: rate [T*B, ...], amplitude broadcastable to [B, ...] -> spikes [T*B, ...], step.
 
     ``counts`` gives the number of spikes for the expected number and four uniforms.
-
-    Raises:
-        ValueError: dt not positive, seed negative.
     """
-    if dt <= 0 or seed < 0:
-        raise ValueError("random neurons need dt > 0 and seed >= 0")
     rates = _time.split(rate, n_steps, constant_current)
     dtype = _time.arithmetic(rate)
     height = _time.spike_height(amplitude, dt, dtype)
@@ -116,7 +111,10 @@ ATTRIBUTES = (DT, SEED, CONSTANT_CURRENT)
 OPERATOR = Operator(
     name="StochasticSpiking",
     summary="A rate as spikes by stochastic rounding, as nengo.StochasticSpiking.",
-    equation="n = floor(dt |rate|), plus 1 with probability dt |rate| - n; spikes = sign(rate) n amplitude / dt",
+    equation=(
+        "n = floor(dt |rate|), plus 1 with probability dt |rate| - n: where u_0 < dt |rate| - floor(dt |rate|); "
+        "spikes = sign(rate) n amplitude / dt"
+    ),
     inputs=INPUTS,
     outputs=OUTPUTS,
     attributes=ATTRIBUTES,

@@ -39,10 +39,14 @@ def test_float64_is_nengo_spike_for_spike(neuron, activation) -> None:
 
 
 @needs_nengo_dl
+@pytest.mark.parametrize(("count", "steps"), [(10, 40), pytest.param(100, 100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("neuron", "activation"), IN_FLOAT32)
-def test_float32_is_nengo_dl(neuron, activation) -> None:
-    found = verify(lenet5(neuron, activation), {"image": images(10)}, 40, simulator="nengo-dl")
-    assert found.differing <= found.compared * 1e-5, found.first
+def test_float32_is_nengo_dl(neuron, activation, count, steps) -> None:
+    """A neuron that reaches its threshold to the last bit spikes in one of both; what it drives follows it. Which neurons these
+    are depends on the order in which the processor's convolutions add."""
+    found = verify(lenet5(neuron, activation), {"image": images(count)}, steps, simulator="nengo-dl")
+    assert found.original <= found.compared * 1e-5, found.first
+    assert found.differing <= found.compared * 1e-4, found.first
     assert found.same_class == 1
 
 
@@ -52,17 +56,6 @@ def test_float64_100_steps_of_100_images(neuron, activation) -> None:
     found = verify(lenet5(neuron, activation), {"image": images(100)}, 100)
     assert found.differing == 0, found.first
     assert found.compared == 100 * 100 * 6508
-
-
-@pytest.mark.slow
-@needs_nengo_dl
-@pytest.mark.parametrize(("neuron", "activation"), IN_FLOAT32)
-def test_float32_100_steps_of_100_images(neuron, activation) -> None:
-    """A neuron that reaches its threshold to the last bit spikes in one of both; what it drives follows it."""
-    found = verify(lenet5(neuron, activation), {"image": images(100)}, 100, simulator="nengo-dl")
-    assert found.original <= found.compared * 1e-5, found.first
-    assert found.differing <= found.compared * 1e-4, found.first
-    assert found.same_class == 1
 
 
 def test_a_planted_difference_is_located() -> None:

@@ -118,6 +118,12 @@ def test_attribute_out_of_range(op_type, name, value, reason) -> None:
         SingleOperator(op_type, **{name: value})(*good(op_type).values())
 
 
+@pytest.mark.parametrize(("op_type", "name", "value", "reason"), [row for row in RANGES if row[2] != "many"])
+def test_reference_refuses_what_the_kernels_refuse(op_type, name, value, reason) -> None:
+    with pytest.raises(ValueError, match=rf"attribute {name} must be .*, it is"):
+        OPERATORS[op_type].run(*good(op_type).values(), **{name: value})
+
+
 def test_integer_attribute_for_a_number_is_taken() -> None:
     """tau_rc=1 where an exporter wrote an integer."""
     a = SingleOperator("LIF", tau_rc=1)(4 * X, STEPS, ONE, ZERO, ZERO)

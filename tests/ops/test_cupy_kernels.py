@@ -129,7 +129,7 @@ def test_bad_input_is_refused_before_anything_is_launched(device) -> None:
     lif = OPERATORS["LIF"]
     with pytest.raises(ValueError, match="not a multiple of n_steps, 4"):
         run(device, lif, (x, np.asarray(4), one, one, one), {})
-    with pytest.raises(ValueError, match="tau_rc > 0"):
+    with pytest.raises(ValueError, match="tau_rc must be above 0"):
         run(device, lif, (x, np.asarray(3), one, one, one), {"tau_rc": 0.0})
     with pytest.raises(ValueError, match="broadcast"):
         run(device, lif, (x, np.asarray(3), np.ones(4, np.float32), one, one), {})

@@ -69,11 +69,11 @@ def test_whole_model(build, activation, streaming, tmp_path) -> None:
 
 
 def test_an_exception_reaches_the_caller(monkeypatch) -> None:
-    with pytest.raises(ValueError, match="the first axis, 6, is not a multiple of n_steps, 4"):
+    with pytest.raises(ValueError, match="IF: the first axis, 6, is not a multiple of n_steps, 4"):
         SingleOperator("IF", backend="numpy")(X, np.asarray(4), ONE, ONE, ONE)
-    with pytest.raises(ValueError, match="LIF needs tau_rc > 0"):
+    with pytest.raises(ValueError, match="LIF: attribute tau_rc must be above 0, it is 0"):
         SingleOperator("LIF", backend="numpy", tau_rc=0.0)(X, np.asarray(3), ONE, ONE, ONE)
-    with pytest.raises(ValueError, match="broadcast"):
+    with pytest.raises(ValueError, match=r"IF: .*broadcast"):
         SingleOperator("IF", backend="numpy")(X, np.asarray(3), np.ones(4, np.float32), ONE, ONE)
 
 
@@ -147,11 +147,11 @@ def test_a_session_of_onnx_runtime(tmp_path) -> None:
     done = subprocess.run([sys.executable, "-c", RAW_SESSION], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "caught the first axis, 6, is not a multiple of n_steps, 4",
+        "caught IF: the first axis, 6, is not a multiple of n_steps, 4",
         "[0, 0, 0]",
         "30.0",
     ]
-    assert done.stderr.count("ValueError: the first axis, 6, is not a multiple of n_steps, 4") == 1
+    assert done.stderr.count("ValueError: IF: the first axis, 6, is not a multiple of n_steps, 4") == 1
 
 
 def test_threads_keep_their_own_errors(tmp_path) -> None:

@@ -27,7 +27,7 @@ COMPILER_OPTIONS = ("--std=c++17", "-fmad=false", f"-I{INCLUDE}")
 ENTRY = "onnx_snn_walk"
 THREADS = 256
 MAX_RANK = 8  # kernels/temporal.h
-SMALL_STEP = 0.125  # kernels/neurons.h, LIFSmallStep::kLargestStep
+SMALL_STEP, SQUARE, CUBE = 0.125, 0.16652728, 0.03972288  # kernels/neurons.h, LIFSmallStep
 AT_ONCE = ("CountIF", "LIFRate", "SoftLIFRate")
 """Operators that step once, whatever n_steps is."""
 Attributes = Mapping[str, float | int]
@@ -154,12 +154,19 @@ def _lif(a: Attributes, element: np.dtype) -> Kernel:
     small = element == np.float32 and a["dt"] / a["tau_rc"] <= SMALL_STEP
     adaptation = [("S", a["dt"] / a["tau_n"]), ("S", a["inc_n"])] if "tau_n" in a else [("S", 0), ("S", 0)]
     numbers = [("S", a[name]) for name in ("tau_rc", "tau_ref", "min_voltage", "dt")]
-    derived = [("S", 1 / a["tau_rc"]), ("S", a["dt"] / a["tau_rc"]), ("S", a["tau_ref"] + a["dt"])]
+    derived = [("S", 1 / a["tau_rc"]), ("S", _slope(a, element)), ("S", a["tau_ref"] + a["dt"])]
     neuron = "LIFSmallStep" if small else "LIF"
     return Kernel(
         f"Adaptive<{neuron}>" if "tau_n" in a else neuron,
         [*numbers, *derived, ("double", a["dt"]), *adaptation],
     )
+
+
+def _slope(a: Attributes, element: np.dtype) -> float:
+    """kernels/operators/lif.h, slope."""
+    dt, tau_rc, rate = (element.type(value) for value in (a["dt"], a["tau_rc"], 1 / a["tau_rc"]))
+    y, decay = float(-dt * rate), float(element.type(math.expm1(-dt / tau_rc)))
+    return (decay - y) / (y * y) - y * (SQUARE + y * CUBE)
 
 
 def _numbers(neuron: str, *names: str) -> Callable[[Attributes, np.dtype], Kernel]:

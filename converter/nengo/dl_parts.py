@@ -33,10 +33,10 @@ class _Builder(TFNeuronBuilder):
 
     spiking = True
 
-    def parameter(self, name: str, signals: Any) -> Tensor:
-        """All neurons' values of a parameter."""
+    def parameter(self, name: str, signals: Any, change: Callable[[np.ndarray], np.ndarray] = np.asarray) -> Tensor:
+        """All neurons' values of a parameter, changed in float64: NengoDL's 1 / dt in float32 would be 999.99994."""
         rows = [np.broadcast_to(getattr(op.neurons, name), op.J.shape) for op in self.ops]
-        return tf.constant(np.concatenate(rows)[None], dtype=signals.dtype)
+        return tf.constant(change(np.concatenate(rows)[None]), dtype=signals.dtype)
 
 
 class _CountingBuilder(_Builder):
@@ -110,9 +110,11 @@ class AdaptiveLIFBuilder(LIFBuilder, _Builder):
     def build_pre(self, signals: Any, config: Any) -> None:
         super().build_pre(signals, config)
         by_neuron = isinstance(self.ops[0].neurons, parts.AdaptiveLIF)
-        self.amplitude = self.parameter("amplitudes" if by_neuron else "amplitude", signals)
-        self.alpha = self.amplitude / signals.dt
-        self.inc_n, self.tau_n = (self.parameter(name, signals) for name in ("inc_n", "tau_n"))
+        amplitude = "amplitudes" if by_neuron else "amplitude"
+        self.amplitude = self.parameter(amplitude, signals)
+        self.alpha = self.parameter(amplitude, signals, lambda values: values / signals.dt_val)
+        self.inc_n = self.parameter("inc_n", signals)
+        self.rate = self.parameter("tau_n", signals, lambda values: signals.dt_val / values)
 
     def step(
         self,
@@ -123,7 +125,7 @@ class AdaptiveLIFBuilder(LIFBuilder, _Builder):
         adaptation: Tensor,
     ) -> tuple[Tensor, ...]:
         spikes, voltage, refractory_time = super().step(J - adaptation, dt, voltage, refractory_time)
-        return spikes, voltage, refractory_time, adaptation + (dt / self.tau_n) * (self.inc_n * spikes - adaptation)
+        return spikes, voltage, refractory_time, adaptation + self.rate * (self.inc_n * spikes - adaptation)
 
 
 class IzhikevichBuilder(_Builder):
@@ -133,6 +135,7 @@ class IzhikevichBuilder(_Builder):
         super().build_pre(signals, config)
         names = ("tau_recovery", "coupling", "reset_voltage", "reset_recovery")
         self.a, self.b, self.c, self.d = (self.parameter(name, signals) for name in names)
+        self.height = tf.constant(1 / signals.dt_val, dtype=signals.dtype)
 
     def step(self, J: Tensor, dt: Tensor, voltage: Tensor, recovery: Tensor) -> tuple[Tensor, ...]:
         drive = tf.maximum(J, -30)
@@ -141,7 +144,7 @@ class IzhikevichBuilder(_Builder):
         voltage = tf.where(spiked, self.c, voltage)
         recovery += (self.a * (self.b * voltage - recovery)) * 1000 * dt
         recovery = tf.where(spiked, recovery + self.d, recovery)
-        return tf.cast(spiked, J.dtype) * self.alpha, voltage, recovery
+        return tf.cast(spiked, J.dtype) * self.height, voltage, recovery
 
     def training_step(self, J: Tensor, dt: Tensor, **state: Tensor) -> Tensor:
         return tf.zeros_like(J)

@@ -1,4 +1,6 @@
 #pragma once
+#include <cmath>
+
 #include "operators/operator.h"
 
 namespace onnx_snn {
@@ -20,14 +22,22 @@ struct LIFOperator : OperatorDescription {
 
   template <class S>
   LIFConstants<S> constants() const {
-    return {S(tau_rc),      S(tau_ref),      S(min_voltage), S(dt), S(1 / tau_rc),
-            S(dt / tau_rc), S(tau_ref + dt), dt,             S(0),  S(0)};
+    const S rate = S(1 / tau_rc);
+    return {S(tau_rc), S(tau_ref), S(min_voltage), S(dt), rate, slope(rate), S(tau_ref + dt), dt, S(0), S(0)};
   }
   bool has_small_step(Element element) const {
     return element != Element::kFloat64 && dt / tau_rc <= LIFSmallStep::kLargestStep;
   }
   Variant variant(const TemporalCall&, Element element) const {
     return has_small_step(element) ? Variant::LIFSmallStep : Variant::LIF;
+  }
+
+ private:
+  // 0.499997 but for rounding: with it, LIFSmallStep's decay of a whole step is that of the general equation.
+  template <class S>
+  S slope(S rate) const {
+    const double y = -S(dt) * rate, decay = S(std::expm1(double(-S(dt) / S(tau_rc))));
+    return S((decay - y) / (y * y) - y * (LIFSmallStep::kSquare + y * LIFSmallStep::kCube));
   }
 };
 

@@ -237,6 +237,24 @@ def test_float32_differs_in_at_most_1_of_100000(op_type) -> None:
     assert total <= 5
 
 
+@settings(max_examples=30, deadline=None)
+@given(tau_rc=decimals(0.016, 1), dt=DT, seed=st.integers(0, 2**32 - 1))
+def test_float32_voltages_have_no_rounding_of_their_own(tau_rc, dt, seed) -> None:
+    """Below the threshold, 200 steps in float32: the bits of LIF's equation with the decay rounded once.
+
+    A decay that is a last bit off adds up over the steps, and the neuron spikes at another step than in NengoDL.
+    """
+    currents = np.random.default_rng(seed).uniform(-1, 1, NEURONS).astype(np.float32)
+    decay = np.float32(np.expm1(np.float64(-np.float32(dt) / np.float32(tau_rc))))
+    voltage = np.zeros(NEURONS, np.float32)
+    for _ in range(200):
+        voltage = voltage - (currents - voltage) * decay
+    attributes = {"tau_rc": tau_rc, "dt": dt, "min_voltage": -1.0, "constant_current": 1}
+    rest = [np.ones((), np.float32), *np.zeros((2, 1), np.float32)]
+    _, found, _ = SingleOperator("LIF", **attributes)(currents, np.asarray(200), *rest)
+    np.testing.assert_array_equal(found, voltage)
+
+
 IZHIKEVICH_CLASSES = (
     {},
     {"reset_voltage": -55.0, "reset_recovery": 4.0},

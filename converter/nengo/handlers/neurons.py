@@ -39,9 +39,8 @@ def _rectified(node: ir.Node, script: Script, threshold: str) -> None:
 
 
 def lif(node: ir.Node, script: Script) -> None:
-    """nengo.LIF; amplitudes that differ between neurons follow as factors."""
-    script.time_step(node)
-    amplitude, factors = _amplitude(node, script)
+    """nengo.LIF."""
+    amplitude, factors = _spikes_of_height_1(node, script)
     initial = _initial(node, script, "voltage", "refractory_time")
     _population(node, script, f"nengo.LIF({_attributes(node, _LIF)}, amplitude={amplitude}{initial})", factors=factors)
 
@@ -78,8 +77,7 @@ def lif_rate(node: ir.Node, script: Script) -> None:
 
 def spikes_from_rate(node: ir.Node, script: Script) -> None:
     """nengo.RegularSpiking, PoissonSpiking, StochasticSpiking; the latter two draw their own random numbers."""
-    script.time_step(node)
-    amplitude, factors = _amplitude(node, script)
+    amplitude, factors = _spikes_of_height_1(node, script)
     regular = node.op_type == "RegularSpiking"
     initial = _initial(node, script, "voltage") if regular else ""
     if not regular:
@@ -110,6 +108,16 @@ def _population(node: ir.Node, script: Script, kind: str, *, x: str | None = Non
 
 def _attributes(node: ir.Node, names: tuple[str, ...]) -> str:
     return ", ".join(f"{name}={decimal(node.attributes[name].as_float())}" for name in names)
+
+
+def _spikes_of_height_1(node: ir.Node, script: Script) -> tuple[float, str]:
+    """An amplitude of dt, and factors that make the spikes as high as the model's.
+
+    NengoDL would divide amplitude by dt in float32: a spike of 1 / 0.001 would be 999.99994 high.
+    """
+    script.time_step(node)
+    dt = decimal(node.attributes["dt"].as_float())
+    return dt, f"{script.spread(node, 'amplitude', script.shape(node.outputs[0]))} / {dt}"
 
 
 def _amplitude(node: ir.Node, script: Script) -> tuple[float, str | None]:

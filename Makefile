@@ -5,6 +5,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+GPU_VENV := .venv-gpu
 # one GPU architecture builds quickly; the wheel takes all (cmake/CudaKernels.cmake)
 CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
@@ -56,8 +57,15 @@ docs: $(VENV)/ready-dev ## docs/operators.md
 bench: $(VENV)/ready-dev ## operator benchmark on this machine
 	$(BIN)/python -m benchmarks.operators
 
-gpu-check: $(VENV)/ready-dev ## on a machine with an NVIDIA GPU: tests and benchmarks there
-	PYTHON=$(BIN)/python tools/gpu_check.sh
+# onnxruntime-gpu has an environment of its own, since onnxruntime would lie in the same folder; the script builds the library
+$(GPU_VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(GPU_VENV)
+	$(GPU_VENV)/bin/python -m pip install --quiet --upgrade pip
+	CMAKE_ARGS=-DSNN_CUDA=OFF $(GPU_VENV)/bin/python -m pip install --quiet --editable '.[gpu-check]'
+	@touch $@
+
+gpu-check: $(GPU_VENV)/ready ## on a machine with an NVIDIA GPU: tests and benchmarks there
+	PYTHON=$(GPU_VENV)/bin/python tools/gpu_check.sh
 
 clean: ## everything that make made
-	rm -rf $(VENV) build dist *.egg-info snn_ops/libonnx_snn.so
+	rm -rf $(VENV) $(GPU_VENV) build dist *.egg-info snn_ops/libonnx_snn.so

@@ -1,7 +1,7 @@
 """Operators and models on a GPU: ``python -m benchmarks.gpu operators|models|spikingjelly|summary --json OUT``.
 
-Each part prints a table and adds its numbers to the JSON file; `tools/gpu_check.sh` runs them all. ``--provider cpu`` with
-small ``--neurons`` runs the same code without a GPU.
+Each part prints a table and adds its numbers to the JSON file; what did not run has its reason there, and the others go on.
+`tools/gpu_check.sh` runs them all. ``--provider cpu`` with small ``--neurons`` runs the same code without a GPU.
 
 operators     time, bandwidth, and the share of a device-to-device copy of as many bytes (read once and written once)
 models        the embedded LeNet-5 and a VGG with random weights, natively and by function bodies, beside the trained model
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,11 +68,14 @@ def bound_run(
 ) -> Callable[[], ort.OrtValue]:
     """A call with inputs and the output in fixed memory of the device; it returns the output, there, when it is complete."""
     binding = session.io_binding()
+    inputs = []
     for name, array in feed.items():
         place = "cpu" if name == "n_steps" else provider
-        binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array, place, 0))
-    shape = session.run([output], feed)[0]
-    target = ort.OrtValue.ortvalue_from_shape_and_type(shape.shape, shape.dtype, provider, 0)
+        inputs.append(ort.OrtValue.ortvalue_from_numpy(array, place, 0))
+        binding.bind_ortvalue_input(name, inputs[-1])
+    binding.bind_output(output, provider)
+    session.run_with_iobinding(binding)
+    (target,) = binding.get_outputs()
     binding.bind_ortvalue_output(output, target)
 
     def run() -> ort.OrtValue:
@@ -82,77 +86,84 @@ def bound_run(
     return run
 
 
-def operator_inputs(op_type: str, neurons: int, element: type, rng: np.random.Generator) -> list[np.ndarray]:
-    """Amplitudes and thresholds 1, states 0."""
-    inputs: list[np.ndarray] = []
+def attempt(row: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The row with what was measured, or with the reason why not: a failure leaves the other rows alone."""
+    try:
+        return row | measure()
+    except Exception as error:
+        return row | {"not_run": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"}
+
+
+def operator_inputs(op_type: str, currents: np.ndarray) -> dict[str, np.ndarray]:
+    """Amplitudes and thresholds 1, states 0; `currents` for `STEPS` steps, or for those of one."""
+    outputs = {output.name for output in OPERATORS[op_type].outputs}
+    inputs: dict[str, np.ndarray] = {}
     for tensor in OPERATORS[op_type].inputs:
         if tensor.type == "T":
-            rows = neurons if op_type == "TimeRepeat" else STEPS * neurons
-            inputs.append((rng.random(rows, np.float32) * (3 * CURRENTS.get(op_type, 1.0))).astype(element))
+            inputs[tensor.name] = currents[: len(currents) // STEPS] if op_type == "TimeRepeat" else currents
         elif tensor.type == "S":
-            evolves = any(output.name == f"{tensor.name}_out" for output in OPERATORS[op_type].outputs)
-            inputs.append(np.asarray(0 if evolves else 1, np.float32))
+            inputs[tensor.name] = np.asarray(0 if f"{tensor.name}_out" in outputs else 1, np.float32)
         else:
-            inputs.append(np.asarray(STEPS if tensor.name == "n_steps" else 0, np.int64))
+            inputs[tensor.name] = np.asarray(STEPS if tensor.name == "n_steps" else 0, np.int64)
     return inputs
 
 
 def operators(provider: str, neurons: int) -> list[dict[str, Any]]:
-    rng = np.random.default_rng(0)
-    rows = []
-    for op_type, operator in OPERATORS.items():
-        for element in (np.float32, np.float16):
-            inputs = operator_inputs(op_type, neurons, element, rng)
-            session = SingleOperator(op_type, provider=provider).session(*inputs)
-            feed = dict(zip((tensor.name for tensor in operator.inputs), inputs, strict=True))
-            run = bound_run(session, provider, feed, operator.outputs[0].name)
-            found = run().numpy()
-            moved = inputs[0].nbytes + found.nbytes
-            times, copies = interleaved(run, device_copy(provider, moved // 2))
-            seconds, copy = statistics.median(times), statistics.median(copies)
-            rows.append(
-                {
-                    "operator": op_type,
-                    "type": np.dtype(element).name,
-                    "milliseconds": 1e3 * seconds,
-                    "GB/s": moved / seconds / 1e9,
-                    "share_of_copy": copy / seconds,
-                    "nonzero": float((found != 0).mean()),
-                }
-            )
-    return rows
+    unit = 3 * np.random.default_rng(0).random(STEPS * neurons, np.float32)
+    units = {"float32": unit, "float16": unit.astype(np.float16)}
+
+    def one(op_type: str, element: str) -> dict[str, Any]:
+        factor = CURRENTS.get(op_type, 1)
+        feed = operator_inputs(op_type, units[element] if factor == 1 else (factor * unit).astype(element))
+        session = SingleOperator(op_type, provider=provider).session(*feed.values())
+        run = bound_run(session, provider, feed, OPERATORS[op_type].outputs[0].name)
+        found = run().numpy()
+        moved = next(iter(feed.values())).nbytes + found.nbytes
+        times, copies = interleaved(run, device_copy(provider, moved // 2))
+        seconds, copy = statistics.median(times), statistics.median(copies)
+        return {
+            "milliseconds": 1e3 * seconds,
+            "GB/s": moved / seconds / 1e9,
+            "share_of_copy": copy / seconds,
+            "nonzero": float((found != 0).mean()),
+        }
+
+    return [
+        attempt({"operator": op_type, "type": element}, partial(one, op_type, element))
+        for op_type, element in itertools.product(OPERATORS, units)
+    ]
 
 
 def models(provider: str, batches: Sequence[int], steps: Sequence[int]) -> list[dict[str, Any]]:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name, trained, images, calibration in trained_models(Path(folder), max(batches)):
-            ann = start_session(str(trained), quiet(), provider)
-            (output,) = (value.name for value in ann.get_outputs())
             for neuron in NEURONS[name]:
                 spiking = Path(folder) / f"{name}.{neuron}.snn.onnx"
                 convert(trained, calibration, neuron=neuron, n_steps=max(steps)).save(spiking)
-                difference = difference_from_cpu(spiking, images, provider)
+                agreement = attempt({}, partial(difference_from_cpu, spiking, images, provider))
                 for backend, batch, n_steps in itertools.product(("native", "functions"), batches, steps):
-                    session = start_session(str(spiking), snn_ops.register(quiet(), backend), provider)
-                    x = {ann.get_inputs()[0].name: images[:batch]}
-                    times, ann_times = interleaved(
-                        bound_run(session, provider, {**x, "n_steps": np.asarray(n_steps)}, output),
-                        bound_run(ann, provider, x, output),
-                    )
-                    rows.append(
-                        {
-                            "model": name,
-                            "neuron": neuron,
-                            "backend": backend,
-                            "batch": batch,
-                            "n_steps": n_steps,
-                            "milliseconds": 1e3 * statistics.median(times),
-                            "trained_milliseconds": 1e3 * statistics.median(ann_times),
-                            "difference_from_cpu": difference,
-                        }
-                    )
+                    row = {"model": name, "neuron": neuron, "backend": backend, "batch": batch, "n_steps": n_steps}
+                    measure = partial(model_times, trained, spiking, backend, images[:batch], n_steps, provider)
+                    rows.append(attempt(row, measure) | agreement)
     return rows
+
+
+def model_times(
+    trained: Path, spiking: Path, backend: str, images: np.ndarray, n_steps: int, provider: str
+) -> dict[str, float]:
+    """Of a converted model and the one that it was made from."""
+    ann = start_session(str(trained), quiet(), provider)
+    session = start_session(str(spiking), snn_ops.register(quiet(), backend), provider)
+    (name,), (output,) = ([value.name for value in values] for values in (ann.get_inputs(), ann.get_outputs()))
+    times, ann_times = interleaved(
+        bound_run(session, provider, {name: images, "n_steps": np.asarray(n_steps)}, output),
+        bound_run(ann, provider, {name: images}, output),
+    )
+    return {
+        "milliseconds": 1e3 * statistics.median(times),
+        "trained_milliseconds": 1e3 * statistics.median(ann_times),
+    }
 
 
 def trained_models(folder: Path, count: int) -> Iterable[tuple[str, Path, np.ndarray, np.ndarray]]:
@@ -167,7 +178,7 @@ def trained_models(folder: Path, count: int) -> Iterable[tuple[str, Path, np.nda
     yield "vgg", path, images[:count], images[count:]
 
 
-def difference_from_cpu(path: Path, images: np.ndarray, provider: str) -> float:
+def difference_from_cpu(path: Path, images: np.ndarray, provider: str) -> dict[str, float]:
     """Of the outputs, relative. The device's own rounding may move single spikes.
 
     Raises:
@@ -177,7 +188,7 @@ def difference_from_cpu(path: Path, images: np.ndarray, provider: str) -> float:
     difference = float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
     if difference > 0.1:
         raise RuntimeError(f"{path.name}: outputs on {provider} differ from the CPU's by {difference:.0%}")
-    return difference
+    return {"difference_from_cpu": difference}
 
 
 def quiet() -> ort.SessionOptions:
@@ -187,25 +198,19 @@ def quiet() -> ort.SessionOptions:
 
 
 def spikingjelly(provider: str, neurons: int, batch: int) -> list[dict[str, Any]]:
-    """One row per implementation: times, or why it did not run.
+    """One row per implementation."""
 
-    Raises:
-        RuntimeError: none ran.
-    """
-    implementations = ("torch", "cupy", "triton", "cuda") if provider == "cuda" else ("torch",)
-    rows: list[dict[str, Any]] = []
-    for implementation in implementations:
+    def one(implementation: str) -> dict[str, Any]:
         sizes = ["--neurons", str(neurons), "--steps", str(STEPS), "--batch", str(batch)]
         command = [sys.executable, "-m", "benchmarks.spikingjelly_speed", implementation, "--device", provider, *sizes]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            reason = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-            rows.append({"implementation": implementation, "not_run": reason[0]})
-        else:
-            rows.append({"implementation": implementation, **json.loads(done.stdout.splitlines()[-1])})
-    if all("not_run" in row for row in rows):
-        raise RuntimeError("; ".join(f"{row['implementation']}: {row['not_run']}" for row in rows))
-    return rows
+            raise RuntimeError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return result
+
+    implementations = ("torch", "cupy", "triton", "cuda") if provider == "cuda" else ("torch",)
+    return [attempt({"implementation": name}, partial(one, name)) for name in implementations]
 
 
 def summary(stages: Sequence[str]) -> dict[str, str]:
@@ -251,6 +256,14 @@ def main() -> None:
     known = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
     known |= {"machine": made_by, "provider": arguments.provider, "n_steps": STEPS, arguments.part: part}
     write_json(known, arguments.json)
+    check(arguments.part, part)
+
+
+def check(part: str, rows: Any) -> None:
+    """Ends with exit code 1 where something did not run; not every SpikingJelly has every implementation."""
+    missing = [row for row in rows if "not_run" in row] if part != "summary" else []
+    if missing and (part != "spikingjelly" or len(missing) == len(rows)):
+        sys.exit(f"{len(missing)} of {len(rows)} rows did not run: {missing[0]['not_run']}")
 
 
 def gpu_name() -> str:

@@ -2,13 +2,14 @@
 CuPy launches them.
 
 Inputs and outputs are NumPy arrays: onnxruntime-extensions hands an operator its data in host memory, so each call copies
-them to the GPU and back. Currents are float32 or float64.
+them to the GPU and back. Currents are float32 or float64; CuPy compiles such that subnormal float32 numbers count as 0.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import hashlib
 import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -90,6 +91,14 @@ class CupyDevice:
         return self._cupy.RawModule(code=source, options=COMPILER_OPTIONS, backend="nvrtc").get_function(ENTRY)
 
 
+@functools.cache
+def _digest(folder: Path) -> str:
+    """Of the headers. CuPy keeps compiled kernels on disk by their source alone: without it, it would go on using those of an
+    older release."""
+    names = ("neurons.h", "temporal.h", "cuda/walk_neuron.h")
+    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in names)).hexdigest()
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A compiled neuron of kernels/neurons.h and its constants, as kernels/operators/*.h choose them.
@@ -105,7 +114,8 @@ class Kernel:
     def source(self, element: np.dtype) -> str:
         """What is compiled for currents of this type."""
         kind = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}[element]
-        return f"""#include "cuda/walk_neuron.h"
+        return f"""// {_digest(INCLUDE)}
+#include "cuda/walk_neuron.h"
 using namespace onnx_snn;
 extern "C" __global__ void {ENTRY}(const TemporalCall* call, const {self.neuron}::Constants<{kind}>* constants) {{
   const int64_t neuron = int64_t(blockIdx.x) * {THREADS} + threadIdx.x;

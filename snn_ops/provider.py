@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import io
+from contextlib import redirect_stdout
+
 import onnxruntime as ort
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -24,7 +28,22 @@ def start_session(source: str | bytes, options: ort.SessionOptions, provider: st
     name = PROVIDERS[provider]
     if name not in ort.get_available_providers():
         raise RuntimeError(f"this onnxruntime has no {name}; install onnx-snn[gpu]")
+    missing = _load_cuda() if provider == "cuda" else ""
     session = ort.InferenceSession(source, options, providers=[name])
     if session.get_providers()[0] != name:
-        raise RuntimeError(f"{name} could not be started; is its driver installed?")
+        reason = missing or "is its driver installed?"
+        raise RuntimeError(f"{name} could not be started: {reason}")
     return session
+
+
+@functools.cache
+def _load_cuda() -> str:
+    """Loads the CUDA libraries from the packages beside onnxruntime, where the system does not look for them.
+
+    Returns:
+        What is missing, in a line.
+    """
+    said = io.StringIO()
+    with redirect_stdout(said):  # where ONNX Runtime reports
+        ort.preload_dlls()
+    return said.getvalue().strip().replace("\n", "; ")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.util
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from snn_ops import cupy_ops
 from snn_ops.cupy_ops import COMPILER_OPTIONS, ENTRY, INCLUDE, KERNELS, THREADS, kernel_of, run
 from snn_ops.ops import OPERATORS
 from tests.ops.cases import ATTRIBUTES, Shape, has_constant_current, random_inputs
@@ -133,6 +135,23 @@ def test_bad_input_is_refused_before_anything_is_launched(device) -> None:
         run(device, lif, (x, np.asarray(3), one, one, one), {"tau_rc": 0.0})
     with pytest.raises(ValueError, match="broadcast"):
         run(device, lif, (x, np.asarray(3), np.ones(4, np.float32), one, one), {})
+
+
+def test_other_headers_are_another_source(tmp_path, monkeypatch) -> None:
+    """CuPy keeps compiled kernels by their source, over releases."""
+    source = kernel_of(OPERATORS["LIF"], {}, ELEMENTS[0]).source(ELEMENTS[0])
+    folder = tmp_path / "kernels"
+    shutil.copytree(INCLUDE, folder)
+    for header in [
+        *re.findall(r'#include "(.*)"', (folder / "cuda" / "walk_neuron.h").read_text()),
+        "cuda/walk_neuron.h",
+    ]:
+        with (folder / header).open("a") as file:
+            file.write("// changed\n")
+        monkeypatch.setattr("snn_ops.cupy_ops.INCLUDE", folder)
+        cupy_ops._digest.cache_clear()
+        before, source = source, kernel_of(OPERATORS["LIF"], {}, ELEMENTS[0]).source(ELEMENTS[0])
+        assert source != before
 
 
 class Nvrtc:

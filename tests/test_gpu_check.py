@@ -1,0 +1,78 @@
+"""tools/gpu_check.sh and benchmarks/gpu.py, as far as they run without a GPU: one failure leaves the rest alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import gpu
+from snn_ops.ops import OPERATORS
+
+ROOT = Path(__file__).parents[1]
+FOUND = "exit 0"
+NOT_FOUND = "exit 9"
+
+
+def check(folder: Path, nvidia_smi: str) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
+    """Runs the script with this in place of nvidia-smi, without the stages that take long."""
+    program = folder / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{nvidia_smi}\n")
+    program.chmod(0o755)
+    environment = os.environ | {
+        "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
+        "PYTHON": sys.executable,
+        "SNN_GPU_SKIP": "build cupy spikingjelly",
+    }
+    done = subprocess.run(
+        [ROOT / "tools" / "gpu_check.sh", folder / "out"], capture_output=True, text=True, check=False, env=environment
+    )
+    return done, json.loads((folder / "out" / "gpu_check.json").read_text())["summary"]
+
+
+def test_without_a_gpu(tmp_path) -> None:
+    done, stages = check(tmp_path, NOT_FOUND)
+    assert done.returncode == 1
+    assert done.stderr == "no GPU: not run\n"
+    assert stages["gpu"].startswith("FAILED, see")
+    assert "no GPU: nvidia-smi does not find one" in stages["gpu"]
+    assert stages["build"] == stages["cupy"] == stages["spikingjelly"] == "left out"
+    for name in ("runtime", "started", "tests", "operators", "models"):
+        assert stages[name] == "not run: it needs a GPU"
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in gpu.ort.get_available_providers(), reason="onnxruntime-gpu is installed")
+def test_without_onnxruntime_for_gpus(tmp_path) -> None:
+    done, stages = check(tmp_path, FOUND)
+    assert done.returncode == 1
+    assert stages["gpu"] == "ok"
+    assert "pip install onnxruntime-gpu" in stages["runtime"]
+    assert stages["operators"] == "not run: it needs started"
+
+
+def test_an_operator_that_fails_leaves_the_others(tmp_path, monkeypatch, capsys) -> None:
+    real = OPERATORS["LIF"]
+    monkeypatch.setitem(OPERATORS, "LIF", None)
+    path = tmp_path / "out.json"
+    monkeypatch.setattr(sys, "argv", ["gpu", "operators", "--provider", "cpu", "--neurons", "100", "--json", str(path)])
+    with pytest.raises(SystemExit, match=f"2 of {2 * len(OPERATORS)} rows did not run: AttributeError"):
+        gpu.main()
+    rows = json.loads(path.read_text())["operators"]
+    assert {row["operator"] for row in rows if "not_run" in row} == {"LIF"} == {real.name}
+    assert all(row["share_of_copy"] > 0 for row in rows if "not_run" not in row)
+    assert "AttributeError" in capsys.readouterr().out
+
+
+def test_what_is_measured_is_what_is_run() -> None:
+    """A bound run gives the operator's own output, each time."""
+    currents = np.random.default_rng(0).uniform(0, 3, 32 * 7).astype(np.float32)
+    feed = gpu.operator_inputs("IF", currents)
+    session = gpu.SingleOperator("IF").session(*feed.values())
+    run = gpu.bound_run(session, "cpu", feed, "spikes")
+    for _ in range(2):
+        np.testing.assert_array_equal(run().numpy(), OPERATORS["IF"].run(*feed.values())[0])

@@ -57,11 +57,11 @@ docs: $(VENV)/ready-dev ## docs/operators.md
 bench: $(VENV)/ready-dev ## operator benchmark on this machine
 	$(BIN)/python -m benchmarks.operators
 
-# onnxruntime-gpu has an environment of its own, since onnxruntime would lie in the same folder; the script builds the library
-$(GPU_VENV)/ready: pyproject.toml
+# onnxruntime-gpu has an environment of its own, since onnxruntime would lie in the same folder
+$(GPU_VENV)/ready: pyproject.toml $(NATIVE)
 	$(PYTHON) -m venv $(GPU_VENV)
 	$(GPU_VENV)/bin/python -m pip install --quiet --upgrade pip
-	CMAKE_ARGS=-DSNN_CUDA=OFF $(GPU_VENV)/bin/python -m pip install --quiet --editable '.[gpu-check]'
+	CMAKE_ARGS="$(CMAKE_ARGS)" $(GPU_VENV)/bin/python -m pip install --quiet --editable '.[gpu-check]'
 	@touch $@
 
 gpu-check: $(GPU_VENV)/ready ## on a machine with an NVIDIA GPU: tests and benchmarks there

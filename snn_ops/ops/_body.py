@@ -82,7 +82,7 @@ def split_time(x: str, like: str) -> str:
     steps_given = Where(is_constant_bool, one_axis, steps)
     first_axis = Shape<start = 0, end = 1>({x})
     rest = Shape<start = 1>({x})
-    batch = Div(first_axis, steps_given)
+    {batch_of("steps_given")}
     neurons = Concat<axis = 0>(batch, rest)
     given_shape = Concat<axis = 0>(steps_given, neurons)
     time_shape = Concat<axis = 0>(steps, neurons)
@@ -90,6 +90,19 @@ def split_time(x: str, like: str) -> str:
     given_cast = CastLike(given, {like})
     {number("zero", 0, like)}
     {number("one", 1, like)}
+    """
+
+
+def batch_of(steps: str) -> str:
+    """``batch`` = first_axis / ``steps``; of 0 steps, which then fit no shape, it is the first axis.
+
+    An integer divided by 0 ends the process in ONNX Runtime 1.24.
+    """
+    return f"""
+    zero_steps = Constant<value_ints = [0]>()
+    has_no_steps = Equal({steps}, zero_steps)
+    divisor = Where(has_no_steps, one_axis, {steps})
+    batch = Div(first_axis, divisor)
     """
 
 

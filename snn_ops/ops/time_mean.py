@@ -46,7 +46,7 @@ OPERATOR = Operator(
     steps = Reshape(n_steps, one_axis)
     first_axis = Shape<start = 0, end = 1>(x)
     rest = Shape<start = 1>(x)
-    batch = Div(first_axis, steps)
+    {_body.batch_of("steps")}
     neurons = Concat<axis = 0>(batch, rest)
     time_shape = Concat<axis = 0>(steps, neurons)
     with_time = Reshape<allowzero = 1>(x, time_shape)

@@ -6,8 +6,10 @@ import re
 
 import numpy as np
 import pytest
+from onnx.reference import ReferenceEvaluator
 
 from snn_ops.ops import OPERATORS
+from snn_ops.single import operator_model
 from tests.ops.cases import ATTRIBUTES, NO_TIME, Shape, has_constant_current, random_inputs
 from tests.ops.provider import SingleOperator
 
@@ -132,10 +134,25 @@ def test_integer_attribute_for_a_number_is_taken() -> None:
 
 
 @pytest.mark.parametrize("n_steps", [0, -1, -3, 4, 7])
-def test_function_body_refuses_bad_steps(n_steps) -> None:
+@pytest.mark.parametrize("op_type", SPLITS_TIME)
+def test_function_body_refuses_bad_steps(op_type, n_steps) -> None:
     """Without the library the message is ONNX Runtime's own, but it is an error."""
     with pytest.raises(Exception, match="ONNXRuntimeError"):
-        SingleOperator("IF", backend="functions")(X, np.asarray(n_steps), ONE, ZERO, ZERO)
+        SingleOperator(op_type, backend="functions")(*{**good(op_type), "n_steps": np.asarray(n_steps)}.values())
+
+
+@pytest.mark.parametrize("op_type", SPLITS_TIME)
+def test_function_body_does_not_divide_by_no_steps(op_type) -> None:
+    """As integers: older ONNX Runtimes end the process."""
+    feed = {**good(op_type), "n_steps": np.asarray(0)}
+    attributes = (
+        {"min_voltage": -1.0} if "min_voltage" in OPERATORS[op_type].defaults else {}
+    )  # of 0 there is no logarithm
+    ranks = [np.ndim(value) for value in feed.values()]
+    model = operator_model(op_type, np.float32, ranks, with_function=True, **attributes)
+    with np.errstate(divide="raise"), pytest.raises(Exception) as refused:
+        ReferenceEvaluator(model).run(None, feed)
+    assert not isinstance(refused.value, FloatingPointError)
 
 
 @pytest.mark.parametrize("backend", ["native", "functions"])

@@ -64,6 +64,8 @@ def test_onnx_infers_shapes_and_types(element, state) -> None:
 @pytest.mark.parametrize("op_type", OPERATORS)
 def test_onnxruntime_infers_rank_and_type(op_type) -> None:
     """With the outputs' declared shapes removed, ONNX Runtime finds them by the library's own inference."""
+    if len(OPERATORS[op_type].outputs) > 1 and tuple(map(int, ort.__version__.split(".")[:2])) < (1, 28):
+        pytest.skip("before ONNX Runtime 1.28 a library cannot infer outputs that a node may leave out")
     model = model_of(op_type)
     for output in model.graph.output:
         output.type.Clear()

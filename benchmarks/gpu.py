@@ -63,27 +63,24 @@ def device_copy(provider: str, n_bytes: int) -> Callable[[], object]:
     return lambda: (cupy.copyto(d, c), cupy.cuda.get_current_stream().synchronize())
 
 
-def bound_run(
-    session: ort.InferenceSession, provider: str, feed: dict[str, np.ndarray], output: str
-) -> Callable[[], ort.OrtValue]:
+class BoundRun:
     """A call with inputs and the output in fixed memory of the device; it returns the output, there, when it is complete."""
-    binding = session.io_binding()
-    inputs = []
-    for name, array in feed.items():
-        place = "cpu" if name == "n_steps" else provider
-        inputs.append(ort.OrtValue.ortvalue_from_numpy(array, place, 0))
-        binding.bind_ortvalue_input(name, inputs[-1])
-    binding.bind_output(output, provider)
-    session.run_with_iobinding(binding)
-    (target,) = binding.get_outputs()
-    binding.bind_ortvalue_output(output, target)
 
-    def run() -> ort.OrtValue:
-        session.run_with_iobinding(binding)
-        binding.synchronize_outputs()
-        return target
+    def __init__(self, session: ort.InferenceSession, provider: str, feed: dict[str, np.ndarray], output: str) -> None:
+        self._session, self._binding = session, session.io_binding()
+        self._feed = feed  # a bound input is this very memory, which ONNX Runtime before 1.31 does not keep
+        for name, array in feed.items():
+            place = "cpu" if name == "n_steps" else provider
+            self._binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(array, place, 0))
+        self._binding.bind_output(output, provider)
+        session.run_with_iobinding(self._binding)
+        (self._target,) = self._binding.get_outputs()
+        self._binding.bind_ortvalue_output(output, self._target)
 
-    return run
+    def __call__(self) -> ort.OrtValue:
+        self._session.run_with_iobinding(self._binding)
+        self._binding.synchronize_outputs()
+        return self._target
 
 
 def attempt(row: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -116,7 +113,7 @@ def operators(provider: str, neurons: int) -> list[dict[str, Any]]:
         factor = CURRENTS.get(op_type, 1)
         feed = operator_inputs(op_type, units[element] if factor == 1 else (factor * unit).astype(element))
         session = SingleOperator(op_type, provider=provider).session(*feed.values())
-        run = bound_run(session, provider, feed, OPERATORS[op_type].outputs[0].name)
+        run = BoundRun(session, provider, feed, OPERATORS[op_type].outputs[0].name)
         found = run().numpy()
         moved = next(iter(feed.values())).nbytes + found.nbytes
         times, copies = interleaved(run, device_copy(provider, moved // 2))
@@ -157,8 +154,8 @@ def model_times(
     session = start_session(str(spiking), snn_ops.register(quiet(), backend), provider)
     (name,), (output,) = ([value.name for value in values] for values in (ann.get_inputs(), ann.get_outputs()))
     times, ann_times = interleaved(
-        bound_run(session, provider, {name: images, "n_steps": np.asarray(n_steps)}, output),
-        bound_run(ann, provider, {name: images}, output),
+        BoundRun(session, provider, {name: images, "n_steps": np.asarray(n_steps)}, output),
+        BoundRun(ann, provider, {name: images}, output),
     )
     return {
         "milliseconds": 1e3 * statistics.median(times),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -69,10 +71,14 @@ def test_an_operator_that_fails_leaves_the_others(tmp_path, monkeypatch, capsys)
 
 
 def test_what_is_measured_is_what_is_run() -> None:
-    """A bound run gives the operator's own output, each time."""
+    """A bound run gives the operator's own output, each time, also when nobody else keeps its inputs."""
     currents = np.random.default_rng(0).uniform(0, 3, 32 * 7).astype(np.float32)
     feed = gpu.operator_inputs("IF", currents)
-    session = gpu.SingleOperator("IF").session(*feed.values())
-    run = gpu.bound_run(session, "cpu", feed, "spikes")
+    arrays = [weakref.ref(array) for array in feed.values()]
+    (expected, *_) = OPERATORS["IF"].run(*feed.values())
+    run = gpu.BoundRun(gpu.SingleOperator("IF").session(*feed.values()), "cpu", feed, "spikes")
+    del feed, currents
+    gc.collect()
+    assert all(array() is not None for array in arrays)
     for _ in range(2):
-        np.testing.assert_array_equal(run().numpy(), OPERATORS["IF"].run(*feed.values())[0])
+        np.testing.assert_array_equal(run().numpy(), expected)

@@ -18,12 +18,15 @@ from converter.nengo.tensorflow_shim import import_nengo_dl
 nengo_dl = import_nengo_dl()
 
 import tensorflow as tf
+from nengo.builder.transforms import ConvInc
+from nengo_dl.builder import Builder
 from nengo_dl.neuron_builders import (
     LIFBuilder,
     SimNeuronsBuilder,
     SoftLIFRateBuilder,
     TFNeuronBuilder,
 )
+from nengo_dl.transform_builders import ConvIncBuilder, ConvSet
 
 Tensor = Any
 
@@ -139,7 +142,7 @@ class IzhikevichBuilder(_Builder):
 
     def step(self, J: Tensor, dt: Tensor, voltage: Tensor, recovery: Tensor) -> tuple[Tensor, ...]:
         drive = tf.maximum(J, -30)
-        voltage += (0.04 * voltage**2 + 5 * voltage + 140 - recovery + drive) * 1000 * dt
+        voltage += (0.04 * (voltage * voltage) + 5 * voltage + 140 - recovery + drive) * 1000 * dt
         spiked = voltage >= 30
         voltage = tf.where(spiked, self.c, voltage)
         recovery += (self.a * (self.b * voltage - recovery)) * 1000 * dt
@@ -150,6 +153,33 @@ class IzhikevichBuilder(_Builder):
         return tf.zeros_like(J)
 
 
+class ConvolutionBuilder(ConvIncBuilder):
+    """nengo.Convolution, whose sums are added term by term whatever the machine, as ONNX Runtime adds them.
+
+    TensorFlow's matrix product with few filters adds even and odd terms apart where the CPU has AVX2 only.
+    """
+
+    FILTERS = 16
+
+    def build_step(self, signals: Any) -> None:
+        x, kernel = signals.gather(self.X_data), signals.gather(self.W_data)
+        axes, filters = self.conv.dimensions, self.conv.n_filters
+        if self.conv.groups == 1:
+            kernel = tf.pad(kernel, [[0, 0]] * (axes + 1) + [[0, -filters % self.FILTERS]])
+        if not self.conv.channels_last:
+            x = tf.transpose(x, [0, *range(2, axes + 2), 1])
+        y = tf.nn.convolution(x, kernel, strides=self.conv.strides, padding=self.conv.padding.upper())[..., :filters]
+        if not self.conv.channels_last:
+            y = tf.transpose(y, [0, axes + 1, *range(1, axes + 1)])
+        y.set_shape((signals.minibatch_size, *self.conv.output_shape.shape))
+        signals.scatter(self.Y_data, y, mode=self.mode)
+
+    @staticmethod
+    def mergeable(x: Any, y: Any) -> bool:
+        return False
+
+
+Builder.builders.update({ConvInc: ConvolutionBuilder, ConvSet: ConvolutionBuilder})
 SimNeuronsBuilder.TF_NEURON_IMPL.update(
     {
         parts.IF: IFBuilder,

@@ -32,7 +32,9 @@ def import_nengo_dl() -> ModuleType:
     if "tensorflow" in sys.modules and os.environ.get(_LEGACY) != "1":
         raise RefusedError(f"TensorFlow was imported before NengoDL; set {_LEGACY}=1 before you import it")
     os.environ[_LEGACY] = "1"
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # oneDNN's kernels add a sum in an order that depends on the batch; TensorFlow's own add as ONNX Runtime does, term by term
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     try:
         with _silence(), warnings.catch_warnings():
             warnings.simplefilter("ignore")

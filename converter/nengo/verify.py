@@ -5,12 +5,14 @@ A network without synapses has no delay: what ONNX Runtime computes in step t of
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 
 from converter.errors import RefusedError
 from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
@@ -18,7 +20,8 @@ from converter.nengo.double_precision import as_float64
 from converter.nengo.network import NengoModel, to_nengo
 from converter.nengo.script import Population
 from converter.nengo.simulator import CoreSimulator
-from converter.runtime import Feed, brief
+from converter.runtime import SILENT, Feed, brief
+from snn_ops.library import register
 from snn_ops.ops import OPERATORS
 from snn_ops.session import Session
 
@@ -114,7 +117,8 @@ def verify(
         proto: the spiking model.
         feed: samples by input name.
         n_steps: time steps.
-        simulator: "nengo": nengo.Simulator against a float64 copy of the model; "nengo-dl": NengoDL in float32.
+        simulator: "nengo": nengo.Simulator against a float64 copy of the model; "nengo-dl": NengoDL in float32, with the
+            weights that ONNX Runtime computes with.
         progress: called with the samples done and their number.
         network: what it is compared with; default: the model itself in Nengo.
 
@@ -122,12 +126,28 @@ def verify(
         RefusedError: the model has something that Nengo has not, or whose random numbers differ.
     """
     double = simulator == "nengo"
-    network = network or (to_nengo(proto) if double else to_nengo_dl(proto))
+    network = network or (to_nengo(proto) if double else to_nengo_dl(as_it_runs(proto)))
     populations = network.script.populations
     random = next((p for p in populations if p.op_type in RANDOM), None)
     if random:
         raise RefusedError(f"{random.op_type} draws random numbers, Nengo draws others", node=random.node)
     return _Comparison(as_float64(proto) if double else proto, network, n_steps, simulator).run(feed, progress)
+
+
+def as_it_runs(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """What ONNX Runtime makes of the model before it runs it: it multiplies a factor behind a Conv into its weights.
+
+    In float32 that rounds otherwise than a factor behind the sum, as Nengo would have it.
+    """
+    options = register(ort.SessionOptions())
+    options.log_severity_level = SILENT
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    with tempfile.TemporaryDirectory() as folder:
+        options.optimized_model_filepath = f"{folder}/model.onnx"
+        ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        optimised = onnx.load(options.optimized_model_filepath)
+    optimised.functions.extend(proto.functions)
+    return optimised
 
 
 class _Comparison:
@@ -143,7 +163,7 @@ class _Comparison:
         self.heights = (0.0, 0.0)
 
     def run(self, feed: Feed, progress: Callable[[int, int], None]) -> Verification:
-        session = _session(self.proto, [population.value for population in self.populations])
+        session = recording_session(self.proto, [population.value for population in self.populations])
         samples = len(next(iter(feed.values())))
         neurons = sum(int(np.prod(population.shape)) for population in self.populations)
         size = max(1, min(samples, BYTES // (self.n_steps * neurons * 8)))
@@ -213,7 +233,7 @@ class _Comparison:
         node = next(node for node in proto.graph.node if node.name == population.node)
         names = [tensor.name for tensor in OPERATORS[node.op_type].outputs]
         node.output[names.index(f"{_state_of(population)}_out")] = "verified_state"
-        session = _session(proto, ["verified_state"])
+        session = recording_session(proto, ["verified_state"])
 
         def after(n_steps: int) -> float:
             (state,) = session.run_batch(one, n_steps, ["verified_state"])
@@ -234,7 +254,12 @@ def _state_of(population: Population) -> str | None:
     return next((name for name in ("voltage", "net_count") if name in names), None)
 
 
-def _session(proto: onnx.ModelProto, values: Sequence[str]) -> Session:
+def recording_session(proto: onnx.ModelProto, values: Sequence[str]) -> Session:
+    """A session that gives out these inner values too.
+
+    Raises:
+        RefusedError: ONNX Runtime cannot run the model.
+    """
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
     known = {output.name for output in copy.graph.output}

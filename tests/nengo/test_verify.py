@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("nengo")
 
 from converter.nengo import to_nengo
-from converter.nengo.verify import verify
+from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
+from converter.nengo.verify import as_it_runs, recording_session, verify
 from tests.nengo.models import images, lenet5
 
 NEURONS = (
@@ -39,15 +40,38 @@ def test_float64_is_nengo_spike_for_spike(neuron, activation) -> None:
 
 
 @needs_nengo_dl
-@pytest.mark.parametrize(("count", "steps"), [(10, 40), pytest.param(100, 100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("count", "steps", "most"), [(10, 40, 1e-4), pytest.param(100, 100, 1e-5, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(("neuron", "activation"), IN_FLOAT32)
-def test_float32_is_nengo_dl(neuron, activation, count, steps) -> None:
-    """A neuron that reaches its threshold to the last bit spikes in one of both; what it drives follows it. Which neurons these
-    are depends on the order in which the processor's convolutions add."""
+def test_float32_is_nengo_dl(neuron, activation, count, steps, most) -> None:
+    """A neuron that reaches its threshold to the last bit spikes in one of both, and what it drives follows it: in a short run
+    one neuron may be all of the difference."""
     found = verify(lenet5(neuron, activation), {"image": images(count)}, steps, simulator="nengo-dl")
     assert found.original <= found.compared * 1e-5, found.first
-    assert found.differing <= found.compared * 1e-4, found.first
+    assert found.differing <= found.compared * most, found.first
     assert found.same_class == 1
+
+
+@needs_nengo_dl
+@pytest.mark.parametrize(("neuron", "layers"), [("lif", 4), ("adaptive-lif", 4), ("izhikevich", 1)])
+def test_float32_is_nengo_dl_bit_for_bit(neuron, layers) -> None:
+    """Sums of the first Conv, with a gain behind it, and spikes, whose heights are amplitude / dt.
+
+    The second Conv adds in another order, which only Izhikevich's neurons notice.
+    """
+    proto = lenet5(neuron)
+    names = ["node_relu_current", "relu", "relu_1", "relu_2", "relu_3"]
+    network = to_nengo_dl(as_it_runs(proto))
+    network.network.layers[names[0]] = next(x for x in network.network.all_nodes if x.label == names[0])
+    recorded = [names[0], *(population.node for population in network.script.populations[:layers])]
+    with DLSimulator(network, recorded, minibatch=10) as simulator:
+        _, found = simulator.run({"image": images(10)}, 100)
+    session = recording_session(proto, names)
+    currents, *spikes = session.run_batch({"image": images(10)}, 100, names[: layers + 1])
+    np.testing.assert_array_equal(found[names[0]][:, 0], currents.reshape(10, -1))
+    for node, expected in zip(recorded[1:], spikes, strict=True):
+        np.testing.assert_array_equal(found[node], expected.reshape(100, 10, -1).swapaxes(0, 1), err_msg=node)
 
 
 @pytest.mark.slow

@@ -9,6 +9,9 @@
 option(SNN_FETCH_ORT_HEADERS "fetch ONNX Runtime's headers when they are not installed" ON)
 set(SNN_ORT_VERSION 1.21.0 CACHE STRING "release whose headers are fetched")
 
+if(ONNXRUNTIME_INCLUDE_DIR AND NOT EXISTS ${ONNXRUNTIME_INCLUDE_DIR}/onnxruntime_c_api.h)
+  unset(ONNXRUNTIME_INCLUDE_DIR CACHE) # of an earlier run, in a folder that is gone
+endif()
 file(GLOB fetched ${CMAKE_BINARY_DIR}/_ort ${CMAKE_CURRENT_LIST_DIR}/../build/*/_ort)
 find_path(ONNXRUNTIME_INCLUDE_DIR onnxruntime_c_api.h
           PATH_SUFFIXES include onnxruntime include/onnxruntime onnxruntime/core/session

@@ -78,6 +78,7 @@ SNN_FUNCTION S clip(S x, S low, S high) {
 struct Neuron {
   static constexpr bool kBounded = false;    // true: step holds where is_inside(state[0]), General::step everywhere
   static constexpr bool kTakesMean = false;  // true: x is the mean of the current over all steps of the call
+  static constexpr bool kHasStages = false;  // true: step is fire(x, integrate(x, state, c), state, parameter, c)
   template <class S, class Constants>
   static SNN_FUNCTION S parameter(int, S value, const Constants&) {
     return value;
@@ -217,7 +218,7 @@ struct LIF : SpikesWithArea {
 // voltage are rounded as above: in float32 this neuron spikes as NengoDL's, but for one in millions.
 // A voltage above 1 lies outside (it can only be an initial one): such a neuron takes the general equation once.
 struct LIFSmallStep : LIF {
-  static constexpr bool kBounded = true;
+  static constexpr bool kBounded = true, kHasStages = true;
   using General = LIF;
   static constexpr double kLargestStep = 0.125;
   static constexpr double kSquare = 0.16652728, kCube = 0.03972288;
@@ -227,12 +228,15 @@ struct LIFSmallStep : LIF {
     return !(voltage > S(1));
   }
   template <class S>
-  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
+  static SNN_FUNCTION S integrate(S x, const S* state, const Constants<S>& c) {
     // y = -delta / tau_rc, delta = clip(dt - (refractory_time - dt), 0, dt)
     const S two_steps = S(2) * c.dt;
     S y = (math::clip(state[1], c.dt, two_steps) - two_steps) * c.rate;
     S decay = math::fma(y * y, math::fma(y, math::fma(y, S(kCube), S(kSquare)), c.slope), y);
-    S voltage = state[0] + (state[0] - x) * decay;
+    return state[0] + (state[0] - x) * decay;
+  }
+  template <class S>
+  static SNN_FUNCTION S fire(S x, S voltage, S* state, const S* parameter, const Constants<S>& c) {
     bool spiked = voltage > S(1);
     S n = voltage - S(1);
     S q = n / math::fma(S(2), x - S(1), -n), z = q * q;  // of a neuron that does not spike: any value, not used
@@ -242,6 +246,10 @@ struct LIFSmallStep : LIF {
     state[0] = spiked ? S(0) : voltage;
     state[1] = spiked ? rest : state[1] - c.dt;
     return spiked ? parameter[0] : S(0);
+  }
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
+    return fire(x, integrate(x, state, c), state, parameter, c);
   }
 };
 
@@ -253,9 +261,21 @@ struct Adaptive : Base {
 
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const LIFConstants<S>& c, const Clock& clock) {
-    S adaptation = state[2];
-    S spike = Base::step(x - adaptation, state, parameter, c, clock);
-    state[2] = adaptation + c.tau_n_rate * (c.inc_n * spike - adaptation);
+    return adapt(Base::step(x - state[2], state, parameter, c, clock), state, c);
+  }
+  template <class S>
+  static SNN_FUNCTION S integrate(S x, const S* state, const LIFConstants<S>& c) {
+    return Base::integrate(x - state[2], state, c);
+  }
+  template <class S>
+  static SNN_FUNCTION S fire(S x, S voltage, S* state, const S* parameter, const LIFConstants<S>& c) {
+    return adapt(Base::fire(x - state[2], voltage, state, parameter, c), state, c);
+  }
+
+ private:
+  template <class S>
+  static SNN_FUNCTION S adapt(S spike, S* state, const LIFConstants<S>& c) {
+    state[2] += c.tau_n_rate * (c.inc_n * spike - state[2]);
     return spike;
   }
 };

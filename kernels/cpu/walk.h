@@ -15,8 +15,8 @@ namespace {
 constexpr int kBlock = kNeuronsPerBlock;
 
 // Neurons per tile, the piece of a block that takes one step at a time: its currents and spikes stay in the L1 cache
-// while the tile's currents of the next step are on their way.
-constexpr int kTile = 512;
+// while the tile's currents of the next step are on their way, few enough at once for the cache to have them all in flight.
+constexpr int kTile = 128;
 
 template <class T>
 struct Arithmetic {
@@ -100,8 +100,30 @@ void gather_parameter(int k, const TemporalCall& call, int64_t begin, int64_t en
   }
 }
 
+// The first stage of a step, of neurons that have stages. A stage is a chain of half the length of a step's, and a processor
+// has twice as many of them under way at once.
+// Never inlined, as those below: on its own, GCC vectorises it for every neuron.
+template <class Neuron, class S>
+__attribute__((noinline)) void integrate_tile(const S* x, S* voltage, const Block<Neuron, S>& block, int first, int n) {
+  const auto constants = block.constants;
+#pragma GCC ivdep
+  for (int i = 0; i < n; ++i) {
+    S s[block.kStates];
+    block.load_state(first + i, s);
+    voltage[i] = Neuron::integrate(x[i], s, constants);
+  }
+}
+
+// What is left of a step. y: the voltage, of neurons that have stages.
+template <class Neuron, class S, class Constants>
+inline S finish_step(S x, S y, S* state, const S* parameter, const Constants& constants, const Clock& clock) {
+  if constexpr (Neuron::kHasStages)
+    return Neuron::fire(x, y, state, parameter, constants);
+  else
+    return Neuron::step(x, state, parameter, constants, clock);
+}
+
 // A step of the n neurons from `first` on, whose currents and outputs are x and y.
-// Never inlined: on its own, GCC vectorises it for every neuron.
 template <class Neuron, class S>
 __attribute__((noinline)) void step_tile(const S* x, S* y, Block<Neuron, S>& block, int first, int n,
                                          const Clock& clock_of_tile) {
@@ -112,7 +134,7 @@ __attribute__((noinline)) void step_tile(const S* x, S* y, Block<Neuron, S>& blo
     S s[block.kStates], p[block.kParameters];
     block.load_state(first + i, s);
     block.load_parameter(first + i, p);
-    y[i] = Neuron::step(x[i], s, p, constants, {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
+    y[i] = finish_step<Neuron>(x[i], y[i], s, p, constants, {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
     block.store_state(first + i, s);
   }
 }
@@ -129,7 +151,7 @@ __attribute__((noinline)) void uniform_step_tile(const S* x, S* y, Block<Neuron,
   for (int i = 0; i < n; ++i) {
     S s[block.kStates];
     block.load_state(first + i, s);
-    y[i] = Neuron::step(x[i], s, p, constants, {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
+    y[i] = finish_step<Neuron>(x[i], y[i], s, p, constants, {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
     block.store_state(first + i, s);
   }
 }
@@ -211,12 +233,15 @@ void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_
         x = currents + first;
       if constexpr (!kConvert) y = target;
       clock.neuron = first_neuron + first;
-      if (t == 0 && !inside)
+      if (t == 0 && !inside) {
         general_step_tile(x, y, block, first, n, clock);
-      else if (block.uniform)
-        uniform_step_tile(x, y, block, first, n, clock);
-      else
-        step_tile(x, y, block, first, n, clock);
+      } else {
+        if constexpr (Neuron::kHasStages) integrate_tile(x, y, block, first, n);
+        if (block.uniform)
+          uniform_step_tile(x, y, block, first, n, clock);
+        else
+          step_tile(x, y, block, first, n, clock);
+      }
       if constexpr (kConvert) to_half(y_tile, target, n);
       if (stream) store_past_cache(spikes, outputs + first, n);
     }

@@ -6,11 +6,12 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 GPU_VENV := .venv-gpu
+REHEARSAL_VENV := .venv-rehearsal
 # one GPU architecture builds quickly; the wheel takes all (cmake/CudaKernels.cmake)
 CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
 
-.PHONY: help demo test test-slow lint format wheel sanitize docs bench gpu-check clean
+.PHONY: help demo test test-slow lint format wheel sanitize docs bench gpu-check gpu-rehearsal clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -67,5 +68,14 @@ $(GPU_VENV)/ready: pyproject.toml $(NATIVE)
 gpu-check: $(GPU_VENV)/ready ## on a machine with an NVIDIA GPU: tests and benchmarks there
 	PYTHON=$(GPU_VENV)/bin/python tools/gpu_check.sh
 
+$(REHEARSAL_VENV)/ready: pyproject.toml $(NATIVE)
+	$(PYTHON) -m venv $(REHEARSAL_VENV)
+	$(REHEARSAL_VENV)/bin/python -m pip install --quiet --upgrade pip
+	CMAKE_ARGS=-DSNN_CUDA=OFF $(REHEARSAL_VENV)/bin/python -m pip install --quiet '.[gpu-rehearsal]'
+	@touch $@
+
+gpu-rehearsal: $(REHEARSAL_VENV)/ready ## the GPU tests without a GPU, on a stand-in for the CUDA runtime
+	tools/gpu_rehearsal/rehearse.sh
+
 clean: ## everything that make made
-	rm -rf $(VENV) $(GPU_VENV) build dist *.egg-info snn_ops/libonnx_snn.so
+	rm -rf $(VENV) $(GPU_VENV) $(REHEARSAL_VENV) build dist *.egg-info snn_ops/libonnx_snn.so

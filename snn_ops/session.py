@@ -19,8 +19,8 @@ from snn_ops.stream import Stream, states_of
 N_STEPS = "n_steps"
 FIRST_SAMPLE = "first_sample"
 ROWS = 256
-"""Samples times steps that run at once by default: enough work per call, and activations that stay in the cache. Chosen for
-batches of samples; for chunks of time it was not measured."""
+"""Samples times steps that run at once on a CPU by default: enough work per call, and activations that stay in the cache.
+Chosen for batches of samples; for chunks of time it was not measured. A GPU takes as many as `LARGEST_VALUE` allows."""
 LARGEST_VALUE = 64 << 20
 """Bytes that a model's largest value may take: models of large images run fewer rows at once."""
 
@@ -85,7 +85,7 @@ class Session:
     @property
     def rows(self) -> int:
         """Samples times steps that run at once by default: `ROWS`, or as many as `LARGEST_VALUE` allows."""
-        return rows_at_once(self._metadata)
+        return rows_at_once(self._metadata, self._provider)
 
     def run(
         self,
@@ -169,9 +169,13 @@ class Session:
         return {FIRST_SAMPLE: np.asarray(index, np.int64)} if self._has_random_neurons else {}
 
 
-def rows_at_once(metadata: Mapping[str, str]) -> int:
+def rows_at_once(metadata: Mapping[str, str], provider: str = "cpu") -> int:
     """Samples times steps that a model with these metadata runs at once by default."""
-    return max(1, min(ROWS, LARGEST_VALUE // int(metadata.get("onnx_snn.row_bytes", 1))))
+    row_bytes = int(metadata.get("onnx_snn.row_bytes", 0))
+    if not row_bytes:
+        return ROWS
+    rows = max(1, LARGEST_VALUE // row_bytes)
+    return rows if provider == "cuda" else min(ROWS, rows)
 
 
 def _loaded(model: Model) -> onnx.ModelProto:

@@ -68,7 +68,7 @@ assert run.session(*x).get_providers()[0] == "CUDAExecutionProvider"
 assert run(*x)[0].sum() == 6'
 }
 tests_cuda() {
-  ONNX_SNN_TEST_PROVIDER=cuda "$python" -m pytest tests/ops -m 'not slow' -k 'not functions and not reference and not numpy and not cupy'
+  PYTHON=$python tools/gpu_tests.sh
 }
 tests_cupy() { # a test of CuPy that was skipped is one that did not find the GPU
   "$python" -c 'import cupy; cupy.zeros(1)' && "$python" -m pytest tests/ops -m 'not slow' -k cupy && ! grep -q ' skipped' "$out/cupy.log"

@@ -1,4 +1,5 @@
-// The neurons of an operator on a GPU: a thread per neuron (cuda/walk_neuron.h).
+// The neurons of an operator on a GPU: a thread per neuron (cuda/walk_neuron.h). Kernels are started by a call, not by
+// <<< >>>, so that a host compiler takes this file, too (tools/gpu_rehearsal).
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
@@ -25,7 +26,9 @@ __global__ void walk(const TemporalCall call,
   if (neuron < call.n_neurons) walk_neuron<Neuron, T>(call, constants, neuron);
 }
 
-__global__ void count_steps(const int64_t* first, int64_t* last, int64_t n_steps) { *last = *first + n_steps; }
+__global__ void count_steps(const int64_t* first, int64_t* last, int64_t n_steps) {
+  if (threadIdx.x == 0) *last = *first + n_steps;
+}
 
 template <class T>
 __global__ void repeat(const T* x, T* y, int64_t n_steps, int64_t n) {
@@ -35,48 +38,48 @@ __global__ void repeat(const T* x, T* y, int64_t n_steps, int64_t n) {
   for (int64_t t = 0; t < n_steps; ++t) y[t * n + i] = value;
 }
 
-unsigned blocks(int64_t n) { return unsigned((n + kThreads - 1) / kThreads); }
-
-const char* launch_error() {
-  const cudaError_t error = cudaGetLastError();
+// A thread for each of n; null, or what went wrong.
+template <class... Parameters>
+const char* launch(void (*kernel)(Parameters...), int64_t n, void* stream, Parameters... arguments) {
+  cudaLaunchConfig_t shape{};
+  shape.gridDim = dim3(unsigned((n + kThreads - 1) / kThreads));
+  shape.blockDim = dim3(kThreads);
+  shape.stream = static_cast<cudaStream_t>(stream);
+  const cudaError_t error = cudaLaunchKernelEx(&shape, kernel, arguments...);
   return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
 }
 
 template <class Neuron>
-void launch(Element element, const TemporalCall& call, const void* constants, cudaStream_t stream) {
+const char* launch_walk(Element element, const TemporalCall& call, const void* constants, void* stream) {
   const auto& c = *static_cast<const typename Neuron::template Constants<float>*>(constants);
-  if (element == Element::kFloat16)
-    walk<Neuron, __half><<<blocks(call.n_neurons), kThreads, 0, stream>>>(call, c);
-  else
-    walk<Neuron, float><<<blocks(call.n_neurons), kThreads, 0, stream>>>(call, c);
+  return launch(element == Element::kFloat16 ? walk<Neuron, __half> : walk<Neuron, float>, call.n_neurons, stream, call, c);
+}
+
+template <class T>
+const char* launch_repeat(const void* x, void* y, int64_t n_steps, int64_t n, void* stream) {
+  return launch(repeat<T>, n, stream, static_cast<const T*>(x), static_cast<T*>(y), n_steps, n);
 }
 
 }  // namespace
 
 const char* cuda_walk(Variant variant, Element element, const TemporalCall& call, const void* constants, void* stream) {
   switch (variant) {
-#define SNN_CASE(name, type)                                                          \
-  case Variant::name:                                                                 \
-    launch<type>(element, call, constants, static_cast<cudaStream_t>(stream));        \
-    break;
+#define SNN_CASE(name, type) \
+  case Variant::name:        \
+    return launch_walk<type>(element, call, constants, stream);
     SNN_VARIANTS(SNN_CASE)
 #undef SNN_CASE
   }
-  return launch_error();
+  return "no such neuron";
 }
 
 const char* cuda_count_steps(const TemporalCall& call, void* stream) {
-  count_steps<<<1, 1, 0, static_cast<cudaStream_t>(stream)>>>(call.first_step, call.last_step, call.n_steps);
-  return launch_error();
+  return launch(count_steps, 1, stream, call.first_step, call.last_step, call.n_steps);
 }
 
-const char* cuda_repeat(Element element, const void* x, void* y, int64_t n_steps, int64_t n, void* raw_stream) {
-  const auto stream = static_cast<cudaStream_t>(raw_stream);
-  if (element == Element::kFloat16)
-    repeat<<<blocks(n), kThreads, 0, stream>>>(static_cast<const __half*>(x), static_cast<__half*>(y), n_steps, n);
-  else
-    repeat<<<blocks(n), kThreads, 0, stream>>>(static_cast<const float*>(x), static_cast<float*>(y), n_steps, n);
-  return launch_error();
+const char* cuda_repeat(Element element, const void* x, void* y, int64_t n_steps, int64_t n, void* stream) {
+  return element == Element::kFloat16 ? launch_repeat<__half>(x, y, n_steps, n, stream)
+                                      : launch_repeat<float>(x, y, n_steps, n, stream);
 }
 
 }  // namespace onnx_snn

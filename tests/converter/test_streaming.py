@@ -21,9 +21,11 @@ from converter.graph import add_functions, to_proto
 from converter.options import Options
 from converter.passes.expose_states import ExposeStatesPass
 from snn_ops.ops import OPERATORS
+from snn_ops.session import rows_at_once
 from snn_ops.single import operator_model
 from snn_ops.stream import STATES
 from tests.models import convnet, mlp, samples, save, text_model
+from tests.ops.provider import provider_of
 
 CHUNKS = (1, 5, 2, 12)
 STEPS = sum(CHUNKS)
@@ -93,6 +95,13 @@ def test_chunks_equal_one_piece(case, backend) -> None:
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(c, b)
     assert stream.save()["step"] == STEPS
+
+
+def test_rows_at_once() -> None:
+    """A CPU's cache holds few, a GPU's memory many; nobody runs more than fit."""
+    for row_bytes, on_cpu, on_gpu in [(16 << 10, 256, 4096), (1 << 20, 64, 64), (1 << 30, 1, 1)]:
+        metadata = {"onnx_snn.row_bytes": str(row_bytes)}
+        assert (rows_at_once(metadata), rows_at_once(metadata, "cuda")) == (on_cpu, on_gpu)
 
 
 @pytest.mark.parametrize("rows", [1, 6, 13, 60])
@@ -215,7 +224,7 @@ def test_every_operator_with_a_state(op_type, backend) -> None:
     ExposeStatesPass()(model)
     proto = to_proto(model)
     onnx.checker.check_model(proto, full_check=True)
-    session = snn_ops.Session(proto, backend=backend)
+    session = snn_ops.Session(proto, backend=backend, provider=provider_of(backend))
     pairs = json.loads(model.metadata_props[STATES])
     assert len(pairs) == len(OPERATORS[op_type].outputs) - 1
     assert any(i.name == "first_sample" for i in proto.graph.input) == (
@@ -241,9 +250,10 @@ def test_random_neurons_do_not_depend_on_batches(op_type, backend) -> None:
     ExposeStatesPass()(model)
     proto = to_proto(model)
     x = np.random.default_rng(0).uniform(0, 900, (5, 7)).astype(np.float32)
-    (whole,) = snn_ops.Session(proto, backend=backend, batch_size=5, n_steps=1).run(x)
+    options = {"backend": backend, "provider": provider_of(backend), "n_steps": 1}
+    (whole,) = snn_ops.Session(proto, batch_size=5, **options).run(x)
     for size in (1, 2, 3):
-        session = snn_ops.Session(proto, backend=backend, batch_size=size, n_steps=1)
+        session = snn_ops.Session(proto, batch_size=size, **options)
         np.testing.assert_array_equal(session.run(x)[0], whole)
     first, second = session.stream(), session.stream(first_sample=2)
     np.testing.assert_array_equal(np.concatenate([first.run(x[:2])[0], second.run(x[2:])[0]]), whole)

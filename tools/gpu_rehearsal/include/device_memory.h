@@ -1,0 +1,17 @@
+// The stand-in's device memory: a region that the host can touch only while a copy or a kernel is under way, so that code
+// which reads what lies on the device without a copy crashes here as it would with a GPU.
+#pragma once
+
+extern "C" {
+void rehearsal_open();
+void rehearsal_close();
+}
+
+namespace rehearsal {
+
+struct DeviceMemoryOpen {
+  DeviceMemoryOpen() { rehearsal_open(); }
+  ~DeviceMemoryOpen() { rehearsal_close(); }
+};
+
+}  // namespace rehearsal

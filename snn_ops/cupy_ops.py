@@ -252,10 +252,10 @@ def run(
     """
     if operator.name not in KERNELS:
         return operator.run(*inputs, **attributes)
-    given = {tensor.name: array for tensor, array in zip(operator.inputs, inputs, strict=True)}
+    given = operator.named(inputs)
     x, element = inputs[0], inputs[0].dtype
     kernel = kernel_of(operator, attributes, element)
-    duration = int(given["n_steps"]) if "n_steps" in given else 1
+    duration = given.get("n_steps", 1)
     through_time = operator.name not in AT_ONCE
     constant = int(attributes.get("constant_current", 0))
     neurons = _time.split(x, duration, constant).shape[1:] if through_time else x.shape
@@ -297,13 +297,13 @@ def run(
         call.final_state[index] = device.address(final)
     for name, target in (("step", "first_step"), ("first_sample", "first_sample")):
         if name in given:
-            setattr(call, target, uploaded(given[name].astype(np.int64)))
+            setattr(call, target, uploaded(np.asarray(given[name], np.int64)))
     if count:
         arguments = [np.frombuffer(bytes(call), np.uint8), kernel.packed(element)]
         device.launch(kernel.source(element), count, [device.upload(argument) for argument in arguments])
     results = [device.download(array) for array in (output, *finals)]
     if "step" in given:
-        results.append(np.asarray(int(given["step"]) + steps, np.int64))
+        results.append(np.asarray(given["step"] + steps, np.int64))
     return tuple(results)
 
 

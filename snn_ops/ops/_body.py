@@ -74,15 +74,14 @@ def split_time(x: str, like: str) -> str:
     """
     return f"""
     no_axes = Constant<value = int64[0] {{}}>()
-    one_axis = Constant<value_ints = [1]>()
+    {checked_steps()}
     one_step = Constant<value_int = 1>()
-    steps = Reshape(n_steps, one_axis)
     is_constant = Constant<value_int: int = @constant_current>()
     is_constant_bool = Cast<to = 9>(is_constant)
     steps_given = Where(is_constant_bool, one_axis, steps)
     first_axis = Shape<start = 0, end = 1>({x})
     rest = Shape<start = 1>({x})
-    {batch_of("steps_given")}
+    batch = Div(first_axis, steps_given)
     neurons = Concat<axis = 0>(batch, rest)
     given_shape = Concat<axis = 0>(steps_given, neurons)
     time_shape = Concat<axis = 0>(steps, neurons)
@@ -93,16 +92,15 @@ def split_time(x: str, like: str) -> str:
     """
 
 
-def batch_of(steps: str) -> str:
-    """``batch`` = first_axis / ``steps``; of 0 steps, which then fit no shape, it is the first axis.
-
-    An integer divided by 0 ends the process in ONNX Runtime 1.24.
-    """
-    return f"""
-    zero_steps = Constant<value_ints = [0]>()
-    has_no_steps = Equal({steps}, zero_steps)
-    divisor = Where(has_no_steps, one_axis, {steps})
-    batch = Div(first_axis, divisor)
+def checked_steps() -> str:
+    """``steps`` = n_steps as ``[1]``. Of n_steps below 1, no shape is left that its one number fits: an error."""
+    return """
+    one_axis = Constant<value_ints = [1]>()
+    no_axis = Constant<value_ints = [0]>()
+    is_some = Greater(n_steps, no_axis)
+    axis_of_steps = Where(is_some, one_axis, no_axis)
+    [n_steps_is_at_least_1] some_steps = Reshape<allowzero = 1>(n_steps, axis_of_steps)
+    steps = Reshape(some_steps, one_axis)
     """
 
 

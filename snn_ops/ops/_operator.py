@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,17 @@ class Attribute:
         if not good:
             raise ValueError(f"attribute {self.name} must be {wanted}, it is {value:g}")
         return decimal(value) if isinstance(self.default, float) else int(value)
+
+
+def _one_number(name: str, value: Any) -> int:
+    """The number, from an array of any shape that holds nothing else.
+
+    Raises:
+        ValueError: it holds more, or nothing.
+    """
+    if np.size(value) != 1:
+        raise ValueError(f"{name} must be one number, its shape is {list(np.shape(value))}")
+    return int(np.asarray(value).item())
 
 
 def current(name: str, description: str) -> Tensor:
@@ -149,8 +160,18 @@ class Operator:
             TypeError: an attribute that the operator does not have.
             ValueError: a shape, number or attribute that it does not take.
         """
+        values = self.values(attributes)
         with np.errstate(all="ignore"):
-            return self.reference(*inputs, **self.values(attributes))
+            return self.reference(*self.named(inputs).values(), **values)
+
+    def named(self, inputs: Sequence[Any]) -> dict[str, Any]:
+        """The inputs by name, numbers as such.
+
+        Raises:
+            ValueError: there are more or fewer inputs than the operator has, or several numbers for one.
+        """
+        pairs = zip(self.inputs, inputs, strict=True)
+        return {t.name: _one_number(t.name, given) if t.type == _INT64 else given for t, given in pairs}
 
     def values(self, attributes: Mapping[str, float | int]) -> dict[str, float | int]:
         """All attributes as the numbers that they mean, from those that a node carries.

@@ -38,7 +38,7 @@ def uniforms(seed: int, neuron: np.ndarray, step: int, dtype: np.dtype) -> tuple
 def neuron_index(currents: np.ndarray, first_sample: int) -> np.ndarray:
     """The index of each neuron of ``currents`` [T, B, ...] over all samples of a run, [B, ...]."""
     per_sample = int(np.prod(currents.shape[2:]))
-    return np.arange(currents[0].size).reshape(currents.shape[1:]) + int(first_sample) * per_sample
+    return np.arange(currents[0].size).reshape(currents.shape[1:]) + first_sample * per_sample
 
 
 def uniforms_body(count: int, like: str) -> str:

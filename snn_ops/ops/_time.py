@@ -11,7 +11,6 @@ def split(x: np.ndarray, n_steps: int, constant: int = 0) -> np.ndarray:
     Raises:
         ValueError: n_steps below 1, a scalar x, or a first axis that is not a multiple of n_steps.
     """
-    n_steps = int(n_steps)
     if n_steps < 1:
         raise ValueError(f"n_steps must be at least 1, it is {n_steps}")
     if x.ndim == 0:

@@ -71,13 +71,14 @@ OPERATOR = Operator(
     is_signed = Cast<to = 9>(signed_int)
     {_body.number("zero", 0, "threshold")}
     no_axes = Constant<value = int64[0] {{}}>()
-    steps_scalar = Reshape(n_steps, no_axes)
-    steps = CastLike(steps_scalar, threshold)
-    most = Mul(steps, most_1)
+    {_body.checked_steps()}
+    steps_scalar = Reshape(steps, no_axes)
+    count = CastLike(steps_scalar, threshold)
+    most = Mul(count, most_1)
     minus_most = Neg(most)
     least = Where(is_signed, minus_most, zero)
     current_cast = CastLike(current, threshold)
-    total = Mul(current_cast, steps)
+    total = Mul(current_cast, count)
     charged = Add(total, voltage)
     quotient = Div(charged, threshold)
     whole = Floor(quotient)
@@ -86,7 +87,7 @@ OPERATOR = Operator(
     is_high = Greater(at_least, most)
     n = Where(is_high, most, at_least)
     height = Mul(n, threshold)
-    mean = Div(height, steps)
+    mean = Div(height, count)
     spikes = CastLike(mean, current)
     """,
     infer=infer_same_shape,

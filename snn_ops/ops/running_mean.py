@@ -15,7 +15,7 @@ from snn_ops.ops._operator import CONSTANT_CURRENT, N_STEPS, STEP, STEP_OUT, Ope
 
 
 def reference(
-    x: np.ndarray, n_steps: int, sum: np.ndarray, step: np.ndarray, *, constant_current: int
+    x: np.ndarray, n_steps: int, sum: np.ndarray, step: int, *, constant_current: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x [T*B, ...], sum broadcastable to [B, ...] -> y [T*B, ...], sum [B, ...], step."""
     values = _time.split(x, n_steps, constant_current)

@@ -35,7 +35,7 @@ def reference(
     n_steps: int,
     threshold: np.ndarray,
     net_count: np.ndarray,
-    step: np.ndarray,
+    step: int,
     *,
     max_spikes: int,
     constant_current: int,

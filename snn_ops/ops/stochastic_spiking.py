@@ -38,8 +38,8 @@ def spikes_from_rate(
     rate: np.ndarray,
     n_steps: int,
     amplitude: np.ndarray,
-    step: np.ndarray,
-    first_sample: np.ndarray,
+    step: int,
+    first_sample: int,
     *,
     dt: float,
     seed: int,
@@ -52,10 +52,10 @@ def spikes_from_rate(
     rates = _time.split(rate, n_steps, constant_current)
     dtype = _time.arithmetic(rate)
     height = _time.spike_height(amplitude, dt, dtype)
-    neuron = _random.neuron_index(rates, int(first_sample))
+    neuron = _random.neuron_index(rates, first_sample)
     spikes = np.empty(rates.shape, rate.dtype)
     for t, x in enumerate(rates.astype(dtype, copy=False)):
-        n = counts(dtype.type(dt) * np.abs(x), _random.uniforms(seed, neuron, int(step) + t, dtype))
+        n = counts(dtype.type(dt) * np.abs(x), _random.uniforms(seed, neuron, step + t, dtype))
         spikes[t] = height * n * np.where(x < 0, dtype.type(-1), dtype.type(1))
     return _time.merge(spikes), np.asarray(step + len(rates), np.int64)
 

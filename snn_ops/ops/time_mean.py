@@ -16,7 +16,7 @@ from snn_ops.ops._operator import N_STEPS, STEP, STEP_OUT, Operator, current, st
 
 
 def reference(
-    x: np.ndarray, n_steps: int, sum: np.ndarray, step: np.ndarray
+    x: np.ndarray, n_steps: int, sum: np.ndarray, step: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x [T*B, ...], sum broadcastable to [B, ...] -> y [B, ...], sum [B, ...], step."""
     values = _time.split(x, n_steps)
@@ -42,11 +42,10 @@ OPERATOR = Operator(
     reference=reference,
     body=f"""
     no_axes = Constant<value = int64[0] {{}}>()
-    one_axis = Constant<value_ints = [1]>()
-    steps = Reshape(n_steps, one_axis)
+    {_body.checked_steps()}
     first_axis = Shape<start = 0, end = 1>(x)
     rest = Shape<start = 1>(x)
-    {_body.batch_of("steps")}
+    batch = Div(first_axis, steps)
     neurons = Concat<axis = 0>(batch, rest)
     time_shape = Concat<axis = 0>(steps, neurons)
     with_time = Reshape<allowzero = 1>(x, time_shape)

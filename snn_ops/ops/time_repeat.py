@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _time
+from snn_ops.ops import _body, _time
 from snn_ops.ops._inference import infer_new_first_axis
 from snn_ops.ops._operator import N_STEPS, Operator, current
 
@@ -22,10 +22,9 @@ OPERATOR = Operator(
     outputs=(current("y", "[T*B, ...]"),),
     attributes=(),
     reference=reference,
-    body="""
-    one_axis = Constant<value_ints = [1]>()
+    body=f"""
+    {_body.checked_steps()}
     time_axis = Constant<value_ints = [0]>()
-    steps = Reshape(n_steps, one_axis)
     first = Shape<start = 0, end = 1>(x)
     rest = Shape<start = 1>(x)
     time_shape = Concat<axis = 0>(steps, first, rest)

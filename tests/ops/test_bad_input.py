@@ -126,6 +126,18 @@ def test_reference_refuses_what_the_kernels_refuse(op_type, name, value, reason)
         OPERATORS[op_type].run(*good(op_type).values(), **{name: value})
 
 
+@pytest.mark.parametrize(("op_type", "name"), NUMBERS)
+def test_reference_takes_one_number_of_any_shape(op_type, name) -> None:
+    """As the kernels do; two are refused."""
+    number = np.asarray(good(op_type)[name])
+    run = OPERATORS[op_type].run
+    expected = run(*good(op_type).values())
+    for a, b in zip(run(*{**good(op_type), name: number.reshape(1)}.values()), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match=rf"{name} must be one number, its shape is \[2\]"):
+        run(*{**good(op_type), name: np.stack([number, number])}.values())
+
+
 def test_integer_attribute_for_a_number_is_taken() -> None:
     """tau_rc=1 where an exporter wrote an integer."""
     a = SingleOperator("LIF", tau_rc=1)(4 * X, STEPS, ONE, ZERO, ZERO)
@@ -133,15 +145,22 @@ def test_integer_attribute_for_a_number_is_taken() -> None:
     np.testing.assert_array_equal(a[1], b[1])
 
 
-@pytest.mark.parametrize("n_steps", [0, -1, -3, 4, 7])
+@pytest.mark.parametrize("n_steps", [0, -1, -3])
+@pytest.mark.parametrize("op_type", TAKES_STEPS)
+def test_function_body_refuses_no_steps(op_type, n_steps) -> None:
+    """Without the library the message is ONNX Runtime's own, of a node whose name says what is wrong."""
+    with pytest.raises(Exception, match=f"ONNXRuntimeError.*_{op_type}_n_steps_is_at_least_1"):
+        SingleOperator(op_type, backend="functions")(*{**good(op_type), "n_steps": np.asarray(n_steps)}.values())
+
+
+@pytest.mark.parametrize("n_steps", [4, 7])
 @pytest.mark.parametrize("op_type", SPLITS_TIME)
-def test_function_body_refuses_bad_steps(op_type, n_steps) -> None:
-    """Without the library the message is ONNX Runtime's own, but it is an error."""
+def test_function_body_refuses_steps_that_do_not_divide(op_type, n_steps) -> None:
     with pytest.raises(Exception, match="ONNXRuntimeError"):
         SingleOperator(op_type, backend="functions")(*{**good(op_type), "n_steps": np.asarray(n_steps)}.values())
 
 
-@pytest.mark.parametrize("op_type", SPLITS_TIME)
+@pytest.mark.parametrize("op_type", TAKES_STEPS)
 def test_function_body_does_not_divide_by_no_steps(op_type) -> None:
     """As integers: older ONNX Runtimes end the process."""
     feed = {**good(op_type), "n_steps": np.asarray(0)}

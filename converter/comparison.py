@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from converter import runtime
 from converter.data import Samples
 from converter.instruments import MEAN_SUFFIX, RATE_SUFFIX, with_layer_means
 from converter.neurons import Placed
 from converter.rules import Site
 from converter.runtime import Probe, batches
-from snn_ops.session import Session, rows_at_once
+from snn_ops.session import N_STEPS, rows_at_once
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,11 @@ def compare_layers(
     if len(parts) == 1:  # large models: one after the other in memory
         activations = list(activations)
         del probe
-    session = Session(with_layer_means(spiking, neurons))
+    session = runtime.session(with_layer_means(spiking, neurons), spiking=True)
+    names = [output.name for output in session.get_outputs()]
     sums = [_Sums() for _ in sites]
     for part, expected in zip(parts, activations, strict=True):
-        found = dict(zip(session.output_names, session.run(part, n_steps=n_steps), strict=True))
+        found = dict(zip(names, session.run(names, {**part, N_STEPS: np.asarray(n_steps)}), strict=True))
         for site, placed, layer in zip(sites, neurons, sums, strict=True):
             rate = float(found[f"{placed.node.name}{RATE_SUFFIX}"])
             layer.add(found[f"{placed.y.name}{MEAN_SUFFIX}"], expected[str(site.y.name)], site.channel_axis, rate)

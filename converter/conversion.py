@@ -117,6 +117,7 @@ class _Converter:
         trials = self._choose()
         recipe = trials[-1].recipe if trials else default_recipe(self.options)
         draft = self._build(recipe, self.samples)
+        self.histograms.clear()  # of a large model, as large as its weights
         few = self.samples.first(self._affordable(1))
         steps = self._steps_to_compare()
         errors = compare_layers(self.trained, draft.model, self.sites, draft.neurons, few, steps)

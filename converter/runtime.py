@@ -11,6 +11,7 @@ import onnxruntime as ort
 
 from converter.errors import RefusedError
 from converter.graph import to_proto
+from snn_ops.library import register
 
 SILENT = 4
 """ONNX Runtime's log level at which it prints nothing: what it has to say, it also raises."""
@@ -18,8 +19,15 @@ SILENT = 4
 Feed = Mapping[str, np.ndarray]
 
 
-def session(model: ir.Model | onnx.ModelProto | bytes | str, *, threads: int | None = None) -> ort.InferenceSession:
-    """A CPU session for an ordinary ONNX model.
+def session(
+    model: ir.Model | onnx.ModelProto | bytes | str, *, threads: int | None = None, spiking: bool = False
+) -> ort.InferenceSession:
+    """A CPU session that takes as little memory as it can.
+
+    Args:
+        model: an ordinary ONNX model, or with `spiking` one with our operators.
+        threads: ONNX Runtime's threads; default: its own choice.
+        spiking: register our operators.
 
     Raises:
         RefusedError: ONNX Runtime cannot load the model.
@@ -29,9 +37,12 @@ def session(model: ir.Model | onnx.ModelProto | bytes | str, *, threads: int | N
     options.enable_cpu_mem_arena = False  # large models: memory goes back at once
     if threads:
         options.intra_op_num_threads = threads
+    if spiking:
+        register(options)
     if isinstance(model, ir.Model):
         model = to_proto(model)
     source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
+    del model  # a second copy of the weights, if nobody else holds it
     try:
         return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:

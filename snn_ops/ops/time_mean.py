@@ -15,9 +15,7 @@ from snn_ops.ops._inference import infer_new_first_axis
 from snn_ops.ops._operator import N_STEPS, STEP, STEP_OUT, Operator, current, state
 
 
-def reference(
-    x: np.ndarray, n_steps: int, sum: np.ndarray, step: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def reference(x: np.ndarray, n_steps: int, sum: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x [T*B, ...], sum broadcastable to [B, ...] -> y [B, ...], sum [B, ...], step."""
     values = _time.split(x, n_steps)
     sum = _time.initial(sum, values)

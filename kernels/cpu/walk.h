@@ -102,7 +102,7 @@ void gather_parameter(int k, const TemporalCall& call, int64_t begin, int64_t en
 
 // The first stage of a step, of neurons that have stages. A stage is a chain of half the length of a step's, and a processor
 // has twice as many of them under way at once.
-// Never inlined, as those below: on its own, GCC vectorises it for every neuron.
+// Never inlined, as the next one: on its own, GCC vectorises it for every neuron.
 template <class Neuron, class S>
 __attribute__((noinline)) void integrate_tile(const S* x, S* voltage, const Block<Neuron, S>& block, int first, int n) {
   const auto constants = block.constants;
@@ -123,35 +123,21 @@ inline S finish_step(S x, S y, S* state, const S* parameter, const Constants& co
     return Neuron::step(x, state, parameter, constants, clock);
 }
 
-// A step of the n neurons from `first` on, whose currents and outputs are x and y.
-template <class Neuron, class S>
+// A step of the n neurons from `first` on, whose currents and outputs are x and y. kUniform: with the parameters in registers.
+template <bool kUniform, class Neuron, class S>
 __attribute__((noinline)) void step_tile(const S* x, S* y, Block<Neuron, S>& block, int first, int n,
                                          const Clock& clock_of_tile) {
   const auto constants = block.constants;
   const Clock clock = clock_of_tile;
+  S shared[block.kParameters];
+  block.load_parameter(0, shared);
 #pragma GCC ivdep
   for (int i = 0; i < n; ++i) {
-    S s[block.kStates], p[block.kParameters];
+    S s[block.kStates], own[block.kParameters];
     block.load_state(first + i, s);
-    block.load_parameter(first + i, p);
-    y[i] = finish_step<Neuron>(x[i], y[i], s, p, constants, {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
-    block.store_state(first + i, s);
-  }
-}
-
-// The same with the parameters in registers.
-template <class Neuron, class S>
-__attribute__((noinline)) void uniform_step_tile(const S* x, S* y, Block<Neuron, S>& block, int first, int n,
-                                                 const Clock& clock_of_tile) {
-  const auto constants = block.constants;
-  const Clock clock = clock_of_tile;
-  S p[block.kParameters];
-  block.load_parameter(0, p);
-#pragma GCC ivdep
-  for (int i = 0; i < n; ++i) {
-    S s[block.kStates];
-    block.load_state(first + i, s);
-    y[i] = finish_step<Neuron>(x[i], y[i], s, p, constants, {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
+    if (!kUniform) block.load_parameter(first + i, own);
+    y[i] = finish_step<Neuron>(x[i], y[i], s, kUniform ? shared : own, constants,
+                               {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
     block.store_state(first + i, s);
   }
 }
@@ -238,9 +224,9 @@ void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_
       } else {
         if constexpr (Neuron::kHasStages) integrate_tile(x, y, block, first, n);
         if (block.uniform)
-          uniform_step_tile(x, y, block, first, n, clock);
+          step_tile<true>(x, y, block, first, n, clock);
         else
-          step_tile(x, y, block, first, n, clock);
+          step_tile<false>(x, y, block, first, n, clock);
       }
       if constexpr (kConvert) to_half(y_tile, target, n);
       if (stream) store_past_cache(spikes, outputs + first, n);

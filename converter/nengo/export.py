@@ -48,7 +48,7 @@ def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script
     for node in model.graph:
         if not any(script.is_signal(value) for value in node.inputs):
             raise RefusedError(f"{node.op_type} does not depend on the input; fold constants first", node=node.name)
-        script.add(f"# {node.op_type} {node.name}: {list(script.shape(node.outputs[0]))}")
+        script.comment(f"{node.op_type} {node.name}: {list(script.shape(node.outputs[0]))}")
         try:
             HANDLERS[node.domain, node.op_type](node, script)
         except RefusedError as error:

@@ -258,7 +258,7 @@ def recording_session(proto: onnx.ModelProto, values: Sequence[str]) -> Session:
     """A session that gives out these inner values too.
 
     Raises:
-        RefusedError: ONNX Runtime cannot run the model.
+        RefusedError: ONNX Runtime cannot run the model, such as one with an operator that it has not in float64.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
@@ -266,5 +266,7 @@ def recording_session(proto: onnx.ModelProto, values: Sequence[str]) -> Session:
     copy.graph.output.extend(onnx.ValueInfoProto(name=value) for value in values if value not in known)
     try:
         return Session(copy)
-    except (RuntimeError, ValueError) as error:
-        raise RefusedError(f"ONNX Runtime cannot run the model in this precision: {brief(error)}") from error
+    except Exception as error:
+        wide = any(value.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE for value in proto.graph.input)
+        way_out = "; compare in float32: --simulator nengo-dl" if wide else ""
+        raise RefusedError(f"ONNX Runtime cannot run the model in this precision: {brief(error)}{way_out}") from error

@@ -22,7 +22,7 @@ from converter.nengo.verify import verify
 from snn_ops import Session
 from snn_ops.ops import OPERATORS
 from snn_ops.single import operator_model
-from tests.models import batchnorm_net, convnet, mlp, samples, save, text_model
+from tests.models import batchnorm_net, convnet, mlp, samples, save, scaled_gemms, text_model
 from tests.nengo.models import images, lenet5
 
 LAYERS = {
@@ -30,6 +30,9 @@ LAYERS = {
     "Conv, groups": "z = Conv<group = 2, pads = [1, 1, 1, 1]>(a, G)",
     "Conv, SAME_LOWER": 'z = Conv<auto_pad = "SAME_LOWER", strides = [2, 2]>(a, K)',
     "ConvTranspose": "z = ConvTranspose<strides = [2, 2], pads = [1, 1, 1, 1], output_padding = [1, 1]>(a, T, C)",
+    "ConvTranspose, SAME_UPPER": 'z = ConvTranspose<strides = [2, 2], auto_pad = "SAME_UPPER">(a, T, C)',
+    "ConvTranspose, SAME_LOWER": 'z = ConvTranspose<strides = [2, 2], auto_pad = "SAME_LOWER">(a, T, C)',
+    "ConvTranspose, shape": "z = ConvTranspose<strides = [2, 2], output_shape = [12, 10]>(a, T, C)",
     "ConvTranspose, valid": "z = ConvTranspose<strides = [3, 2]>(a, T)",
     "AveragePool, pads": "z = AveragePool<kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]>(a)",
     "AveragePool, pads counted": (
@@ -45,12 +48,16 @@ LAYERS = {
     "Pad": "z = Pad(a, PADS)",
     "Slice": "z = Slice(a, START, END, AXES2)",
     "Concat": "n = Neg(a)\n z = Concat<axis = 2>(a, n)",
+    "Concat of the same": "n = Neg(a)\n z = Concat<axis = 1>(a, n, a)",
     "Split": "b, c = Split<axis = 1, num_outputs = 2>(a)\n z = Sub(b, c)",
     "DepthToSpace": "z = DepthToSpace<blocksize = 2>(a)",
     "Gather": "z = Gather<axis = 1>(a, INDEX)",
     "Add, broadcast": "p = GlobalAveragePool(a)\n z = Add(a, p)",
     "Mul, factors": "z = Mul(a, W)",
+    "Mul, factors of one sample": "z = Mul(a, W1)",
     "Div": "z = Div(a, W)",
+    "Div, factors of one sample": "z = Div(a, W1)",
+    "Add, a sample": "z = Add(W1, a)",
     "Sub, constant": "z = Sub(a, W)",
     "Mul of signals": "s = Sigmoid(a)\n z = Mul(a, s)",
     "MatMul, positions": "z = MatMul(a, M)",
@@ -60,6 +67,8 @@ LAYERS = {
     },
 }
 """What stands behind a neuron, [4, 6, 5]."""
+NOT_IN_FLOAT64 = ("Softplus", "HardSigmoid", "HardSwish", "Gelu")
+"""Operators that ONNX Runtime has for float32 only."""
 
 
 def layer_model(layer: str) -> onnx.ModelProto:
@@ -67,8 +76,8 @@ def layer_model(layer: str) -> onnx.ModelProto:
         f"""
         net (float[N,2,6,5] x) => (float[N,q] y)
         <float[4,2,3,3] W0, float[3,4,3,3] K, float[4,2,3,3] G, float[4,3,3,3] T, float[3] C, float[4] D, float[4] V,
-         float[4,1,1] W, float[5,7] M, int64[1] AXES, int64[8] PADS, int64[2] START, int64[2] END, int64[2] AXES2,
-         int64[3] INDEX, int64[2] FLAT>
+         float[4,1,1] W, float[1,4,1,1] W1, float[5,7] M, int64[1] AXES, int64[8] PADS, int64[2] START, int64[2] END,
+         int64[2] AXES2, int64[3] INDEX, int64[2] FLAT>
         {{
           h = Conv<pads = [1, 1, 1, 1]>(x, W0)
           a = Relu(h)
@@ -82,6 +91,7 @@ def layer_model(layer: str) -> onnx.ModelProto:
         D=np.linspace(-0.5, 0.5, 4),
         V=np.linspace(0.5, 1.5, 4),
         W=np.asarray([0.5, -1, 2, 1.5]),
+        W1=np.asarray([0.3, -0.7, 1.1, 2.3]),
         AXES=np.asarray([2]),
         PADS=np.asarray([0, 0, 1, 0, 0, 0, 2, 1]),
         START=np.asarray([1, 0]),
@@ -107,6 +117,44 @@ def test_every_layer(layer, tmp_path) -> None:
     # one spike more or less of one neuron is the price of float32 against float64
     off = np.abs(outputs["y"][:, -1] - expected) > 1e-4 * scale
     assert off.mean() < 0.01
+    if layer in NOT_IN_FLOAT64:
+        with pytest.raises(RefusedError, match=r"NOT_IMPLEMENTED.*; compare in float32: --simulator nengo-dl"):
+            verify(proto, {"x": x[:2]}, 12)
+        return
+    found = verify(proto, {"x": x[:2]}, 12)
+    assert found.differing == 0, found.first
+    assert found.output_error < 1e-9
+
+
+@pytest.mark.parametrize("bias", ["float[4] C", "float[1,4] C", "float[1] C", "float[1,1] C", "float[] C"])
+def test_gemm_with_factors(bias, tmp_path) -> None:
+    """alpha and beta, and every shape of a bias, against ONNX Runtime in float64."""
+    model = scaled_gemms(bias)
+    x = samples(model)
+    proto = convert(save(model, tmp_path / "m.onnx"), x).proto()
+    found = verify(proto, {"x": x[:4]}, 16)
+    assert found.differing == 0, found.first
+    assert found.output_error < 1e-12
+    assert sorted(make_script(proto).parameters) == ["B", "C", "V", "W"]
+
+
+def test_gemm_adds_a_signal(tmp_path) -> None:
+    model = text_model(
+        """
+        net (float[N,8] x) => (float[N,6] y)
+        <float[8,6] W, float[6,6] V>
+        {
+          h = Gemm(x, W)
+          [first] a = Relu(h)
+          y = Gemm<beta = 0.5>(a, V, a)
+        }
+        """
+    )
+    x = samples(model)
+    proto = convert(save(model, tmp_path / "m.onnx"), x).proto()
+    found = verify(proto, {"x": x[:4]}, 16)
+    assert found.differing == 0, found.first
+    assert found.output_error < 1e-12
 
 
 @pytest.mark.parametrize("make", [mlp, convnet, batchnorm_net])
@@ -233,6 +281,22 @@ def test_operators_without_counterpart_are_refused(op_type) -> None:
     node.op_type = op_type
     with pytest.raises(RefusedError, match=f"node 'node_relu': {op_type} has no counterpart in Nengo"):
         make_script(proto)
+
+
+def test_what_a_file_says_never_becomes_statements(tmp_path) -> None:
+    """Names of nodes, values and files are anything; two values that are one word to Python stay two."""
+    model = mlp()
+    model.graph.node[0].output[0] = model.graph.node[1].input[0] = "h²"
+    model.graph.node[1].name = "one\nraise SystemExit('a node')\n#"
+    model.graph.node[2].output[0] = model.graph.node[3].input[0] = "a1_neurons"
+    proto = convert(save(model, tmp_path / "m.onnx"), samples(model), neuron="if").proto()
+    source = next(entry for entry in proto.metadata_props if entry.key == "onnx_snn.source")
+    source.value = 'C:\\Users\n"""\nraise SystemExit("a file")\n"""'
+    x = samples(model)[:3]
+    assert verify(proto, {"x": x}, 8).differing == 0
+    write_script(make_script(proto), tmp_path / "m.py")
+    np.savez(tmp_path / "x.npz", x=x)
+    subprocess.run([sys.executable, "m.py", "x.npz"], cwd=tmp_path, check=True)
 
 
 def test_layers_without_counterpart_are_refused(tmp_path) -> None:

@@ -23,7 +23,7 @@ from converter.data import Samples
 from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
 from converter.nengo.training import TrainingOptions, accuracy, classes, train
 from converter.weights import weights_of
-from tests.models import convnet, mlp, samples, save
+from tests.models import convnet, mlp, samples, save, scaled_gemms
 from tests.nengo.models import images, lenet5
 
 
@@ -103,6 +103,25 @@ def test_through_islands(tmp_path) -> None:
     assert done.epochs[-1].loss < 0.8 * done.epochs[0].loss
     before, after = weights_of(proto), weights_of(done.model)
     assert all(not np.array_equal(before[name], after[name]) for name in done.trained)
+
+
+def test_gemm_with_factors_keeps_its_weights_scale(tmp_path) -> None:
+    """alpha and beta are not in the weights that come back, to the last bit: a resumed training ends as one without a break."""
+    path = save(scaled_gemms(), tmp_path / "m.onnx")
+    proto, data = convert(path, labelled(64, 2).feed["x"], neuron="lif").proto(), labelled(500, 0)
+    still = train(proto, data, data, replace(OPTIONS, epochs=1, learning_rate=1e-30))
+    for name in ("B", "C", "V", "W"):
+        assert name in still.trained
+        np.testing.assert_array_equal(weights_of(still.model)[name], weights_of(proto)[name], err_msg=name)
+    whole = train(proto, data, data, replace(OPTIONS, epochs=2))
+    assert whole.epochs[1].loss < whole.epochs[0].loss
+    checkpoint = tmp_path / "c.npz"
+    train(proto, data, data, replace(OPTIONS, epochs=1), checkpoint=checkpoint)
+    resumed = train(proto, data, data, replace(OPTIONS, epochs=2), checkpoint=checkpoint)
+    assert resumed.model == whole.model
+    with DLSimulator(to_nengo_dl(whole.model), minibatch=100) as simulator:
+        outputs, _ = simulator.run(data.feed, 32)
+    np.testing.assert_array_equal(outputs["y"][:, -1].argmax(axis=1), classes(whole.model, data.feed, 32))
 
 
 def test_early_stopping_keeps_the_best(untrained) -> None:

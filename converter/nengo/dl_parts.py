@@ -83,6 +83,16 @@ class SigmaDeltaBuilder(_CountingBuilder):
         return tf.clip_by_value(J, -self.most * self.threshold, self.most * self.threshold)
 
 
+class RateBuilder(_Builder):
+    """`converter.nengo.parts.Rate`."""
+
+    def step(self, J: Tensor, dt: Tensor) -> tuple[Tensor, ...]:
+        return (J,)
+
+    def training_step(self, J: Tensor, dt: Tensor, **state: Tensor) -> Tensor:
+        return J
+
+
 class RunningMeanBuilder(_Builder):
     """`converter.nengo.parts.RunningMean`."""
 
@@ -184,6 +194,7 @@ SimNeuronsBuilder.TF_NEURON_IMPL.update(
     {
         parts.IF: IFBuilder,
         parts.SigmaDelta: SigmaDeltaBuilder,
+        parts.Rate: RateBuilder,
         parts.RunningMean: RunningMeanBuilder,
         parts.RunningDifference: RunningDifferenceBuilder,
         parts.SoftLIFRate: SoftLIFRateBuilder,

@@ -152,7 +152,7 @@ class Script:
 
     def spread(self, node: ir.Node, name: str, shape: Shape) -> str:
         """The expression for an operand of one of our operators, one number for each element."""
-        return f"spread({self.weights(operand(node, name))}, {shape})"
+        return f"spread({self.weights_of_one_sample(operand(node, name), shape)}, {shape})"
 
     def add(self, line: str) -> None:
         """A statement."""

@@ -20,9 +20,8 @@ from converter.nengo.double_precision import as_float64
 from converter.nengo.simulator import CoreSimulator
 from converter.nengo.verify import verify
 from snn_ops import Session
-from snn_ops.ops import DOMAIN, OPERATORS
 from tests.models import batchnorm_net, convnet, mlp, samples, save, scaled_gemms, text_model
-from tests.nengo.models import images, lenet5
+from tests.nengo.models import OPERATIONS, images, lenet5, operation
 
 LAYERS = {
     "Conv, uneven pads": "z = Conv<pads = [0, 1, 2, 1], strides = [2, 1]>(a, K, C)",
@@ -179,65 +178,15 @@ def test_outputs_after_every_step() -> None:
         np.testing.assert_allclose(outputs["logits"][:, step], expected, rtol=0, atol=1e-12)
 
 
-CHANNELS = np.asarray([0.5, 1.0, 2.3]).reshape(3, 1, 1)
-ELEMENTS = np.linspace(0.3, 2, 12).reshape(3, 2, 2)
-OPERATIONS = {
-    **{
-        f"IF, at most {most}{', signed' if signed else ''}": (
-            "IF",
-            {"max_spikes": most, "signed": signed},
-            {"threshold": CHANNELS},
-        )
-        for most in (0, 1, 15)
-        for signed in (0, 1)
-    },
-    "IF, begun": ("IF", {"signed": 1}, {"threshold": 0.7, "voltage": ELEMENTS, "net_count": 3.0}),
-    "IF, parameters with a batch axis": ("IF", {}, {"threshold": CHANNELS[None], "voltage": CHANNELS[None] / 2}),
-    "SigmaDelta": ("SigmaDelta", {"max_spikes": 1}, {"threshold": CHANNELS}),
-    "SigmaDelta, no limit": ("SigmaDelta", {"max_spikes": 0}, {"threshold": ELEMENTS}),
-    "LIF": ("LIF", {"tau_ref": 0.0035, "min_voltage": -0.5}, {"amplitude": CHANNELS}),
-    "LIF, begun": ("LIF", {"dt": 0.002}, {"amplitude": -1.0, "voltage": ELEMENTS / 3, "refractory_time": 0.001}),
-    "AdaptiveLIF": ("AdaptiveLIF", {"tau_n": 0.05, "inc_n": 0.1}, {"amplitude": CHANNELS, "adaptation": ELEMENTS}),
-    "Izhikevich": ("Izhikevich", {"reset_recovery": 2.0}, {"amplitude": CHANNELS, "voltage": -65.0, "recovery": -13.0}),
-    "LIFRate": ("LIFRate", {"tau_rc": 0.1}, {"amplitude": CHANNELS}),
-    "SoftLIFRate": ("SoftLIFRate", {"sigma": 0.02}, {"amplitude": CHANNELS}),
-    "RegularSpiking": ("RegularSpiking", {"dt": 0.002}, {"amplitude": CHANNELS, "voltage": ELEMENTS / 3}),
-    "Lowpass": ("Lowpass", {"tau": 0.02}, {}),
-    "Lowpass without time": ("Lowpass", {"tau": 0.0}, {}),
-    "Alpha": ("Alpha", {"tau": 0.02, "dt": 0.002}, {}),
-    "RunningMean": ("RunningMean", {}, {}),
-    "RunningDifference": ("RunningDifference", {}, {}),
-}
-
-
 @pytest.mark.parametrize("case", OPERATIONS)
 def test_operators_by_themselves(case) -> None:
-    """An operator behind TimeRepeat, in float64, with parameters that differ between channels or elements."""
-    op_type, attributes, parameters = OPERATIONS[case]
-    operator, steps, shape = OPERATORS[op_type], 60, ["N", 3, 2, 2]
-    kinds = {tensor.name: np.int64 if tensor.type == "tensor(int64)" else np.float64 for tensor in operator.inputs[1:]}
-    arrays = {name: np.asarray(parameters.get(name, 0), kind) for name, kind in kinds.items()}
-    arrays["n_steps"] = np.asarray(steps)
-    make, double = onnx.helper.make_tensor_value_info, onnx.TensorProto.DOUBLE
-    repeat = onnx.helper.make_node("TimeRepeat", ["x", "n_steps"], ["current"], "repeat", domain=DOMAIN)
-    node = onnx.helper.make_node(
-        op_type, ["current", *kinds], ["y"], op_type, domain=DOMAIN, **{**operator.defaults, **attributes}
-    )
-    inputs = [make("x", double, shape), make("n_steps", onnx.TensorProto.INT64, [])]
-    tensors = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
-    graph = onnx.helper.make_graph([repeat, node], "g", inputs, [make("y", double, ["M", *shape[1:]])], tensors)
-    opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid(DOMAIN, 1)]
-    functions = [OPERATORS["TimeRepeat"].function(), operator.function()]
-    model = onnx.helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=10)
-    largest = 1500 if op_type == "RegularSpiking" else 15
-    x = np.random.default_rng(0).uniform(-largest / 5, largest, (3, 3, 2, 2))
+    model, x, steps = operation(case, np.float64)
     (expected,) = Session(model).run_batch({"x": x}, steps)
     with CoreSimulator(to_nengo(model)) as simulator:
         outputs, _ = simulator.run({"x": x}, steps)
     assert expected.any()
-    np.testing.assert_allclose(
-        outputs["y"].swapaxes(0, 1).reshape(expected.shape), expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max()
-    )
+    found, scale = outputs["y"].swapaxes(0, 1).reshape(expected.shape), np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * scale)
 
 
 @pytest.mark.parametrize(("neuron", "activation"), [("if", "relu"), ("lif", "tanh"), ("sigma-delta", "tanh")])

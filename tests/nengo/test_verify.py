@@ -10,10 +10,12 @@ import pytest
 
 pytest.importorskip("nengo")
 
+from converter.errors import RefusedError
 from converter.nengo import to_nengo
 from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
 from converter.nengo.verify import as_it_runs, recording_session, verify
-from tests.nengo.models import images, lenet5
+from snn_ops import Session
+from tests.nengo.models import OPERATIONS, images, lenet5, operation
 
 NEURONS = (
     ("if", "relu"),
@@ -72,6 +74,24 @@ def test_float32_is_nengo_dl_bit_for_bit(neuron, layers) -> None:
     np.testing.assert_array_equal(found[names[0]][:, 0], currents.reshape(10, -1))
     for node, expected in zip(recorded[1:], spikes, strict=True):
         np.testing.assert_array_equal(found[node], expected.reshape(100, 10, -1).swapaxes(0, 1), err_msg=node)
+
+
+@needs_nengo_dl
+@pytest.mark.parametrize("case", OPERATIONS)
+def test_operators_in_nengo_dl(case) -> None:
+    """What an operator is in TensorFlow, against the kernel in float32."""
+    model, x, steps = operation(case, np.float32)
+    if case == "LIF, begun":
+        with pytest.raises(
+            RefusedError, match="node 'LIF': it begins in a refractory time, which NengoDL counts otherwise"
+        ):
+            to_nengo_dl(model)
+        return
+    (expected,) = Session(model).run_batch({"x": x}, steps)
+    with DLSimulator(to_nengo_dl(model), minibatch=3) as simulator:
+        outputs, _ = simulator.run({"x": x}, steps)
+    found, scale = outputs["y"].swapaxes(0, 1).reshape(expected.shape), np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * scale)
 
 
 @pytest.mark.slow

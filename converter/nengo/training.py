@@ -26,6 +26,7 @@ from converter.errors import RefusedError
 from converter.files import write_npz
 from converter.nengo.dl_simulator import quiet, to_nengo_dl
 from converter.nengo.network import NengoModel
+from converter.nengo.shapes import shapes_of_one_step
 from converter.nengo.tensorflow_shim import import_nengo_dl
 from converter.runtime import Feed
 from converter.weights import import_weights
@@ -58,11 +59,14 @@ class TrainingOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise RefusedError(f"{name} must be at least 1, it is {getattr(self, name)}")
-        if self.learning_rate <= 0 or self.smoothing < 0:
+        for name in ("epochs", "batch_size", "patience", "n_steps"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise RefusedError(f"{name} must be at least 1, it is {number}")
+        if not (0 < self.learning_rate < np.inf and 0 <= self.smoothing < np.inf):
             raise RefusedError("the learning rate must be above 0, and the smoothing not below it")
+        if self.seed < 0:
+            raise RefusedError(f"the seed must not be negative, it is {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -137,12 +141,27 @@ def train(
             a checkpoint of another training.
     """
     options = options or TrainingOptions()
-    for part in (samples, validation):
-        if part.labels is None:
-            raise RefusedError("training needs labels `y` beside the samples")
-    if len(samples) < options.batch_size:
-        raise RefusedError(f"there are {len(samples)} samples, fewer than a batch of {options.batch_size}")
+    check_samples(proto, samples, options.batch_size)
+    check_samples(proto, validation)
     return _Trainer(proto, samples, validation, options, checkpoint, progress).run()
+
+
+def check_samples(proto: onnx.ModelProto, samples: Samples, batch_size: int = 1) -> None:
+    """Whether samples can be trained with.
+
+    Raises:
+        RefusedError: they are fewer than a batch, have no labels, or one that is no class of the model's first output.
+    """
+    if len(samples) < batch_size:
+        raise RefusedError(f"there are {len(samples)} samples to train with, fewer than a batch of {batch_size}")
+    if samples.labels is None:
+        raise RefusedError("training needs labels `y` beside the samples")
+    count = int(np.prod(shapes_of_one_step(proto)[proto.graph.output[0].name][1:], dtype=int))
+    wrong = np.flatnonzero((samples.labels < 0) | (samples.labels >= count))
+    if len(wrong):
+        raise RefusedError(
+            f"the label of sample {wrong[0]} is {samples.labels[wrong[0]]}, but the model has the classes 0 to {count - 1}"
+        )
 
 
 class _Trainer:
@@ -210,9 +229,14 @@ class _Trainer:
         what = f"epoch {number + 1} of {self.options.epochs}"
         bar = _progress_callback(lambda batch: self.progress(what, (batch + 1) * size, len(order)))
         history = simulator.fit(x, y, epochs=1, shuffle=False, verbose=0, callbacks=[bar])
+        loss = float(history.history["loss"][0])
         state.weights = self._weights(simulator, network)
+        if not np.isfinite(loss) or not all(np.isfinite(array).all() for array in state.weights.values()):
+            raise RefusedError(
+                f"the loss is {loss} after {what}, a weight is no finite number: lower the learning rate"
+            )
         state.optimiser = [variable.numpy() for variable in _variables(simulator)]
-        state.epochs.append(Epoch(float(history.history["loss"][0]), self._accuracy(state.weights)))
+        state.epochs.append(Epoch(loss, self._accuracy(state.weights)))
         if state.best < 0 or state.epochs[-1].validation_accuracy > state.epochs[state.best].validation_accuracy:
             state.best, state.best_weights = number, state.weights
 
@@ -252,9 +276,10 @@ class _Trainer:
         try:
             arrays = read_npz(self.checkpoint)
             about = json.loads(str(arrays.pop("about")))
-        except (OSError, ValueError, KeyError):
+            run = about["run"]
+        except (OSError, ValueError, KeyError, TypeError):
             raise RefusedError("not a checkpoint; remove it to begin anew", file=self.checkpoint) from None
-        if about["run"] != self._fingerprint():
+        if run != self._fingerprint():
             raise RefusedError(
                 "the checkpoint belongs to a training with another model, other samples or other options; "
                 "remove it to begin anew",

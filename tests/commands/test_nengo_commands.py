@@ -69,6 +69,12 @@ REFUSED = {
     "unknown": ({"W9": np.zeros(3)}, "it holds 'W9', which the model does not have; the model has"),
     "shape": ({"W1": np.zeros((16, 8))}, "'W1' has the shape [16, 8], in the model [8, 16]"),
     "nan": ({"B1": np.full(16, np.nan)}, "'B1' holds what is not a finite number"),
+    "infinity": ({"B1": np.full(16, 1e300)}, "'B1' holds what is not a finite number in float32"),
+    "words": ({"B1": np.full(16, "a")}, "'B1' holds <U1, not numbers"),
+    "threshold": (
+        {"first_threshold": np.zeros(16)},
+        "'first_threshold' is a threshold or scale of neurons, which must be",
+    ),
     "empty": ({}, "it holds no arrays"),
 }
 
@@ -91,7 +97,18 @@ def test_bad_input_is_refused_in_a_line(command, folder) -> None:
     model = onnx.load(folder / "m.snn.onnx")
     next(node for node in model.graph.node if node.op_type == "IF").op_type = "CountIF"
     onnx.save(model, folder / "count.snn.onnx")
+    x = np.zeros((20, 8), np.float32)
+    np.savez(folder / "labels.npz", x=x, y=np.full(20, 4))
+    np.savez(folder / "nolabels.npz", x=x)
+    train = ("train", "m.snn.onnx", "-o", "o.snn.onnx", "--data")
     cases = [
+        (
+            (*train, "labels.npz", "--batch", "5"),
+            "labels.npz: the label of sample 0 is 4, but the model has the classes 0 to 3",
+        ),
+        ((*train, "nolabels.npz", "--batch", "5"), "nolabels.npz: training needs labels `y` beside the samples"),
+        ((*train, "labels.npz"), "labels.npz: there are 18 samples to train with, fewer than a batch of 100"),
+        ((*train, "labels.npz", "--steps", "0"), "n_steps must be at least 1, it is 0"),
         (
             ("export", "nengo", "count.snn.onnx", "-o", "o.py"),
             "count.snn.onnx: node 'first': CountIF has no counterpart",

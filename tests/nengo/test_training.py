@@ -183,10 +183,46 @@ def test_a_strange_checkpoint_is_refused(untrained, tmp_path) -> None:
     checkpoint.write_bytes(b"no archive")
     with pytest.raises(RefusedError, match="not a checkpoint; remove it to begin anew"):
         train(untrained["if"], data, data, OPTIONS, checkpoint=checkpoint)
+    for about in ("[]", "{}", "no JSON"):
+        np.savez(checkpoint, about=np.asarray(about))
+        with pytest.raises(RefusedError, match="not a checkpoint; remove it to begin anew"):
+            train(untrained["if"], data, data, OPTIONS, checkpoint=checkpoint)
+
+
+def test_weights_that_are_no_numbers_are_not_kept(untrained, tmp_path) -> None:
+    data = labelled(100, 0)
+    with pytest.raises(
+        RefusedError, match=r"after epoch 1 of 4, a weight is no finite number: lower the learning rate"
+    ):
+        train(untrained["lif"], data, data, replace(OPTIONS, learning_rate=1e38), checkpoint=tmp_path / "c.npz")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"patience": 0},
+        {"n_steps": 0},
+        {"seed": -1},
+        {"learning_rate": float("nan")},
+        {"learning_rate": 0.0},
+        {"smoothing": float("nan")},
+    ],
+)
+def test_bad_options_are_refused(option) -> None:
+    with pytest.raises(RefusedError, match=next(iter(option)).replace("_", ".")):
+        TrainingOptions(**option)
 
 
 def test_bad_samples_are_refused(untrained) -> None:
+    wrong = labelled(100, 0)
+    wrong.labels[7] = 4
+    for data, validation in ((wrong, labelled(10, 0)), (labelled(100, 0), wrong)):
+        with pytest.raises(RefusedError, match="the label of sample 7 is 4, but the model has the classes 0 to 3"):
+            train(untrained["if"], data, validation)
     with pytest.raises(RefusedError, match="training needs labels"):
         train(untrained["if"], Samples(labelled(100, 0).feed, None), labelled(10, 0))
-    with pytest.raises(RefusedError, match="there are 20 samples, fewer than a batch of 50"):
+    with pytest.raises(RefusedError, match="there are 20 samples to train with, fewer than a batch of 50"):
         train(untrained["if"], labelled(20, 0), labelled(10, 0), OPTIONS)

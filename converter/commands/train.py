@@ -53,10 +53,12 @@ def train_command(
         held_out = load_samples(validation, spiking.inputs)
     else:
         samples, held_out = _split(samples, seed)
+    with concerning(model):
+        classes = training.class_count(spiking.proto)
     with concerning(data):
-        training.check_samples(spiking.proto, samples, batch)
+        training.check_samples(samples, classes, batch)
     with concerning(validation or data):
-        training.check_samples(spiking.proto, held_out)
+        training.check_samples(held_out, classes)
     with progress() as advance, concerning(model):
         done = training.train(spiking.proto, samples, held_out, options, checkpoint=checkpoint, progress=advance)
     write_model(done.model, out)

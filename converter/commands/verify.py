@@ -26,7 +26,9 @@ def verify_command(
     steps: Steps = None,
     samples: FirstSamples = 10,
     simulator: Annotated[str, typer.Option(help="nengo: in float64; nengo-dl: in float32; or both")] = "nengo",
-    tolerance: Annotated[float, typer.Option(help="share of differing neuron-steps that is accepted")] = 0.0,
+    tolerance: Annotated[
+        float, typer.Option(min=0, max=1, help="share of differing neuron-steps that is accepted")
+    ] = 0.0,
     json: Json = None,
 ) -> None:
     """Run the same samples in ONNX Runtime and in Nengo and compare every spike; exit code 1 if any differs."""
@@ -67,7 +69,7 @@ def verify_command(
                 results().print(_describe(verification.first))
     if json:
         write_json([verification.summary() for verification in found], json)
-    if any(verification.differing > tolerance * verification.compared for verification in found):
+    if not all(verification.differing <= tolerance * verification.compared for verification in found):
         messages().print("the spikes differ")
         sys.exit(1)
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from converter.graph import constant, constant_of, set_constant, to_proto
+from converter.graph import constant, constant_of, name_nodes, set_constant, to_proto
 from converter.nengo.handlers.convolution import cut_off, windows_of
 from converter.nengo.parts import windows
 from converter.nengo.shapes import shapes_of_one_step
@@ -27,6 +27,7 @@ def as_float64(proto: onnx.ModelProto) -> onnx.ModelProto:
     """
     shapes = shapes_of_one_step(proto)
     model = ir.from_proto(proto)
+    name_nodes(model)
     graph = model.graph
     for value in [*graph.inputs, *graph.initializers.values(), *(v for node in graph for v in node.outputs)]:
         if value.dtype not in _SINGLE:

@@ -141,26 +141,31 @@ def train(
             a checkpoint of another training.
     """
     options = options or TrainingOptions()
-    check_samples(proto, samples, options.batch_size)
-    check_samples(proto, validation)
+    of_classes = class_count(proto)
+    check_samples(samples, of_classes, options.batch_size)
+    check_samples(validation, of_classes)
     return _Trainer(proto, samples, validation, options, checkpoint, progress).run()
 
 
-def check_samples(proto: onnx.ModelProto, samples: Samples, batch_size: int = 1) -> None:
+def class_count(proto: onnx.ModelProto) -> int:
+    """Numbers in the first output of a sample."""
+    return int(np.prod(shapes_of_one_step(proto)[proto.graph.output[0].name][1:], dtype=int))
+
+
+def check_samples(samples: Samples, of_classes: int, batch_size: int = 1) -> None:
     """Whether samples can be trained with.
 
     Raises:
-        RefusedError: they are fewer than a batch, have no labels, or one that is no class of the model's first output.
+        RefusedError: they are fewer than a batch, have no labels, or one that is not below `of_classes`.
     """
     if len(samples) < batch_size:
         raise RefusedError(f"there are {len(samples)} samples to train with, fewer than a batch of {batch_size}")
     if samples.labels is None:
         raise RefusedError("training needs labels `y` beside the samples")
-    count = int(np.prod(shapes_of_one_step(proto)[proto.graph.output[0].name][1:], dtype=int))
-    wrong = np.flatnonzero((samples.labels < 0) | (samples.labels >= count))
+    wrong = np.flatnonzero((samples.labels < 0) | (samples.labels >= of_classes))
     if len(wrong):
         raise RefusedError(
-            f"the label of sample {wrong[0]} is {samples.labels[wrong[0]]}, but the model has the classes 0 to {count - 1}"
+            f"the label of sample {wrong[0]} is {samples.labels[wrong[0]]}, but the model has the classes 0 to {of_classes - 1}"
         )
 
 

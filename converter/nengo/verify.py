@@ -230,7 +230,7 @@ class _Comparison:
         """The final state of runs that end before and after the step."""
         proto = onnx.ModelProto()
         proto.CopyFrom(self.proto)
-        node = next(node for node in proto.graph.node if node.name == population.node)
+        node = next(node for node in proto.graph.node if population.value in node.output)
         names = [tensor.name for tensor in OPERATORS[node.op_type].outputs]
         node.output[names.index(f"{_state_of(population)}_out")] = "verified_state"
         session = recording_session(proto, ["verified_state"])

@@ -10,11 +10,13 @@ import pytest
 
 pytest.importorskip("nengo")
 
+from converter import convert
 from converter.errors import RefusedError
 from converter.nengo import to_nengo
 from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
 from converter.nengo.verify import as_it_runs, recording_session, verify
 from snn_ops import Session
+from tests.models import convnet, samples, save
 from tests.nengo.models import OPERATIONS, images, lenet5, operation
 
 NEURONS = (
@@ -74,6 +76,26 @@ def test_float32_is_nengo_dl_bit_for_bit(neuron, layers) -> None:
     np.testing.assert_array_equal(found[names[0]][:, 0], currents.reshape(10, -1))
     for node, expected in zip(recorded[1:], spikes, strict=True):
         np.testing.assert_array_equal(found[node], expected.reshape(100, 10, -1).swapaxes(0, 1), err_msg=node)
+
+
+def test_nodes_without_names(tmp_path) -> None:
+    """They are called as their outputs, also in the float64 copy, and differences are located in them."""
+    model = convnet()
+    x = samples(model)
+    proto = convert(save(model, tmp_path / "m.onnx"), x).proto()
+    altered = onnx.ModelProto()
+    altered.CopyFrom(proto)
+    for tensor in altered.graph.initializer:
+        if tensor.name == "second_threshold":
+            tensor.CopyFrom(onnx.numpy_helper.from_array(1.5 * onnx.numpy_helper.to_array(tensor), tensor.name))
+    for node in (*proto.graph.node, *altered.graph.node):
+        node.ClearField("name")
+    found = verify(proto, {"x": x[:2]}, 8)
+    assert found.differing == 0, found.first
+    assert [layer.node for layer in found.layers] == ["a1", "a2"]
+    located = verify(proto, {"x": x[:2]}, 8, network=to_nengo(altered)).first
+    assert located.layer == "a2"
+    assert located.onnx_voltage != located.nengo_voltage
 
 
 @needs_nengo_dl

@@ -81,7 +81,12 @@ def read_proto(path: str | Path) -> onnx.ModelProto:
     """
     path = Path(path)
     if not path.is_file():
-        raise RefusedError("there is no such file", file=path)
+        what = (
+            "this is a folder, but no SavedModel: it has no saved_model.pb"
+            if path.is_dir()
+            else "there is no such file"
+        )
+        raise RefusedError(what, file=path)
     try:
         proto = onnx.load(path, load_external_data=False)
     except DecodeError:

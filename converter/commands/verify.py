@@ -31,7 +31,7 @@ def verify_command(
     ] = 0.0,
     json: Json = None,
 ) -> None:
-    """Run the same samples in ONNX Runtime and in Nengo and compare every spike; exit code 1 if any differs."""
+    """Run the same samples in ONNX Runtime and in Nengo and compare every spike; exit code 1 if any or an output differs."""
     nengo = import_optional("converter.nengo.verify", "nengo")
     simulators = nengo.SIMULATORS
     chosen = simulators if simulator == "both" else (simulator,)
@@ -71,6 +71,9 @@ def verify_command(
         write_json([verification.summary() for verification in found], json)
     if not all(verification.differing <= tolerance * verification.compared for verification in found):
         messages().print("the spikes differ")
+        sys.exit(1)
+    if any(verification.outputs_differing and not verification.differing for verification in found):
+        messages().print("the outputs differ, though all spikes are the same: what follows the last neurons does")
         sys.exit(1)
 
 

@@ -70,6 +70,7 @@ class Verification:
 
     Attributes:
         output_error: largest absolute difference of the outputs after the last step.
+        outputs_differing: numbers in the outputs that differ, of all samples.
         same_class: share of samples whose largest output is the same.
     """
 
@@ -78,6 +79,7 @@ class Verification:
     n_steps: int
     layers: list[Layer]
     output_error: float
+    outputs_differing: int
     same_class: float
     first: Difference | None
     notes: list[str] = field(default_factory=list)
@@ -167,7 +169,7 @@ class _Comparison:
         samples = len(next(iter(feed.values())))
         neurons = sum(int(np.prod(population.shape)) for population in self.populations)
         size = max(1, min(samples, BYTES // (self.n_steps * neurons * 8)))
-        error, same = 0.0, 0
+        error, same, outputs_differing = 0.0, 0, 0
         with self.kind(self.network, [p.node for p in self.populations]) as simulator:
             for start in range(0, samples, size):
                 part = {name: array[start : start + size].astype(self.element) for name, array in feed.items()}
@@ -180,7 +182,8 @@ class _Comparison:
                     self._compare(index, mine, recorded[population.node], start, undisturbed)
                 for index, name in enumerate(self.outputs):
                     ours, theirs = arrays[index].reshape(count, -1), outputs[name][:, -1]
-                    error = max(error, float(np.abs(ours - theirs).max()))
+                    error = float(np.maximum(error, np.abs(ours - theirs).max()))
+                    outputs_differing += int(np.count_nonzero(self._differs(ours, theirs)))
                     same += int((ours.argmax(1) == theirs.argmax(1)).sum()) if index == 0 else 0
                 progress(start + count, samples)
         layers = [
@@ -189,13 +192,25 @@ class _Comparison:
         ]
         first = self._locate(feed) if self.first else None
         return Verification(
-            self.kind.name, samples, self.n_steps, layers, error, same / samples, first, self.network.script.notes
+            self.kind.name,
+            samples,
+            self.n_steps,
+            layers,
+            error,
+            outputs_differing,
+            same / samples,
+            first,
+            self.network.script.notes,
         )
+
+    def _differs(self, mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+        tolerance = TOLERANCE[self.simulator]
+        same = np.isclose(mine, theirs, rtol=tolerance, atol=tolerance * float(np.abs(mine).max(initial=0)))
+        return np.logical_not(same)
 
     def _compare(self, index: int, mine: np.ndarray, theirs: np.ndarray, start: int, undisturbed: np.ndarray) -> None:
         """A layer. ``undisturbed``: for each sample, the first step in which a layer before this one differed; updated."""
-        tolerance = TOLERANCE[self.simulator]
-        differs = ~np.isclose(mine, theirs, rtol=tolerance, atol=tolerance * float(np.abs(mine).max(initial=0)))
+        differs = self._differs(mine, theirs)
         began = np.where(differs.any(axis=1), differs.argmax(axis=1), self.n_steps)
         original = int((began < undisturbed[:, None]).sum())
         self.counts[index] += (mine.size, np.count_nonzero(mine), np.count_nonzero(differs), original)

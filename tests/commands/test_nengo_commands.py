@@ -49,6 +49,24 @@ def test_verify_fails_where_spikes_differ(command, monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("spiking", "folder")
+def test_verify_fails_where_only_outputs_differ(command, monkeypatch) -> None:
+    module = pytest.importorskip("converter.nengo.verify")
+    to_nengo = module.to_nengo
+
+    def with_another_readout(proto):
+        other = onnx.ModelProto()
+        other.CopyFrom(proto)
+        tensor = next(tensor for tensor in other.graph.initializer if tensor.name == "B3")
+        tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) + 0.01, "B3"))
+        return to_nengo(other)
+
+    monkeypatch.setattr(module, "to_nengo", with_another_readout)
+    result = command("verify", "m.snn.onnx", "--data", "test.npz")
+    assert result.code == 1
+    assert "the outputs differ, though all spikes are the same" in " ".join(result.err.split())
+
+
+@pytest.mark.usefixtures("spiking", "folder")
 def test_weights_out_and_in(command, folder) -> None:
     assert command("export", "npz", "m.snn.onnx", "-o", "w.npz").code == 0
     with np.load(folder / "w.npz") as archive:

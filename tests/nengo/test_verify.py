@@ -148,5 +148,6 @@ def test_a_planted_difference_is_located() -> None:
     assert originals[:2] == [0, 0]
     assert 1 <= originals[2] <= 8  # one neuron in each image, where it spikes
     assert originals[3] == 0  # what follows has a cause
+    assert found.outputs_differing
     assert np.isfinite(found.output_error)
     assert found.output_error > 1e-3

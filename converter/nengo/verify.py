@@ -206,7 +206,8 @@ class _Comparison:
     def _differs(self, mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
         tolerance = TOLERANCE[self.simulator]
         same = np.isclose(mine, theirs, rtol=tolerance, atol=tolerance * float(np.abs(mine).max(initial=0)))
-        return np.logical_not(same)
+        differs: np.ndarray = ~same
+        return differs
 
     def _compare(self, index: int, mine: np.ndarray, theirs: np.ndarray, start: int, undisturbed: np.ndarray) -> None:
         """A layer. ``undisturbed``: for each sample, the first step in which a layer before this one differed; updated."""

@@ -23,7 +23,7 @@ from converter.data import Samples
 from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
 from converter.nengo.training import TrainingOptions, accuracy, classes, train
 from converter.weights import weights_of
-from tests.models import convnet, mlp, samples, save, scaled_gemms
+from tests.models import convnet, mlp, samples, save, scaled_gemms, text_model
 from tests.nengo.models import images, lenet5
 
 
@@ -122,6 +122,34 @@ def test_gemm_with_factors_keeps_its_weights_scale(tmp_path) -> None:
     with DLSimulator(to_nengo_dl(whole.model), minibatch=100) as simulator:
         outputs, _ = simulator.run(data.feed, 32)
     np.testing.assert_array_equal(outputs["y"][:, -1].argmax(axis=1), classes(whole.model, data.feed, 32))
+
+
+def test_through_groups(tmp_path) -> None:
+    """Depthwise and other grouped convolutions have gradients on a CPU too, and compute what ONNX Runtime does."""
+    model = text_model(
+        """
+        grouped (float[N,2,6,6] x) => (float[N,3] y)
+        <float[4,1,3,3] D, float[6,2,3,3] G, float[216,3] W, int64[2] S>
+        {
+          h = Conv<group = 2, pads = [1, 1, 1, 1]>(x, D)
+          [first] a = Relu(h)
+          g = Conv<group = 2, pads = [1, 1, 1, 1]>(a, G)
+          [second] b = Relu(g)
+          f = Reshape(b, S)
+          y = MatMul(f, W)
+        }
+        """,
+        S=np.asarray([0, -1]),
+    )
+    x = samples(model, 100)
+    data = Samples({"x": x}, (x[:, 0].mean(axis=(1, 2)) > x[:, 1].mean(axis=(1, 2))).astype(np.int64))
+    proto = convert(save(model, tmp_path / "m.onnx"), x, neuron="if").proto()
+    done = train(proto, data, data, replace(OPTIONS, epochs=2))
+    assert done.epochs[1].loss < done.epochs[0].loss
+    assert all(not np.array_equal(weights_of(proto)[name], weights_of(done.model)[name]) for name in ("D", "G", "W"))
+    with DLSimulator(to_nengo_dl(done.model), minibatch=50) as simulator:
+        outputs, _ = simulator.run(data.feed, 32)
+    np.testing.assert_array_equal(outputs["y"][:, -1].argmax(axis=1), classes(done.model, data.feed, 32))
 
 
 def test_early_stopping_keeps_the_best(untrained) -> None:

@@ -25,6 +25,8 @@ from converter.data import Samples
 from converter.errors import RefusedError
 from converter.files import write_npz
 from converter.nengo.dl_simulator import quiet, to_nengo_dl
+from converter.nengo.handlers import HANDLERS
+from converter.nengo.handlers.movement import alias
 from converter.nengo.network import NengoModel
 from converter.nengo.shapes import shapes_of_one_step
 from converter.nengo.tensorflow_shim import import_nengo_dl
@@ -216,8 +218,7 @@ class _Trainer:
         simulator = self.nengo_dl.Simulator(
             net, dt=network.dt, minibatch_size=self.options.batch_size, progress_bar=False, seed=self.options.seed
         )
-        producer = next(node for node in self.proto.graph.node if name in node.output)
-        loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=producer.op_type != "Softmax")
+        loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=not _are_probabilities(self.proto, name))
         simulator.compile(optimizer=tf.keras.optimizers.Adam(self.options.learning_rate), loss={self.probe: loss})
         return simulator
 
@@ -320,6 +321,14 @@ def classes(proto: onnx.ModelProto, feed: Feed, n_steps: int | None = None) -> n
     outputs = Session(proto, n_steps=n_steps).run(feed)[0]
     largest: np.ndarray = outputs.reshape(len(outputs), -1).argmax(axis=1)
     return largest
+
+
+def _are_probabilities(proto: onnx.ModelProto, value: str) -> bool:
+    """Whether a Softmax makes a value, perhaps in another shape."""
+    producers = {name: node for node in proto.graph.node for name in node.output}
+    while value in producers and HANDLERS.get(("", producers[value].op_type)) is alias:
+        value = producers[value].input[0]
+    return value in producers and producers[value].op_type == "Softmax"
 
 
 def _variables(simulator: Any) -> list[Any]:

@@ -125,9 +125,13 @@ def verify(
         network: what it is compared with; default: the model itself in Nengo.
 
     Raises:
-        RefusedError: the model has something that Nengo has not, or whose random numbers differ.
+        RefusedError: the model has something that Nengo has not, or whose random numbers differ, or it does not compute in
+            NengoDL's float32.
     """
     double = simulator == "nengo"
+    wide = (onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
+    if not double and any(tensor.data_type in wide for tensor in proto.graph.initializer):
+        raise RefusedError("it does not compute in float32, as NengoDL does; compare in float64: --simulator nengo")
     network = network or (to_nengo(proto) if double else to_nengo_dl(as_it_runs(proto)))
     populations = network.script.populations
     random = next((p for p in populations if p.op_type in RANDOM), None)
@@ -172,7 +176,7 @@ class _Comparison:
         error, same, outputs_differing = 0.0, 0, 0
         with self.kind(self.network, [p.node for p in self.populations]) as simulator:
             for start in range(0, samples, size):
-                part = {name: array[start : start + size].astype(self.element) for name, array in feed.items()}
+                part = self._part(feed, slice(start, start + size))
                 count = len(next(iter(part.values())))
                 arrays = session.run_batch(part, self.n_steps, [*self.outputs, *(p.value for p in self.populations)])
                 outputs, recorded = simulator.run(part, self.n_steps)
@@ -203,6 +207,11 @@ class _Comparison:
             self.network.script.notes,
         )
 
+    def _part(self, feed: Feed, which: slice) -> Feed:
+        """Some samples; what is no floating-point number stays as it is."""
+        parts = {name: array[which] for name, array in feed.items()}
+        return {name: array.astype(self.element) if array.dtype.kind == "f" else array for name, array in parts.items()}
+
     def _differs(self, mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
         tolerance = TOLERANCE[self.simulator]
         same = np.isclose(mine, theirs, rtol=tolerance, atol=tolerance * float(np.abs(mine).max(initial=0)))
@@ -229,7 +238,7 @@ class _Comparison:
         assert self.first is not None
         step, index, sample, neuron = self.first
         population = self.populations[index]
-        one = {name: array[sample : sample + 1].astype(self.element) for name, array in feed.items()}
+        one = self._part(feed, slice(sample, sample + 1))
         place = tuple(int(n) for n in np.unravel_index(neuron, population.shape))
         voltages = _state_of(population) is not None
         return Difference(

@@ -124,6 +124,26 @@ def test_gemm_with_factors_keeps_its_weights_scale(tmp_path) -> None:
     np.testing.assert_array_equal(outputs["y"][:, -1].argmax(axis=1), classes(whole.model, data.feed, 32))
 
 
+def test_probabilities_in_another_shape_are_no_logits(tmp_path) -> None:
+    """A Softmax with a Reshape behind it is trained as the Softmax alone."""
+    text = """
+        net (float[N,8] x) => (float[N,4] y)
+        <float[8,16] W, float[16,4] V, int64[2] S>
+        {{
+          h = MatMul(x, W)
+          [first] a = Relu(h)
+          z = MatMul(a, V)
+          {}
+        }}
+        """
+    data, losses = labelled(100, 0), []
+    for end in ("y = Softmax(z)", "p = Softmax(z)\n y = Reshape(p, S)"):
+        model = text_model(text.format(end), S=np.asarray([-1, 4]))
+        proto = convert(save(model, tmp_path / "m.onnx"), data.feed["x"], neuron="if").proto()
+        losses.append(train(proto, data, data, replace(OPTIONS, epochs=1)).epochs[0].loss)
+    assert losses[0] == losses[1]
+
+
 def test_through_groups(tmp_path) -> None:
     """Depthwise and other grouped convolutions have gradients on a CPU too, and compute what ONNX Runtime does."""
     model = text_model(

@@ -16,7 +16,7 @@ from converter.nengo import to_nengo
 from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
 from converter.nengo.verify import as_it_runs, recording_session, verify
 from snn_ops import Session
-from tests.models import convnet, samples, save
+from tests.models import convnet, samples, save, text_model
 from tests.nengo.models import OPERATIONS, images, lenet5, operation
 
 NEURONS = (
@@ -76,6 +76,29 @@ def test_float32_is_nengo_dl_bit_for_bit(neuron, layers) -> None:
     np.testing.assert_array_equal(found[names[0]][:, 0], currents.reshape(10, -1))
     for node, expected in zip(recorded[1:], spikes, strict=True):
         np.testing.assert_array_equal(found[node], expected.reshape(100, 10, -1).swapaxes(0, 1), err_msg=node)
+
+
+def test_other_types_than_float32(tmp_path) -> None:
+    """Images as bytes, and models in float64, which NengoDL does not compute in."""
+    model = text_model(
+        """
+        net (uint8[N,8] x) => (double[N,4] y)
+        <double[8,16] W, double[16,4] V>
+        {
+          f = Cast<to = 11>(x)
+          h = MatMul(f, W)
+          [first] a = Relu(h)
+          y = MatMul(a, V)
+        }
+        """
+    )
+    x = np.random.default_rng(0).integers(0, 256, (64, 8)).astype(np.uint8)
+    proto = convert(save(model, tmp_path / "m.onnx"), x).proto()
+    found = verify(proto, {"x": x[:4]}, 16)
+    assert found.differing == 0, found.first
+    assert sum(layer.spikes for layer in found.layers) > 0
+    with pytest.raises(RefusedError, match="it does not compute in float32, as NengoDL does"):
+        verify(proto, {"x": x[:4]}, 16, simulator="nengo-dl")
 
 
 def test_nodes_without_names(tmp_path) -> None:

@@ -145,7 +145,8 @@ class Script:
         """The left side of an assignment that makes a connection's weights trainable; empty where they cannot be."""
         name = str(value.name)
         if len(value.uses()) != 1:
-            self.notes.append(f"{name!r} is used {len(value.uses())} times: it is not trained")
+            note = f"{name!r} is used {len(value.uses())} times: it is not trained"
+            self.notes.extend([note] if note not in self.notes else [])
             return ""
         self.parameters[name] = Parameter(name, to_onnx)
         return f"net.parameters[{name!r}] = "

@@ -274,3 +274,42 @@ def test_layers_without_counterpart_are_refused(tmp_path) -> None:
         make_script(proto)
     with pytest.raises(RefusedError, match="not a spiking model"):
         make_script(model)
+
+
+def test_looking_up_numbers_is_refused(tmp_path) -> None:
+    model = text_model(
+        """
+        net (int64[N,3] x) => (float[N,2] y)
+        <float[9,4] E, int64[2] S, float[12,6] W, float[6,2] V>
+        {
+          [table] e = Gather(E, x)
+          f = Reshape(e, S)
+          h = MatMul(f, W)
+          [first] a = Relu(h)
+          y = MatMul(a, V)
+        }
+        """,
+        S=np.asarray([0, 12]),
+    )
+    x = np.random.default_rng(0).integers(0, 9, (40, 3))
+    proto = convert(save(model, tmp_path / "m.onnx"), x).proto()
+    with pytest.raises(
+        RefusedError, match=r"node 'table': Gather: 'E' is a constant; only values that depend on the input"
+    ):
+        make_script(proto)
+
+
+def test_shared_weights_are_said_once_not_to_be_trained(tmp_path) -> None:
+    model = text_model(
+        """
+        net (float[N,8] x) => (float[N,8] y)
+        <float[8,8] W>
+        {
+          h = MatMul(x, W)
+          [first] a = Relu(h)
+          y = MatMul(a, W)
+        }
+        """
+    )
+    script = make_script(convert(save(model, tmp_path / "m.onnx"), samples(model)).proto())
+    assert (script.notes, list(script.parameters)) == (["'W' is used 2 times: it is not trained"], [])

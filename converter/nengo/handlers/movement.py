@@ -25,6 +25,10 @@ def alias(node: ir.Node, script: Script) -> None:
 
 def move(node: ir.Node, script: Script) -> None:
     """A sparse transform of ones."""
+    moved = node.inputs if node.op_type == "Concat" else node.inputs[:1]
+    constant = next((x for x in moved if not script.is_signal(x)), None)
+    if constant is not None:
+        raise RefusedError(f"{constant.name!r} is a constant; only values that depend on the input can be moved")
     signals = list(dict.fromkeys(x for x in node.inputs if script.is_signal(x) and x is not None))
     if sum(script.size(x) for x in signals) >= MOST:
         raise RefusedError("too many values")

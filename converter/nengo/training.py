@@ -33,6 +33,7 @@ from converter.nengo.tensorflow_shim import import_nengo_dl
 from converter.runtime import Feed
 from converter.weights import import_weights
 from snn_ops.files import read_npz
+from snn_ops.ops import DOMAIN
 from snn_ops.session import Session
 
 Progress = Callable[[str, int, int], None]
@@ -139,10 +140,15 @@ def train(
         progress: called as work advances.
 
     Raises:
-        RefusedError: NengoDL is not installed, samples without labels or fewer than a batch, a model that Nengo has not, or
-            a checkpoint of another training.
+        RefusedError: NengoDL is not installed, samples without labels or fewer than a batch, a model that Nengo has not or
+            that has Izhikevich neurons, or a checkpoint of another training.
     """
     options = options or TrainingOptions()
+    for node in proto.graph.node:
+        if (node.domain, node.op_type) == (DOMAIN, "Izhikevich"):
+            raise RefusedError(
+                "Izhikevich has no rate in closed form to train with; convert with another --neuron", node=node.name
+            )
     of_classes = class_count(proto)
     check_samples(samples, of_classes, options.batch_size)
     check_samples(validation, of_classes)

@@ -264,6 +264,15 @@ def test_bad_options_are_refused(option) -> None:
         TrainingOptions(**option)
 
 
+def test_izhikevich_is_refused() -> None:
+    """Its rate would be 0, and nothing but the last bias would learn."""
+    data = Samples({"image": images(100)}, np.zeros(100, np.int64))
+    with pytest.raises(
+        RefusedError, match=r"node '.*_izhikevich': Izhikevich has no rate in closed form to train with"
+    ):
+        train(lenet5("izhikevich"), data, data)
+
+
 def test_bad_samples_are_refused(untrained) -> None:
     wrong = labelled(100, 0)
     wrong.labels[7] = 4

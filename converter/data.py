@@ -92,7 +92,9 @@ def check_samples(arrays: Mapping[str, np.ndarray] | np.ndarray, inputs: Sequenc
         raise RefusedError(f"the inputs have different numbers of samples: {counts}")
     labels = None
     if "y" in arrays and "y" not in feed:
-        labels = np.asarray(arrays["y"])
+        labels = np.atleast_1d(arrays["y"])
+        if labels.dtype.kind not in "fiub" or not np.isfinite(labels).all():
+            raise RefusedError("the labels `y` are not class numbers")
         labels = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(len(labels), -1)
         labels = labels.reshape(-1)
         if len(labels) != next(iter(counts.values())):

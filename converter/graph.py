@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import onnx
@@ -10,6 +12,28 @@ import onnx_ir as ir
 
 from snn_ops.ops import DOMAIN, OPERATORS, OPSET_VERSION
 from snn_ops.session import N_STEPS
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """onnxscript and onnx-ir log warnings about what they leave as it is; the report says what matters."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def name_nodes(model: ir.Model) -> None:
+    """Every node gets a name, that of its first output where it has none: reports speak of nodes by name."""
+    taken: set[str] = set()
+    for node in model.graph:
+        name = node.name or str(node.outputs[0].name)
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        node.name = name
 
 
 def constant(graph: ir.Graph, name: str, array: np.ndarray) -> ir.Value:

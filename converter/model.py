@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from onnxscript.rewriter.rules.common import (
 from converter.errors import RefusedError, concerning
 from converter.files import write_whole
 from converter.frameworks import export_to_onnx, framework_of
-from converter.graph import to_proto
+from converter.graph import name_nodes, quiet, to_proto
 from converter.passes.batch_axis import BatchAxes, trace_batch_axis
 from converter.passes.dequantise import DequantisePass
 from converter.passes.free_batch import fixed_batch_size, free_batch
@@ -82,7 +81,12 @@ def read_proto(path: str | Path) -> onnx.ModelProto:
     """
     path = Path(path)
     if not path.is_file():
-        raise RefusedError("there is no such file", file=path)
+        what = (
+            "this is a folder, but no SavedModel: it has no saved_model.pb"
+            if path.is_dir()
+            else "there is no such file"
+        )
+        raise RefusedError(what, file=path)
     try:
         proto = onnx.load(path, load_external_data=False)
     except DecodeError:
@@ -118,9 +122,9 @@ def load_ann(path: str | Path, *, sample_shape: Sequence[int] | None = None) -> 
 
 
 def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
-    with _quiet():
+    with quiet():
         model = ir.from_proto(proto)
-        _name_nodes(model)
+        name_nodes(model)
         model.ir_version = max(model.ir_version or 0, LOWEST_IR_VERSION)
         common_passes.RemoveInitializersFromInputsPass()(model)
         common_passes.InlinePass()(model)
@@ -140,7 +144,7 @@ def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
         rewrite(model, pattern_rewrite_rules=_FOLD_BATCH_NORMALIZATION)
         for cleanup in (common_passes.IdentityEliminationPass(), common_passes.RemoveUnusedNodesPass()):
             cleanup(model)
-        _name_nodes(model)
+        name_nodes(model)
     content = path.read_bytes() if path.is_file() else proto.SerializeToString(deterministic=True)
     return Ann(path, hashlib.sha256(content).hexdigest(), proto, model, batch, quantised)
 
@@ -188,17 +192,6 @@ def _shape(value: ir.Value, samples: int) -> tuple[int, ...]:
     if value.shape is None:
         raise RefusedError(f"input {value.name!r} has no declared shape")
     return (samples, *(length if isinstance(length, int) and length > 0 else 64 for length in list(value.shape)[1:]))
-
-
-def _name_nodes(model: ir.Model) -> None:
-    """Every node gets a name, that of its first output where it has none: reports speak of nodes by name."""
-    taken: set[str] = set()
-    for node in model.graph:
-        name = node.name or str(node.outputs[0].name)
-        while name in taken:
-            name += "_"
-        taken.add(name)
-        node.name = name
 
 
 def trace_batch(ann: Ann) -> BatchAxes:
@@ -272,16 +265,6 @@ def write_model(model: ir.Model | onnx.ModelProto, path: str | Path) -> None:
     """
     proto = model if isinstance(model, onnx.ModelProto) else to_proto(model)
     write_whole(path, proto.SerializeToString())
-
-
-class _quiet:  # noqa: N801
-    """onnxscript and onnx-ir log warnings about what they leave as it is; the report says what matters."""
-
-    def __enter__(self) -> None:
-        logging.disable(logging.WARNING)
-
-    def __exit__(self, *_: object) -> None:
-        logging.disable(logging.NOTSET)
 
 
 __all__ = [

@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 
+from converter.graph import quiet
 from converter.runtime import Probe
 
 Shapes = dict[str, tuple[int, ...]]
@@ -29,7 +30,8 @@ def infer_shapes(model: ir.Model, input_shapes: Mapping[str, tuple[int, ...]]) -
             value.shape = None
         for value in inputs:
             value.shape = ir.Shape(input_shapes[str(value.name)])
-        ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+        with quiet():
+            ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
         shapes = {str(value.name): _static(value.shape) for value in (*inputs, *values)}
     finally:
         for value, shape in annotated.items():

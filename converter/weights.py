@@ -9,6 +9,7 @@ import onnx
 from onnx import numpy_helper
 
 from converter.errors import RefusedError
+from snn_ops.ops import DOMAIN, OPERATORS
 from snn_ops.session import N_STEPS
 
 
@@ -24,23 +25,41 @@ def import_weights(proto: onnx.ModelProto, weights: Mapping[str, np.ndarray]) ->
     """A copy of the model with these weights; those that are not named stay.
 
     Raises:
-        RefusedError: a name that the model does not have, another shape, NaN or infinity, or nothing to import.
+        RefusedError: a name that the model does not have, another shape, NaN, infinity or what the model's type cannot hold,
+            a threshold that is not above 0, or nothing to import.
     """
     if not weights:
         raise RefusedError("it holds no arrays")
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
     tensors = {tensor.name: tensor for tensor in copy.graph.initializer}
-    known = weights_of(proto)
+    known, positive = weights_of(proto), _positive(proto)
     for name, array in weights.items():
         if name not in known:
             raise RefusedError(f"it holds {name!r}, which the model does not have; the model has {_few(list(known))}")
         if array.shape != known[name].shape:
             raise RefusedError(f"{name!r} has the shape {list(array.shape)}, in the model {list(known[name].shape)}")
-        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-            raise RefusedError(f"{name!r} holds what is not a finite number")
-        tensors[name].CopyFrom(numpy_helper.from_array(array.astype(known[name].dtype), name))
+        if array.dtype.kind not in "fiu":
+            raise RefusedError(f"{name!r} holds {array.dtype}, not numbers")
+        with np.errstate(over="ignore"):
+            new = array.astype(known[name].dtype)
+        if not np.isfinite(new).all():
+            raise RefusedError(f"{name!r} holds what is not a finite number in {new.dtype}")
+        if name in positive and not (new > 0).all():
+            raise RefusedError(f"{name!r} is a threshold or scale of neurons, which must be above 0")
+        tensors[name].CopyFrom(numpy_helper.from_array(new, name))
     return copy
+
+
+def _positive(proto: onnx.ModelProto) -> set[str]:
+    """Initialisers that neurons divide by."""
+    return {
+        value
+        for node in proto.graph.node
+        if node.domain == DOMAIN and node.op_type in OPERATORS
+        for value, operand in zip(node.input, OPERATORS[node.op_type].inputs, strict=False)
+        if operand.name in ("threshold", "scale")
+    }
 
 
 def _few(names: list[str], most: int = 8) -> str:

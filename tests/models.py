@@ -51,6 +51,21 @@ def mlp(activation: str = "Relu", *, batch: str = "N", opset: int = 17) -> onnx.
     )
 
 
+def scaled_gemms(bias: str = "float[1,4] C") -> onnx.ModelProto:
+    """8 -> 16 -> 4 with alpha and beta other than 1; `bias` of the last Gemm may have any shape."""
+    return text_model(
+        f"""
+        scaled_gemms (float[N,8] x) => (float[N,4] y)
+        <float[16,8] W, float[16] B, float[16,4] V, {bias}>
+        {{
+          h = Gemm<alpha = 0.3, beta = -2.0, transB = 1>(x, W, B)
+          [first] a = Relu(h)
+          y = Gemm<alpha = 1.7, beta = 0.1>(a, V, C)
+        }}
+        """
+    )
+
+
 def convnet() -> onnx.ModelProto:
     """Two convolutions, BatchNormalization, a shortcut, both poolings, Concat, Softmax; fixed batch of 1."""
     rng = np.random.default_rng(7)

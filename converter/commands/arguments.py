@@ -11,7 +11,7 @@ from snn_ops.library import BACKENDS
 
 SpikingFile = Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)]
 Steps = Annotated[int | None, typer.Option(help="time steps [default: those the model was made for]")]
-FirstSamples = Annotated[int | None, typer.Option(help="use the first N samples only")]
+FirstSamples = Annotated[int | None, typer.Option(min=1, help="use the first N samples only")]
 Backend = Annotated[str, typer.Option(help=f"whose operators run: {', '.join(BACKENDS)}")]
 Provider = Annotated[str, typer.Option(help="cpu or cuda")]
 Threads = Annotated[int | None, typer.Option(help="ONNX Runtime's threads")]

@@ -13,7 +13,7 @@ from converter.evaluation import SpikingModel
 from converter.files import check_writable, read_npz
 from converter.model import write_model
 from converter.report.console import messages
-from converter.weights import import_weights
+from converter.weights import import_weights, weights_of
 
 
 def import_weights_command(
@@ -28,4 +28,4 @@ def import_weights_command(
     with concerning(weights):
         changed = import_weights(proto, arrays)
     write_model(changed, out)
-    messages().print(f"wrote {out}: {len(arrays)} weights replaced")
+    messages().print(f"wrote {out}: {len(arrays)} of {len(weights_of(proto))} arrays replaced")

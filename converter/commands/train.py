@@ -10,7 +10,7 @@ import typer
 
 from converter.commands.arguments import Json, SpikingFile
 from converter.data import Samples, load_samples
-from converter.errors import RefusedError, concerning
+from converter.errors import concerning
 from converter.evaluation import SpikingModel
 from converter.files import check_writable
 from converter.model import write_model
@@ -53,6 +53,12 @@ def train_command(
         held_out = load_samples(validation, spiking.inputs)
     else:
         samples, held_out = _split(samples, seed)
+    with concerning(model):
+        classes = training.class_count(spiking.proto)
+    with concerning(data):
+        training.check_samples(samples, classes, batch)
+    with concerning(validation or data):
+        training.check_samples(held_out, classes)
     with progress() as advance, concerning(model):
         done = training.train(spiking.proto, samples, held_out, options, checkpoint=checkpoint, progress=advance)
     write_model(done.model, out)
@@ -71,8 +77,6 @@ def train_command(
 
 def _split(samples: Samples, seed: int) -> tuple[Samples, Samples]:
     """Nine tenths and one tenth, the same ones for the same seed."""
-    if samples.labels is None:
-        raise RefusedError("training needs labels `y` beside the samples")
     order = np.random.default_rng(seed).permutation(len(samples))
     held_out = max(1, len(samples) // 10)
     return samples.take(order[held_out:]), samples.take(order[:held_out])

@@ -26,10 +26,12 @@ def verify_command(
     steps: Steps = None,
     samples: FirstSamples = 10,
     simulator: Annotated[str, typer.Option(help="nengo: in float64; nengo-dl: in float32; or both")] = "nengo",
-    tolerance: Annotated[float, typer.Option(help="share of differing neuron-steps that is accepted")] = 0.0,
+    tolerance: Annotated[
+        float, typer.Option(min=0, max=1, help="share of differing neuron-steps that is accepted")
+    ] = 0.0,
     json: Json = None,
 ) -> None:
-    """Run the same samples in ONNX Runtime and in Nengo and compare every spike; exit code 1 if any differs."""
+    """Run the same samples in ONNX Runtime and in Nengo and compare every spike; exit code 1 if any or an output differs."""
     nengo = import_optional("converter.nengo.verify", "nengo")
     simulators = nengo.SIMULATORS
     chosen = simulators if simulator == "both" else (simulator,)
@@ -67,8 +69,11 @@ def verify_command(
                 results().print(_describe(verification.first))
     if json:
         write_json([verification.summary() for verification in found], json)
-    if any(verification.differing > tolerance * verification.compared for verification in found):
+    if not all(verification.differing <= tolerance * verification.compared for verification in found):
         messages().print("the spikes differ")
+        sys.exit(1)
+    if any(verification.outputs_differing and not verification.differing for verification in found):
+        messages().print("the outputs differ, though all spikes are the same: what follows the last neurons does")
         sys.exit(1)
 
 

@@ -83,6 +83,16 @@ class SigmaDeltaBuilder(_CountingBuilder):
         return tf.clip_by_value(J, -self.most * self.threshold, self.most * self.threshold)
 
 
+class RateBuilder(_Builder):
+    """`converter.nengo.parts.Rate`."""
+
+    def step(self, J: Tensor, dt: Tensor) -> tuple[Tensor, ...]:
+        return (J,)
+
+    def training_step(self, J: Tensor, dt: Tensor, **state: Tensor) -> Tensor:
+        return J
+
+
 class RunningMeanBuilder(_Builder):
     """`converter.nengo.parts.RunningMean`."""
 
@@ -156,23 +166,28 @@ class IzhikevichBuilder(_Builder):
 class ConvolutionBuilder(ConvIncBuilder):
     """nengo.Convolution, whose sums are added term by term whatever the machine, as ONNX Runtime adds them.
 
-    TensorFlow's matrix product with few filters adds even and odd terms apart where the CPU has AVX2 only.
+    TensorFlow's matrix product with few filters adds even and odd terms apart where the CPU has AVX2 only. Groups are convolved
+    one by one, as TensorFlow has no gradient for them on a CPU.
     """
 
     FILTERS = 16
 
     def build_step(self, signals: Any) -> None:
         x, kernel = signals.gather(self.X_data), signals.gather(self.W_data)
-        axes, filters = self.conv.dimensions, self.conv.n_filters
-        if self.conv.groups == 1:
-            kernel = tf.pad(kernel, [[0, 0]] * (axes + 1) + [[0, -filters % self.FILTERS]])
+        axes, groups = self.conv.dimensions, self.conv.groups
         if not self.conv.channels_last:
             x = tf.transpose(x, [0, *range(2, axes + 2), 1])
-        y = tf.nn.convolution(x, kernel, strides=self.conv.strides, padding=self.conv.padding.upper())[..., :filters]
+        parts = zip(tf.split(x, groups, axis=-1), tf.split(kernel, groups, axis=-1), strict=True)
+        y = tf.concat([self._of_group(*part) for part in parts], axis=-1)
         if not self.conv.channels_last:
             y = tf.transpose(y, [0, axes + 1, *range(1, axes + 1)])
         y.set_shape((signals.minibatch_size, *self.conv.output_shape.shape))
         signals.scatter(self.Y_data, y, mode=self.mode)
+
+    def _of_group(self, x: Tensor, kernel: Tensor) -> Tensor:
+        filters = self.conv.n_filters // self.conv.groups
+        kernel = tf.pad(kernel, [[0, 0]] * (self.conv.dimensions + 1) + [[0, -filters % self.FILTERS]])
+        return tf.nn.convolution(x, kernel, strides=self.conv.strides, padding=self.conv.padding.upper())[..., :filters]
 
     @staticmethod
     def mergeable(x: Any, y: Any) -> bool:
@@ -184,6 +199,7 @@ SimNeuronsBuilder.TF_NEURON_IMPL.update(
     {
         parts.IF: IFBuilder,
         parts.SigmaDelta: SigmaDeltaBuilder,
+        parts.Rate: RateBuilder,
         parts.RunningMean: RunningMeanBuilder,
         parts.RunningDifference: RunningDifferenceBuilder,
         parts.SoftLIFRate: SoftLIFRateBuilder,

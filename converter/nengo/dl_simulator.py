@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from converter.errors import RefusedError
 from converter.nengo.network import NengoModel, to_nengo
 from converter.nengo.simulator import NO_STATES, Recording
 from converter.nengo.tensorflow_shim import import_nengo_dl
@@ -21,11 +22,15 @@ def to_nengo_dl(proto: onnx.ModelProto, *, synapse: Any = None) -> NengoModel:
     """As `to_nengo`, with functions as TensorNodes.
 
     Raises:
-        RefusedError: NengoDL is not installed, or the model has something that Nengo has not.
+        RefusedError: NengoDL is not installed, or the model has something that Nengo or NengoDL has not.
     """
     import_nengo_dl()
     dl_parts = importlib.import_module("converter.nengo.dl_parts")
-    return to_nengo(proto, synapse=synapse, namespace=dl_parts.NAMESPACE)
+    model = to_nengo(proto, synapse=synapse, namespace=dl_parts.NAMESPACE)
+    for ensemble in model.network.all_ensembles:
+        if isinstance((ensemble.neuron_type.initial_state or {}).get("refractory_time"), np.ndarray):
+            raise RefusedError("it begins in a refractory time, which NengoDL counts otherwise", node=ensemble.label)
+    return model
 
 
 @contextmanager

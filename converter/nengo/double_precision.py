@@ -1,7 +1,7 @@
 """A model in double precision, to be held against nengo.Simulator, which computes in it.
 
-ONNX Runtime has no Conv, ConvTranspose, AveragePool and GlobalAveragePool for float64 on a CPU. They become what it has: Gather
-of each window's inputs, and a matrix product or a mean.
+ONNX Runtime has no Conv, ConvTranspose, AveragePool, GlobalAveragePool and GlobalMaxPool for float64 on a CPU. They become what
+it has: Gather of each window's inputs, and a matrix product, a mean or a maximum.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from converter.graph import constant, constant_of, set_constant, to_proto
-from converter.nengo.handlers.convolution import windows_of
+from converter.graph import constant, constant_of, name_nodes, set_constant, to_proto
+from converter.nengo.handlers.convolution import cut_off, windows_of
 from converter.nengo.parts import windows
 from converter.nengo.shapes import shapes_of_one_step
 from converter.shapes import Shapes
@@ -27,6 +27,7 @@ def as_float64(proto: onnx.ModelProto) -> onnx.ModelProto:
     """
     shapes = shapes_of_one_step(proto)
     model = ir.from_proto(proto)
+    name_nodes(model)
     graph = model.graph
     for value in [*graph.inputs, *graph.initializers.values(), *(v for node in graph for v in node.outputs)]:
         if value.dtype not in _SINGLE:
@@ -103,7 +104,8 @@ def _conv_transpose(new: _Replacement) -> ir.Value:
     kernel = constant_of(new.node.inputs[1])
     assert kernel is not None
     places = np.arange(int(np.prod(new.x))).reshape(new.x)
-    _, strides, pads, _ = windows_of(new.node, kernel.shape[2:], new.x[1:])
+    _, strides, _, _ = windows_of(new.node, kernel.shape[2:], new.x[1:], pads=False)
+    pads = cut_off(new.node, new.y[1:], new.x[1:], strides, kernel.shape[2:])
     n = len(strides)
     at = np.indices((*new.y[1:], *kernel.shape[2:]))
     inside = np.ones(at.shape[1:], bool)
@@ -142,6 +144,13 @@ def _global_average_pool(new: _Replacement) -> ir.Value:
     return _mean(new, index, np.full(len(index), index.shape[1]))
 
 
+def _global_max_pool(new: _Replacement) -> ir.Value:
+    x = new.node.inputs[0]
+    assert x is not None
+    axes = new.constant("axes", list(range(2, len(new.x) + 1)))
+    return new.add("ReduceMax", x, axes, keepdims=1)
+
+
 def _mean(new: _Replacement, index: np.ndarray, divisors: np.ndarray) -> ir.Value:
     total = new.add("ReduceSum", new.gathered(index), new.constant("axes", [2]), keepdims=0)
     mean = new.add("Div", total, new.constant("divisors", divisors.astype(np.float64)))
@@ -153,4 +162,5 @@ _REPLACED = {
     "ConvTranspose": _conv_transpose,
     "AveragePool": _average_pool,
     "GlobalAveragePool": _global_average_pool,
+    "GlobalMaxPool": _global_max_pool,
 }

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from converter.errors import RefusedError
 from converter.files import check_writable, write_npz, write_whole
+from converter.graph import name_nodes
 from converter.nengo.handlers import HANDLERS
 from converter.nengo.script import Script
 from converter.nengo.shapes import shapes_of_one_step
@@ -28,6 +29,7 @@ def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script
         RefusedError: it has something that Nengo has not; the message names the node.
     """
     model = ir.from_proto(proto)
+    name_nodes(model)
     if not any(node.domain == DOMAIN for node in model.graph):
         raise RefusedError("this is not a spiking model; make one with `onnx-snn convert`")
     for node in model.graph:
@@ -38,8 +40,6 @@ def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script
     for input in model.graph.inputs:
         if input.name == N_STEPS:
             continue
-        if input.name in model.graph.initializers:
-            raise RefusedError(f"input {input.name!r} is a state: convert the model without --streaming")
         variable = script.declare(input)
         size = script.inputs[str(input.name)] = script.size(input)
         current = f"inputs.get({input.name!r}, np.zeros({size}))"
@@ -48,7 +48,7 @@ def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script
     for node in model.graph:
         if not any(script.is_signal(value) for value in node.inputs):
             raise RefusedError(f"{node.op_type} does not depend on the input; fold constants first", node=node.name)
-        script.add(f"# {node.op_type} {node.name}: {list(script.shape(node.outputs[0]))}")
+        script.comment(f"{node.op_type} {node.name}: {list(script.shape(node.outputs[0]))}")
         try:
             HANDLERS[node.domain, node.op_type](node, script)
         except RefusedError as error:

@@ -72,6 +72,16 @@ class SigmaDelta(_Elementwise):
         output[...] = n * self.threshold
 
 
+class Rate(_Elementwise):
+    """A rate as it is, also below 0: what nengo.RegularSpiking and StochasticSpiking turn into spikes."""
+
+    spiking = False
+
+    def step(self, dt, J, output):
+        """One time step."""
+        output[...] = J
+
+
 class RunningMean(_Elementwise):
     """The mean of all inputs up to now."""
 

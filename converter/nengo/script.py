@@ -98,12 +98,16 @@ class Script:
 
     def declare(self, value: ir.Value) -> str:
         """A new Python name for a value."""
-        name = re.sub(r"\W", "_", str(value.name)) or "_"
+        name = self._variables[str(value.name)] = self.new_name(str(value.name))
+        return name
+
+    def new_name(self, text: str) -> str:
+        """A Python name that nothing else has."""
+        name = re.sub(r"\W", "_", text, flags=re.ASCII) or "_"
         name = f"v_{name}" if name[0].isdigit() or keyword.iskeyword(name) or name in _TAKEN else name
         while name in self._names:
             name += "_"
         self._names.add(name)
-        self._variables[str(value.name)] = name
         return name
 
     def alias(self, new: ir.Value, old: ir.Value) -> None:
@@ -126,6 +130,11 @@ class Script:
         """The expression for an initialiser's numbers; they go into the script's `.npz`."""
         return self.array(str(value.name), self.constant(value))
 
+    def weights_of_one_sample(self, value: ir.Value, shape: Shape) -> str:
+        """The expression for numbers that are broadcast to the shape of a sample: a leading 1 stands for the batch."""
+        axes = tuples(self.constant(value).shape)
+        return self.weights(value) + (f".reshape{axes[1:]}" if len(axes) > len(shape) else "")
+
     def array(self, name: str, array: np.ndarray) -> str:
         """The expression for numbers that go into the script's `.npz`."""
         known = self.arrays.setdefault(name, array)
@@ -136,18 +145,23 @@ class Script:
         """The left side of an assignment that makes a connection's weights trainable; empty where they cannot be."""
         name = str(value.name)
         if len(value.uses()) != 1:
-            self.notes.append(f"{name!r} is used {len(value.uses())} times: it is not trained")
+            note = f"{name!r} is used {len(value.uses())} times: it is not trained"
+            self.notes.extend([note] if note not in self.notes else [])
             return ""
         self.parameters[name] = Parameter(name, to_onnx)
         return f"net.parameters[{name!r}] = "
 
     def spread(self, node: ir.Node, name: str, shape: Shape) -> str:
         """The expression for an operand of one of our operators, one number for each element."""
-        return f"spread({self.weights(operand(node, name))}, {shape})"
+        return f"spread({self.weights_of_one_sample(operand(node, name), shape)}, {shape})"
 
     def add(self, line: str) -> None:
         """A statement."""
         self.lines.append(line)
+
+    def comment(self, text: str) -> None:
+        """A comment."""
+        self.lines.append(f"# {_as_text(text)}")
 
     def value(self, value: ir.Value) -> str:
         """Declares a value that is the sum of what is connected to it."""
@@ -182,7 +196,7 @@ class Script:
         body = "\n".join(f"        {line}" for line in self.lines)
         build = f'''
 def build(w, inputs=None, synapse=None):
-    """The network {self.label}.
+    """The network {_as_text(self.label)}.
 
     Args:
         w: weights by name.
@@ -205,7 +219,7 @@ def build(w, inputs=None, synapse=None):
         return "\n\n".join((self._head(), imports, _text_of(parts), _text_of(functions), build, self._main()))
 
     def _head(self) -> str:
-        return f'''"""{self.label}: a spiking network for Nengo, written by onnx-snn.
+        return f'''"""{_as_text(self.label)}: a spiking network for Nengo, written by onnx-snn.
 
     python SCRIPT.py SAMPLES.npz [--steps N] [-o OUT.npz]
 
@@ -263,6 +277,11 @@ def _text_of(module: ModuleType) -> str:
     """A module's text from its first definition on."""
     source = inspect.getsource(module)
     return source[re.search(r"^(class|def) ", source, re.MULTILINE).start() :]  # type: ignore[union-attr]
+
+
+def _as_text(text: str) -> str:
+    """What a model's file says, such that it ends no comment and no docstring: it must not become statements."""
+    return "".join(c if c.isprintable() and c not in '"\\' else "?" for c in text)
 
 
 def tuples(values: Sequence[int]) -> Shape:

@@ -12,7 +12,11 @@ from snn_ops.session import N_STEPS
 
 
 def shapes_of_one_step(proto: onnx.ModelProto) -> Shapes:
-    """Every value's shape for one sample and one step."""
+    """Every value's shape for one sample and one step.
+
+    Raises:
+        RefusedError: an input that holds a state, or has free lengths.
+    """
     model = ir.from_proto(proto)
     for index, value in reversed(list(enumerate(model.graph.inputs))):
         if value.name == N_STEPS:
@@ -21,6 +25,8 @@ def shapes_of_one_step(proto: onnx.ModelProto) -> Shapes:
     shapes = {}
     for value in model.graph.inputs:
         assert value.shape is not None
+        if value.name in model.graph.initializers:
+            raise RefusedError(f"input {value.name!r} is a state: convert the model without --streaming")
         lengths = [length if isinstance(length, int) else None for length in value.shape]
         if None in lengths[1:]:
             raise RefusedError(f"input {value.name!r} has free lengths {value.shape}; Nengo needs fixed ones")

@@ -29,7 +29,7 @@ def import_nengo_dl() -> ModuleType:
     Raises:
         RefusedError: TensorFlow, tf-keras or NengoDL is not installed, or TensorFlow was imported with Keras 3 before.
     """
-    if "tensorflow" in sys.modules and os.environ.get(_LEGACY) != "1":
+    if sys.modules.get("tensorflow") is not None and os.environ.get(_LEGACY) != "1":
         raise RefusedError(f"TensorFlow was imported before NengoDL; set {_LEGACY}=1 before you import it")
     os.environ[_LEGACY] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

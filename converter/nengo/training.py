@@ -25,11 +25,15 @@ from converter.data import Samples
 from converter.errors import RefusedError
 from converter.files import write_npz
 from converter.nengo.dl_simulator import quiet, to_nengo_dl
+from converter.nengo.handlers import HANDLERS
+from converter.nengo.handlers.movement import alias
 from converter.nengo.network import NengoModel
+from converter.nengo.shapes import shapes_of_one_step
 from converter.nengo.tensorflow_shim import import_nengo_dl
 from converter.runtime import Feed
 from converter.weights import import_weights
 from snn_ops.files import read_npz
+from snn_ops.ops import DOMAIN
 from snn_ops.session import Session
 
 Progress = Callable[[str, int, int], None]
@@ -58,11 +62,14 @@ class TrainingOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise RefusedError(f"{name} must be at least 1, it is {getattr(self, name)}")
-        if self.learning_rate <= 0 or self.smoothing < 0:
+        for name in ("epochs", "batch_size", "patience", "n_steps"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise RefusedError(f"{name} must be at least 1, it is {number}")
+        if not (0 < self.learning_rate < np.inf and 0 <= self.smoothing < np.inf):
             raise RefusedError("the learning rate must be above 0, and the smoothing not below it")
+        if self.seed < 0:
+            raise RefusedError(f"the seed must not be negative, it is {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -133,16 +140,41 @@ def train(
         progress: called as work advances.
 
     Raises:
-        RefusedError: NengoDL is not installed, samples without labels or fewer than a batch, a model that Nengo has not, or
-            a checkpoint of another training.
+        RefusedError: NengoDL is not installed, samples without labels or fewer than a batch, a model that Nengo has not or
+            that has Izhikevich neurons, or a checkpoint of another training.
     """
     options = options or TrainingOptions()
-    for part in (samples, validation):
-        if part.labels is None:
-            raise RefusedError("training needs labels `y` beside the samples")
-    if len(samples) < options.batch_size:
-        raise RefusedError(f"there are {len(samples)} samples, fewer than a batch of {options.batch_size}")
+    for node in proto.graph.node:
+        if (node.domain, node.op_type) == (DOMAIN, "Izhikevich"):
+            raise RefusedError(
+                "Izhikevich has no rate in closed form to train with; convert with another --neuron", node=node.name
+            )
+    of_classes = class_count(proto)
+    check_samples(samples, of_classes, options.batch_size)
+    check_samples(validation, of_classes)
     return _Trainer(proto, samples, validation, options, checkpoint, progress).run()
+
+
+def class_count(proto: onnx.ModelProto) -> int:
+    """Numbers in the first output of a sample."""
+    return int(np.prod(shapes_of_one_step(proto)[proto.graph.output[0].name][1:], dtype=int))
+
+
+def check_samples(samples: Samples, of_classes: int, batch_size: int = 1) -> None:
+    """Whether samples can be trained with.
+
+    Raises:
+        RefusedError: they are fewer than a batch, have no labels, or one that is not below `of_classes`.
+    """
+    if len(samples) < batch_size:
+        raise RefusedError(f"there are {len(samples)} samples to train with, fewer than a batch of {batch_size}")
+    if samples.labels is None:
+        raise RefusedError("training needs labels `y` beside the samples")
+    wrong = np.flatnonzero((samples.labels < 0) | (samples.labels >= of_classes))
+    if len(wrong):
+        raise RefusedError(
+            f"the label of sample {wrong[0]} is {samples.labels[wrong[0]]}, but the model has the classes 0 to {of_classes - 1}"
+        )
 
 
 class _Trainer:
@@ -192,8 +224,7 @@ class _Trainer:
         simulator = self.nengo_dl.Simulator(
             net, dt=network.dt, minibatch_size=self.options.batch_size, progress_bar=False, seed=self.options.seed
         )
-        producer = next(node for node in self.proto.graph.node if name in node.output)
-        loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=producer.op_type != "Softmax")
+        loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=not _are_probabilities(self.proto, name))
         simulator.compile(optimizer=tf.keras.optimizers.Adam(self.options.learning_rate), loss={self.probe: loss})
         return simulator
 
@@ -210,9 +241,14 @@ class _Trainer:
         what = f"epoch {number + 1} of {self.options.epochs}"
         bar = _progress_callback(lambda batch: self.progress(what, (batch + 1) * size, len(order)))
         history = simulator.fit(x, y, epochs=1, shuffle=False, verbose=0, callbacks=[bar])
+        loss = float(history.history["loss"][0])
         state.weights = self._weights(simulator, network)
+        if not np.isfinite(loss) or not all(np.isfinite(array).all() for array in state.weights.values()):
+            raise RefusedError(
+                f"the loss is {loss} after {what}, a weight is no finite number: lower the learning rate"
+            )
         state.optimiser = [variable.numpy() for variable in _variables(simulator)]
-        state.epochs.append(Epoch(float(history.history["loss"][0]), self._accuracy(state.weights)))
+        state.epochs.append(Epoch(loss, self._accuracy(state.weights)))
         if state.best < 0 or state.epochs[-1].validation_accuracy > state.epochs[state.best].validation_accuracy:
             state.best, state.best_weights = number, state.weights
 
@@ -252,9 +288,10 @@ class _Trainer:
         try:
             arrays = read_npz(self.checkpoint)
             about = json.loads(str(arrays.pop("about")))
-        except (OSError, ValueError, KeyError):
+            run = about["run"]
+        except (OSError, ValueError, KeyError, TypeError):
             raise RefusedError("not a checkpoint; remove it to begin anew", file=self.checkpoint) from None
-        if about["run"] != self._fingerprint():
+        if run != self._fingerprint():
             raise RefusedError(
                 "the checkpoint belongs to a training with another model, other samples or other options; "
                 "remove it to begin anew",
@@ -290,6 +327,14 @@ def classes(proto: onnx.ModelProto, feed: Feed, n_steps: int | None = None) -> n
     outputs = Session(proto, n_steps=n_steps).run(feed)[0]
     largest: np.ndarray = outputs.reshape(len(outputs), -1).argmax(axis=1)
     return largest
+
+
+def _are_probabilities(proto: onnx.ModelProto, value: str) -> bool:
+    """Whether a Softmax makes a value, perhaps in another shape."""
+    producers = {name: node for node in proto.graph.node for name in node.output}
+    while value in producers and HANDLERS.get(("", producers[value].op_type)) is alias:
+        value = producers[value].input[0]
+    return value in producers and producers[value].op_type == "Softmax"
 
 
 def _variables(simulator: Any) -> list[Any]:

@@ -70,6 +70,7 @@ class Verification:
 
     Attributes:
         output_error: largest absolute difference of the outputs after the last step.
+        outputs_differing: numbers in the outputs that differ, of all samples.
         same_class: share of samples whose largest output is the same.
     """
 
@@ -78,6 +79,7 @@ class Verification:
     n_steps: int
     layers: list[Layer]
     output_error: float
+    outputs_differing: int
     same_class: float
     first: Difference | None
     notes: list[str] = field(default_factory=list)
@@ -123,9 +125,13 @@ def verify(
         network: what it is compared with; default: the model itself in Nengo.
 
     Raises:
-        RefusedError: the model has something that Nengo has not, or whose random numbers differ.
+        RefusedError: the model has something that Nengo has not, or whose random numbers differ, or it does not compute in
+            NengoDL's float32.
     """
     double = simulator == "nengo"
+    wide = (onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
+    if not double and any(tensor.data_type in wide for tensor in proto.graph.initializer):
+        raise RefusedError("it does not compute in float32, as NengoDL does; compare in float64: --simulator nengo")
     network = network or (to_nengo(proto) if double else to_nengo_dl(as_it_runs(proto)))
     populations = network.script.populations
     random = next((p for p in populations if p.op_type in RANDOM), None)
@@ -167,10 +173,10 @@ class _Comparison:
         samples = len(next(iter(feed.values())))
         neurons = sum(int(np.prod(population.shape)) for population in self.populations)
         size = max(1, min(samples, BYTES // (self.n_steps * neurons * 8)))
-        error, same = 0.0, 0
+        error, same, outputs_differing = 0.0, 0, 0
         with self.kind(self.network, [p.node for p in self.populations]) as simulator:
             for start in range(0, samples, size):
-                part = {name: array[start : start + size].astype(self.element) for name, array in feed.items()}
+                part = self._part(feed, slice(start, start + size))
                 count = len(next(iter(part.values())))
                 arrays = session.run_batch(part, self.n_steps, [*self.outputs, *(p.value for p in self.populations)])
                 outputs, recorded = simulator.run(part, self.n_steps)
@@ -180,7 +186,8 @@ class _Comparison:
                     self._compare(index, mine, recorded[population.node], start, undisturbed)
                 for index, name in enumerate(self.outputs):
                     ours, theirs = arrays[index].reshape(count, -1), outputs[name][:, -1]
-                    error = max(error, float(np.abs(ours - theirs).max()))
+                    error = float(np.maximum(error, np.abs(ours - theirs).max()))
+                    outputs_differing += int(np.count_nonzero(self._differs(ours, theirs)))
                     same += int((ours.argmax(1) == theirs.argmax(1)).sum()) if index == 0 else 0
                 progress(start + count, samples)
         layers = [
@@ -189,13 +196,31 @@ class _Comparison:
         ]
         first = self._locate(feed) if self.first else None
         return Verification(
-            self.kind.name, samples, self.n_steps, layers, error, same / samples, first, self.network.script.notes
+            self.kind.name,
+            samples,
+            self.n_steps,
+            layers,
+            error,
+            outputs_differing,
+            same / samples,
+            first,
+            self.network.script.notes,
         )
+
+    def _part(self, feed: Feed, which: slice) -> Feed:
+        """Some samples; what is no floating-point number stays as it is."""
+        parts = {name: array[which] for name, array in feed.items()}
+        return {name: array.astype(self.element) if array.dtype.kind == "f" else array for name, array in parts.items()}
+
+    def _differs(self, mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+        tolerance = TOLERANCE[self.simulator]
+        same = np.isclose(mine, theirs, rtol=tolerance, atol=tolerance * float(np.abs(mine).max(initial=0)))
+        differs: np.ndarray = ~same
+        return differs
 
     def _compare(self, index: int, mine: np.ndarray, theirs: np.ndarray, start: int, undisturbed: np.ndarray) -> None:
         """A layer. ``undisturbed``: for each sample, the first step in which a layer before this one differed; updated."""
-        tolerance = TOLERANCE[self.simulator]
-        differs = ~np.isclose(mine, theirs, rtol=tolerance, atol=tolerance * float(np.abs(mine).max(initial=0)))
+        differs = self._differs(mine, theirs)
         began = np.where(differs.any(axis=1), differs.argmax(axis=1), self.n_steps)
         original = int((began < undisturbed[:, None]).sum())
         self.counts[index] += (mine.size, np.count_nonzero(mine), np.count_nonzero(differs), original)
@@ -213,7 +238,7 @@ class _Comparison:
         assert self.first is not None
         step, index, sample, neuron = self.first
         population = self.populations[index]
-        one = {name: array[sample : sample + 1].astype(self.element) for name, array in feed.items()}
+        one = self._part(feed, slice(sample, sample + 1))
         place = tuple(int(n) for n in np.unravel_index(neuron, population.shape))
         voltages = _state_of(population) is not None
         return Difference(
@@ -230,7 +255,7 @@ class _Comparison:
         """The final state of runs that end before and after the step."""
         proto = onnx.ModelProto()
         proto.CopyFrom(self.proto)
-        node = next(node for node in proto.graph.node if node.name == population.node)
+        node = next(node for node in proto.graph.node if population.value in node.output)
         names = [tensor.name for tensor in OPERATORS[node.op_type].outputs]
         node.output[names.index(f"{_state_of(population)}_out")] = "verified_state"
         session = recording_session(proto, ["verified_state"])
@@ -258,7 +283,7 @@ def recording_session(proto: onnx.ModelProto, values: Sequence[str]) -> Session:
     """A session that gives out these inner values too.
 
     Raises:
-        RefusedError: ONNX Runtime cannot run the model.
+        RefusedError: ONNX Runtime cannot run the model, such as one with an operator that it has not in float64.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
@@ -266,5 +291,7 @@ def recording_session(proto: onnx.ModelProto, values: Sequence[str]) -> Session:
     copy.graph.output.extend(onnx.ValueInfoProto(name=value) for value in values if value not in known)
     try:
         return Session(copy)
-    except (RuntimeError, ValueError) as error:
-        raise RefusedError(f"ONNX Runtime cannot run the model in this precision: {brief(error)}") from error
+    except Exception as error:
+        wide = any(value.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE for value in proto.graph.input)
+        way_out = "; compare in float32: --simulator nengo-dl" if wide else ""
+        raise RefusedError(f"ONNX Runtime cannot run the model in this precision: {brief(error)}{way_out}") from error

@@ -66,6 +66,9 @@ def test_models(command, folder) -> None:
         ({}, "it holds no arrays"),
         ({"images": np.ones((4, 8))}, "it holds ['images'] but no `x`"),
         ({"x": np.ones((4, 8)), "y": np.ones(5)}, "4 samples but 5 labels"),
+        ({"x": np.ones((4, 8)), "y": np.asarray(3)}, "4 samples but 1 labels"),
+        ({"x": np.ones((4, 8)), "y": np.asarray(list("abcd"))}, "the labels `y` are not class numbers"),
+        ({"x": np.ones((4, 8)), "y": np.asarray([0, 1, np.nan, 2])}, "the labels `y` are not class numbers"),
     ],
 )
 def test_samples(command, folder, arrays, words) -> None:

@@ -1,4 +1,5 @@
-"""Converted LeNet-5s for the checks against Nengo, with neurons that the converter places and others put in their place."""
+"""Models for the checks against Nengo: converted LeNet-5s, with neurons that the converter places and others put in their
+place, and operators by themselves."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import onnx_ir as ir
 
 from converter import convert
 from converter.graph import add_functions, constant_of, operand, operator_node, set_constant, to_proto
+from snn_ops.ops import DOMAIN, OPERATORS
 
 DATA = Path(str(resources.files("converter.demo"))) / "data"
 
@@ -59,3 +61,57 @@ def replaced(proto: onnx.ModelProto, neuron: str) -> onnx.ModelProto:
                 set_constant(value, 4 * constant_of(value))
     add_functions(model)
     return to_proto(model)
+
+
+CHANNELS = np.asarray([0.5, 1.0, 2.3]).reshape(3, 1, 1)
+ELEMENTS = np.linspace(0.3, 2, 12).reshape(3, 2, 2)
+OPERATIONS = {
+    **{
+        f"IF, at most {most}{', signed' if signed else ''}": (
+            "IF",
+            {"max_spikes": most, "signed": signed},
+            {"threshold": CHANNELS},
+        )
+        for most in (0, 1, 15)
+        for signed in (0, 1)
+    },
+    "IF, begun": ("IF", {"signed": 1}, {"threshold": 0.7, "voltage": ELEMENTS, "net_count": 3.0}),
+    "IF, parameters with a batch axis": ("IF", {}, {"threshold": CHANNELS[None], "voltage": CHANNELS[None] / 2}),
+    "SigmaDelta": ("SigmaDelta", {"max_spikes": 1}, {"threshold": CHANNELS}),
+    "SigmaDelta, no limit": ("SigmaDelta", {"max_spikes": 0}, {"threshold": ELEMENTS}),
+    "LIF": ("LIF", {"tau_ref": 0.0035, "min_voltage": -0.5}, {"amplitude": CHANNELS}),
+    "LIF, begun": ("LIF", {"dt": 0.002}, {"amplitude": -1.0, "voltage": ELEMENTS / 3, "refractory_time": 0.001}),
+    "AdaptiveLIF": ("AdaptiveLIF", {"tau_n": 0.05, "inc_n": 0.1}, {"amplitude": CHANNELS, "adaptation": ELEMENTS}),
+    "Izhikevich": ("Izhikevich", {"reset_recovery": 2.0}, {"amplitude": CHANNELS, "voltage": -65.0, "recovery": -13.0}),
+    "LIFRate": ("LIFRate", {"tau_rc": 0.1}, {"amplitude": CHANNELS}),
+    "SoftLIFRate": ("SoftLIFRate", {"sigma": 0.02}, {"amplitude": CHANNELS}),
+    "RegularSpiking": ("RegularSpiking", {"dt": 0.002}, {"amplitude": CHANNELS, "voltage": ELEMENTS / 3}),
+    "Lowpass": ("Lowpass", {"tau": 0.02}, {}),
+    "Lowpass without time": ("Lowpass", {"tau": 0.0}, {}),
+    "Alpha": ("Alpha", {"tau": 0.02, "dt": 0.002}, {}),
+    "RunningMean": ("RunningMean", {}, {}),
+    "RunningDifference": ("RunningDifference", {}, {}),
+}
+
+
+def operation(case: str, element: type) -> tuple[onnx.ModelProto, np.ndarray, int]:
+    """An operator behind TimeRepeat, with parameters that differ between channels or elements; samples and steps for it."""
+    op_type, attributes, parameters = OPERATIONS[case]
+    operator, steps, shape = OPERATORS[op_type], 60, ["N", 3, 2, 2]
+    kinds = {tensor.name: np.int64 if tensor.type == "tensor(int64)" else element for tensor in operator.inputs[1:]}
+    arrays = {name: np.asarray(parameters.get(name, 0), kind) for name, kind in kinds.items()}
+    arrays["n_steps"] = np.asarray(steps)
+    make, float_type = onnx.helper.make_tensor_value_info, onnx.helper.np_dtype_to_tensor_dtype(np.dtype(element))
+    repeat = onnx.helper.make_node("TimeRepeat", ["x", "n_steps"], ["current"], "repeat", domain=DOMAIN)
+    node = onnx.helper.make_node(
+        op_type, ["current", *kinds], ["y"], op_type, domain=DOMAIN, **{**operator.defaults, **attributes}
+    )
+    inputs = [make("x", float_type, shape), make("n_steps", onnx.TensorProto.INT64, [])]
+    tensors = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    graph = onnx.helper.make_graph([repeat, node], "g", inputs, [make("y", float_type, ["M", *shape[1:]])], tensors)
+    opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid(DOMAIN, 1)]
+    functions = [OPERATORS["TimeRepeat"].function(), operator.function()]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=10)
+    largest = 1500 if op_type == "RegularSpiking" else 15
+    x = np.random.default_rng(0).uniform(-largest / 5, largest, (3, *shape[1:])).astype(element)
+    return model, x, steps

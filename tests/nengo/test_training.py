@@ -23,7 +23,7 @@ from converter.data import Samples
 from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
 from converter.nengo.training import TrainingOptions, accuracy, classes, train
 from converter.weights import weights_of
-from tests.models import convnet, mlp, samples, save
+from tests.models import convnet, mlp, samples, save, scaled_gemms, text_model
 from tests.nengo.models import images, lenet5
 
 
@@ -105,6 +105,73 @@ def test_through_islands(tmp_path) -> None:
     assert all(not np.array_equal(before[name], after[name]) for name in done.trained)
 
 
+def test_gemm_with_factors_keeps_its_weights_scale(tmp_path) -> None:
+    """alpha and beta are not in the weights that come back, to the last bit: a resumed training ends as one without a break."""
+    path = save(scaled_gemms(), tmp_path / "m.onnx")
+    proto, data = convert(path, labelled(64, 2).feed["x"], neuron="lif").proto(), labelled(500, 0)
+    still = train(proto, data, data, replace(OPTIONS, epochs=1, learning_rate=1e-30))
+    for name in ("B", "C", "V", "W"):
+        assert name in still.trained
+        np.testing.assert_array_equal(weights_of(still.model)[name], weights_of(proto)[name], err_msg=name)
+    whole = train(proto, data, data, replace(OPTIONS, epochs=2))
+    assert whole.epochs[1].loss < whole.epochs[0].loss
+    checkpoint = tmp_path / "c.npz"
+    train(proto, data, data, replace(OPTIONS, epochs=1), checkpoint=checkpoint)
+    resumed = train(proto, data, data, replace(OPTIONS, epochs=2), checkpoint=checkpoint)
+    assert resumed.model == whole.model
+    with DLSimulator(to_nengo_dl(whole.model), minibatch=100) as simulator:
+        outputs, _ = simulator.run(data.feed, 32)
+    np.testing.assert_array_equal(outputs["y"][:, -1].argmax(axis=1), classes(whole.model, data.feed, 32))
+
+
+def test_probabilities_in_another_shape_are_no_logits(tmp_path) -> None:
+    """A Softmax with a Reshape behind it is trained as the Softmax alone."""
+    text = """
+        net (float[N,8] x) => (float[N,4] y)
+        <float[8,16] W, float[16,4] V, int64[2] S>
+        {{
+          h = MatMul(x, W)
+          [first] a = Relu(h)
+          z = MatMul(a, V)
+          {}
+        }}
+        """
+    data, losses = labelled(100, 0), []
+    for end in ("y = Softmax(z)", "p = Softmax(z)\n y = Reshape(p, S)"):
+        model = text_model(text.format(end), S=np.asarray([-1, 4]))
+        proto = convert(save(model, tmp_path / "m.onnx"), data.feed["x"], neuron="if").proto()
+        losses.append(train(proto, data, data, replace(OPTIONS, epochs=1)).epochs[0].loss)
+    assert losses[0] == losses[1]
+
+
+def test_through_groups(tmp_path) -> None:
+    """Depthwise and other grouped convolutions have gradients on a CPU too, and compute what ONNX Runtime does."""
+    model = text_model(
+        """
+        grouped (float[N,2,6,6] x) => (float[N,3] y)
+        <float[4,1,3,3] D, float[6,2,3,3] G, float[216,3] W, int64[2] S>
+        {
+          h = Conv<group = 2, pads = [1, 1, 1, 1]>(x, D)
+          [first] a = Relu(h)
+          g = Conv<group = 2, pads = [1, 1, 1, 1]>(a, G)
+          [second] b = Relu(g)
+          f = Reshape(b, S)
+          y = MatMul(f, W)
+        }
+        """,
+        S=np.asarray([0, -1]),
+    )
+    x = samples(model, 100)
+    data = Samples({"x": x}, (x[:, 0].mean(axis=(1, 2)) > x[:, 1].mean(axis=(1, 2))).astype(np.int64))
+    proto = convert(save(model, tmp_path / "m.onnx"), x, neuron="if").proto()
+    done = train(proto, data, data, replace(OPTIONS, epochs=2))
+    assert done.epochs[1].loss < done.epochs[0].loss
+    assert all(not np.array_equal(weights_of(proto)[name], weights_of(done.model)[name]) for name in ("D", "G", "W"))
+    with DLSimulator(to_nengo_dl(done.model), minibatch=50) as simulator:
+        outputs, _ = simulator.run(data.feed, 32)
+    np.testing.assert_array_equal(outputs["y"][:, -1].argmax(axis=1), classes(done.model, data.feed, 32))
+
+
 def test_early_stopping_keeps_the_best(untrained) -> None:
     options = replace(OPTIONS, epochs=30, learning_rate=0.05, patience=1)
     done = train(untrained["if"], labelled(300, 0), labelled(100, 1), options)
@@ -164,10 +231,55 @@ def test_a_strange_checkpoint_is_refused(untrained, tmp_path) -> None:
     checkpoint.write_bytes(b"no archive")
     with pytest.raises(RefusedError, match="not a checkpoint; remove it to begin anew"):
         train(untrained["if"], data, data, OPTIONS, checkpoint=checkpoint)
+    for about in ("[]", "{}", "no JSON"):
+        np.savez(checkpoint, about=np.asarray(about))
+        with pytest.raises(RefusedError, match="not a checkpoint; remove it to begin anew"):
+            train(untrained["if"], data, data, OPTIONS, checkpoint=checkpoint)
+
+
+def test_weights_that_are_no_numbers_are_not_kept(untrained, tmp_path) -> None:
+    data = labelled(100, 0)
+    with pytest.raises(
+        RefusedError, match=r"after epoch 1 of 4, a weight is no finite number: lower the learning rate"
+    ):
+        train(untrained["lif"], data, data, replace(OPTIONS, learning_rate=1e38), checkpoint=tmp_path / "c.npz")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"patience": 0},
+        {"n_steps": 0},
+        {"seed": -1},
+        {"learning_rate": float("nan")},
+        {"learning_rate": 0.0},
+        {"smoothing": float("nan")},
+    ],
+)
+def test_bad_options_are_refused(option) -> None:
+    with pytest.raises(RefusedError, match=next(iter(option)).replace("_", ".")):
+        TrainingOptions(**option)
+
+
+def test_izhikevich_is_refused() -> None:
+    """Its rate would be 0, and nothing but the last bias would learn."""
+    data = Samples({"image": images(100)}, np.zeros(100, np.int64))
+    with pytest.raises(
+        RefusedError, match=r"node '.*_izhikevich': Izhikevich has no rate in closed form to train with"
+    ):
+        train(lenet5("izhikevich"), data, data)
 
 
 def test_bad_samples_are_refused(untrained) -> None:
+    wrong = labelled(100, 0)
+    wrong.labels[7] = 4
+    for data, validation in ((wrong, labelled(10, 0)), (labelled(100, 0), wrong)):
+        with pytest.raises(RefusedError, match="the label of sample 7 is 4, but the model has the classes 0 to 3"):
+            train(untrained["if"], data, validation)
     with pytest.raises(RefusedError, match="training needs labels"):
         train(untrained["if"], Samples(labelled(100, 0).feed, None), labelled(10, 0))
-    with pytest.raises(RefusedError, match="there are 20 samples, fewer than a batch of 50"):
+    with pytest.raises(RefusedError, match="there are 20 samples to train with, fewer than a batch of 50"):
         train(untrained["if"], labelled(20, 0), labelled(10, 0), OPTIONS)

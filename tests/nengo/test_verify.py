@@ -10,10 +10,14 @@ import pytest
 
 pytest.importorskip("nengo")
 
+from converter import convert
+from converter.errors import RefusedError
 from converter.nengo import to_nengo
 from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
 from converter.nengo.verify import as_it_runs, recording_session, verify
-from tests.nengo.models import images, lenet5
+from snn_ops import Session
+from tests.models import convnet, samples, save, text_model
+from tests.nengo.models import OPERATIONS, images, lenet5, operation
 
 NEURONS = (
     ("if", "relu"),
@@ -74,6 +78,67 @@ def test_float32_is_nengo_dl_bit_for_bit(neuron, layers) -> None:
         np.testing.assert_array_equal(found[node], expected.reshape(100, 10, -1).swapaxes(0, 1), err_msg=node)
 
 
+def test_other_types_than_float32(tmp_path) -> None:
+    """Images as bytes, and models in float64, which NengoDL does not compute in."""
+    model = text_model(
+        """
+        net (uint8[N,8] x) => (double[N,4] y)
+        <double[8,16] W, double[16,4] V>
+        {
+          f = Cast<to = 11>(x)
+          h = MatMul(f, W)
+          [first] a = Relu(h)
+          y = MatMul(a, V)
+        }
+        """
+    )
+    x = np.random.default_rng(0).integers(0, 256, (64, 8)).astype(np.uint8)
+    proto = convert(save(model, tmp_path / "m.onnx"), x).proto()
+    found = verify(proto, {"x": x[:4]}, 16)
+    assert found.differing == 0, found.first
+    assert sum(layer.spikes for layer in found.layers) > 0
+    with pytest.raises(RefusedError, match="it does not compute in float32, as NengoDL does"):
+        verify(proto, {"x": x[:4]}, 16, simulator="nengo-dl")
+
+
+def test_nodes_without_names(tmp_path) -> None:
+    """They are called as their outputs, also in the float64 copy, and differences are located in them."""
+    model = convnet()
+    x = samples(model)
+    proto = convert(save(model, tmp_path / "m.onnx"), x).proto()
+    altered = onnx.ModelProto()
+    altered.CopyFrom(proto)
+    for tensor in altered.graph.initializer:
+        if tensor.name == "second_threshold":
+            tensor.CopyFrom(onnx.numpy_helper.from_array(1.5 * onnx.numpy_helper.to_array(tensor), tensor.name))
+    for node in (*proto.graph.node, *altered.graph.node):
+        node.ClearField("name")
+    found = verify(proto, {"x": x[:2]}, 8)
+    assert found.differing == 0, found.first
+    assert [layer.node for layer in found.layers] == ["a1", "a2"]
+    located = verify(proto, {"x": x[:2]}, 8, network=to_nengo(altered)).first
+    assert located.layer == "a2"
+    assert located.onnx_voltage != located.nengo_voltage
+
+
+@needs_nengo_dl
+@pytest.mark.parametrize("case", OPERATIONS)
+def test_operators_in_nengo_dl(case) -> None:
+    """What an operator is in TensorFlow, against the kernel in float32."""
+    model, x, steps = operation(case, np.float32)
+    if case == "LIF, begun":
+        with pytest.raises(
+            RefusedError, match="node 'LIF': it begins in a refractory time, which NengoDL counts otherwise"
+        ):
+            to_nengo_dl(model)
+        return
+    (expected,) = Session(model).run_batch({"x": x}, steps)
+    with DLSimulator(to_nengo_dl(model), minibatch=3) as simulator:
+        outputs, _ = simulator.run({"x": x}, steps)
+    found, scale = outputs["y"].swapaxes(0, 1).reshape(expected.shape), np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * scale)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("neuron", "activation"), NEURONS)
 def test_float64_100_steps_of_100_images(neuron, activation) -> None:
@@ -106,5 +171,6 @@ def test_a_planted_difference_is_located() -> None:
     assert originals[:2] == [0, 0]
     assert 1 <= originals[2] <= 8  # one neuron in each image, where it spikes
     assert originals[3] == 0  # what follows has a cause
+    assert found.outputs_differing
     assert np.isfinite(found.output_error)
     assert found.output_error > 1e-3

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.nengo.script import Script
+from converter.nengo.script import Script, Shape
 
 
 def add(node: ir.Node, script: Script) -> None:
@@ -36,7 +36,7 @@ def mul(node: ir.Node, script: Script) -> None:
         script.add(f"{name} = apply({name!r}, multiply, {both}, {script.size(node.outputs[0])})")
         return
     x, factor = (a, b) if script.is_signal(a) else (b, a)
-    _scale(node, script, x, script.weights(factor))
+    _scale(node, script, x, script.weights_of_one_sample(factor, script.shape(x)))
 
 
 def div(node: ir.Node, script: Script) -> None:
@@ -45,7 +45,7 @@ def div(node: ir.Node, script: Script) -> None:
     assert x is not None and divisor is not None
     if not script.is_signal(x) or script.is_signal(divisor):
         raise RefusedError("only a signal divided by a constant is a connection")
-    _scale(node, script, x, f"1 / {script.weights(divisor)}")
+    _scale(node, script, x, f"1 / {script.weights_of_one_sample(divisor, script.shape(x))}.astype(float)")
 
 
 def batch_normalization(node: ir.Node, script: Script) -> None:
@@ -72,25 +72,28 @@ def _scale(node: ir.Node, script: Script, x: ir.Value, factors: str) -> None:
 
 def _sum(node: ir.Node, script: Script, signs: list[int]) -> None:
     y = script.value(node.outputs[0])
-    shape = script.shape(node.outputs[0])
     for position, (x, sign) in enumerate(zip(node.inputs, signs, strict=True)):
         assert x is not None
-        if not script.is_signal(x):
-            _constant(node, script, x, sign)
-            continue
-        if script.shape(x) == shape:
-            script.add(f"connect({script.variable(x)}, {y}{'' if sign == 1 else ', -1'})")
-            continue
-        if sign != 1:
-            raise RefusedError(f"signals of different shapes, {script.shape(x)} and {shape}, are not subtracted")
+        add_term(node, script, position, y, sign)
+
+
+def add_term(node: ir.Node, script: Script, position: int, y: str, sign: int = 1) -> None:
+    """Adds an input, broadcast to the shape of the output, to the variable y; a constant one is a trainable bias."""
+    x, shape = node.inputs[position], script.shape(node.outputs[0])
+    assert x is not None
+    if not script.is_signal(x):
+        _constant(script, x, y, shape, sign)
+    elif script.shape(x) == shape:
+        script.add(f"connect({script.variable(x)}, {y}{'' if sign == 1 else ', -1'})")
+    elif sign != 1:
+        raise RefusedError(f"signals of different shapes, {script.shape(x)} and {shape}, are not subtracted")
+    else:
         index = np.broadcast_to(np.arange(script.size(x)).reshape(script.shape(x)), shape).ravel()
         script.add(f"move({script.variable(x)}, {y}, {script.array(f'{node.name}/index{position}', index)})")
 
 
-def _constant(node: ir.Node, script: Script, x: ir.Value, sign: int) -> None:
-    y, shape = script.variable(node.outputs[0]), script.shape(node.outputs[0])
+def _constant(script: Script, x: ir.Value, y: str, shape: Shape, sign: int) -> None:
     original = script.constant(x).shape
     target = script.train(x, lambda nengo: sign * nengo.reshape(original))
-    axes = original[1:] if len(original) > len(shape) else original  # a leading 1 for the batch
-    reshape = f".reshape{tuple(int(n) for n in axes)}" if axes != original else ""
-    script.add(f"{target}add_constant({y}, {'-' if sign < 0 else ''}{script.weights(x)}{reshape}, {shape})")
+    minus = "-" if sign < 0 else ""
+    script.add(f"{target}add_constant({y}, {minus}{script.weights_of_one_sample(x, shape)}, {shape})")

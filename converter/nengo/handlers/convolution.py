@@ -42,10 +42,10 @@ def conv_transpose(node: ir.Node, script: Script) -> None:
         raise RefusedError("Nengo has no transposed convolution with groups or dilations")
     whole = tuple((n - 1) * s + max(k, s) for n, s, k in zip(lengths, strides, window, strict=True))
     output = script.shape(node.outputs[0])
-    pads = _transpose_pads(node, output[1:], lengths, strides, window)
+    pads = cut_off(node, output[1:], lengths, strides, window)
     y = script.value(node.outputs[0])
     channels = output[0]
-    name = f"{y}_whole"
+    name = script.new_name(f"{y}_whole")
     script.add(f"{name} = value({name!r}, {channels * int(np.prod(whole))})")
     target = script.train(kernel, lambda nengo: np.moveaxis(nengo, (-2, -1), (0, 1)))
     script.add(
@@ -99,6 +99,17 @@ def windows_of(
     return window, strides, tuple(less + more if auto_pad == "SAME_UPPER" else more + less), dilations
 
 
+def cut_off(node: ir.Node, output: Shape, lengths: Shape, strides: Shape, window: Shape) -> Shape:
+    """What a transposed convolution cuts off at each axis's begin: its pads, or what makes the shape that is wanted."""
+    n = len(lengths)
+    auto_pad = node.attributes.get_string("auto_pad", "NOTSET")
+    if auto_pad in ("NOTSET", "VALID") and "output_shape" not in node.attributes:
+        return _integers(node, "pads", (0,) * 2 * n)[:n]
+    axes = lengths, strides, window, _integers(node, "output_padding", (0,) * n), output
+    total = [max((i - 1) * s + k + more - o, 0) for i, s, k, more, o in zip(*axes, strict=True)]
+    return tuple(t // 2 if auto_pad == "SAME_UPPER" else t - t // 2 for t in total)
+
+
 def _padding(lengths: Shape, window: Shape, strides: Shape, pads: Shape) -> str | None:
     """ "valid" or "same" where that means these pads."""
     if not any(pads):
@@ -116,20 +127,10 @@ def _padded(script: Script, node: ir.Node, source: str, shape: Shape, pads: Shap
     index = np.arange(int(np.prod(shape))).reshape(shape)
     around = [(0, 0), *zip(pads[:n], pads[n:], strict=True)]
     padded = np.pad(index, around, constant_values=-1)
-    name = f"{source}_padded_for_{len(script.lines)}"
+    name = script.new_name(f"{source}_padded")
     script.add(f"{name} = value({name!r}, {padded.size})")
     script.add(f"move({source}, {name}, {script.array(f'{node.name}/index', padded.ravel())})")
     return name, tuples(padded.shape)
-
-
-def _transpose_pads(node: ir.Node, output: Shape, lengths: Shape, strides: Shape, window: Shape) -> Shape:
-    """What is cut off at each axis's begin."""
-    n = len(lengths)
-    auto_pad = node.attributes.get_string("auto_pad", "NOTSET")
-    if auto_pad in ("NOTSET", "VALID"):
-        return _integers(node, "pads", (0,) * 2 * n)[:n]
-    total = [max((i - 1) * s + k - o, 0) for i, s, k, o in zip(lengths, strides, window, output, strict=True)]
-    return tuple(t // 2 if auto_pad == "SAME_UPPER" else t - t // 2 for t in total)
 
 
 def _integers(node: ir.Node, name: str, default: tuple[int, ...]) -> Shape:

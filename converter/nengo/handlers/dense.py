@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.nengo.handlers.convolution import add_bias
+from converter.nengo.handlers.arithmetic import add_term
 from converter.nengo.script import Script
 
 
@@ -17,16 +17,24 @@ def gemm(node: ir.Node, script: Script) -> None:
     attributes = node.attributes
     if attributes.get_int("transA", 0) or not script.is_signal(x) or script.is_signal(kernel):
         raise RefusedError("only a signal times a constant matrix is a connection")
-    if attributes.get_float("alpha", 1.0) != 1 or attributes.get_float("beta", 1.0) != 1:
-        raise RefusedError("alpha and beta must be 1; fold them into the weights")
     y = script.value(node.outputs[0])
     transposed = bool(attributes.get_int("transB", 0))
+    product = _scaled(node, script, y, "product", attributes.get_float("alpha", 1.0))
     target = script.train(kernel, np.asarray if transposed else np.transpose)
     matrix = f"{script.weights(kernel)}{'' if transposed else '.T'}"
-    script.add(f"{target}connect({script.variable(x)}, {y}, {matrix})")
-    if len(node.inputs) > 2 and node.inputs[2] is not None and script.constant(node.inputs[2]).size == 1:
-        raise RefusedError("a bias of one number for all; write it out for each output")
-    add_bias(node, script, 2)
+    script.add(f"{target}connect({script.variable(x)}, {product}, {matrix})")
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        add_term(node, script, 2, _scaled(node, script, y, "bias", attributes.get_float("beta", 1.0)))
+
+
+def _scaled(node: ir.Node, script: Script, y: str, term: str, factor: float) -> str:
+    """The variable that takes a term of y. Its factor follows, so that weights stay as the initialisers have them."""
+    if factor == 1:
+        return y
+    name = script.new_name(f"{y}_{term}")
+    script.add(f"{name} = value({name!r}, {script.size(node.outputs[0])})")
+    script.add(f"connect({name}, {y}, {factor!r})")
+    return name
 
 
 def matmul(node: ir.Node, script: Script) -> None:

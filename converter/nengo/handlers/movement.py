@@ -25,7 +25,11 @@ def alias(node: ir.Node, script: Script) -> None:
 
 def move(node: ir.Node, script: Script) -> None:
     """A sparse transform of ones."""
-    signals = [x for x in node.inputs if script.is_signal(x) and x is not None]
+    moved = node.inputs if node.op_type == "Concat" else node.inputs[:1]
+    constant = next((x for x in moved if not script.is_signal(x)), None)
+    if constant is not None:
+        raise RefusedError(f"{constant.name!r} is a constant; only values that depend on the input can be moved")
+    signals = list(dict.fromkeys(x for x in node.inputs if script.is_signal(x) and x is not None))
     if sum(script.size(x) for x in signals) >= MOST:
         raise RefusedError("too many values")
     starts = np.cumsum([1, *(script.size(x) for x in signals)])
@@ -48,28 +52,23 @@ def _run(node: ir.Node, script: Script, starts: dict[str, int]) -> list[np.ndarr
             raise RefusedError("an unknown mode")
         if len(node.inputs) > 2 and node.inputs[2] is not None and script.constant(node.inputs[2]).any():
             raise RefusedError("padding with something else than 0")
-    inputs: list[ir.Value | None] = []
+    copies: dict[ir.Value | None, ir.Value | None] = {None: None}
     initializers: list[ir.Value] = []
-    for value in node.inputs:
-        if value is None:
-            inputs.append(None)
-            continue
+    for value in dict.fromkeys(value for value in node.inputs if value is not None):
         name = str(value.name)
         if name in starts:
-            inputs.append(
-                ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT), shape=ir.Shape(script.shapes[name]))
-            )
+            kind, shape = ir.TensorType(ir.DataType.FLOAT), ir.Shape(script.shapes[name])
+            copies[value] = ir.Value(name=name, type=kind, shape=shape)
         else:
             array = script.constant(value)
             tensor = ir.tensor(array, name=name)
-            kind = ir.TensorType(tensor.dtype)
-            initializers.append(ir.Value(name=name, const_value=tensor, type=kind, shape=ir.Shape(array.shape)))
-            inputs.append(initializers[-1])
+            kind, shape = ir.TensorType(tensor.dtype), ir.Shape(array.shape)
+            initializers.append(ir.Value(name=name, const_value=tensor, type=kind, shape=shape))
+            copies[value] = initializers[-1]
     outputs = [ir.Value(name=f"y{i}", type=ir.TensorType(ir.DataType.FLOAT)) for i in range(len(node.outputs))]
-    copy = ir.node(node.op_type, inputs, dict(node.attributes), outputs=outputs)
-    signals = [value for value in inputs if value is not None and value not in initializers]
+    copy = ir.node(node.op_type, [copies[value] for value in node.inputs], dict(node.attributes), outputs=outputs)
     graph = ir.Graph(
-        list(dict.fromkeys(signals)),
+        [value for value in copies.values() if value is not None and value not in initializers],
         outputs,
         nodes=[copy],
         initializers=initializers,

@@ -30,10 +30,9 @@ def _rectified(node: ir.Node, script: Script, threshold: str) -> None:
     script.notes.append(
         f"{node.name!r}: nengo.SpikingRectifiedLinear forgets negative currents and may spike several times a step"
     )
-    name = f"{script.variable(node.inputs[0])}_in_spikes_{len(script.lines)}"
+    name = script.new_name(f"{script.variable(node.inputs[0])}_in_spikes")
     script.add(f"{name} = scaled({name!r}, {script.variable(node.inputs[0])}, 1 / ({threshold} * {dt}))")
-    voltage = f"spread({script.weights(operand(node, 'voltage'))} / {script.weights(operand(node, 'threshold'))}, "
-    state = f"{{'voltage': {voltage}{script.shape(node.outputs[0])})}}"
+    state = f"{{'voltage': {script.spread(node, 'voltage', script.shape(node.outputs[0]))} / {threshold}}}"
     kind = f"nengo.SpikingRectifiedLinear(amplitude={dt}, initial_state={state})"
     _population(node, script, kind, x=name, factors=threshold)
 
@@ -82,7 +81,8 @@ def spikes_from_rate(node: ir.Node, script: Script) -> None:
     initial = _initial(node, script, "voltage") if regular else ""
     if not regular:
         script.notes.append(f"{node.name!r}: Nengo draws other random numbers")
-    kind = f"nengo.{node.op_type}(nengo.RectifiedLinear(), amplitude={amplitude}{initial})"
+    rate = "nengo.RectifiedLinear()" if script.core_neurons or node.op_type == "PoissonSpiking" else "Rate()"
+    kind = f"nengo.{node.op_type}({rate}, amplitude={amplitude}{initial})"
     _population(node, script, kind, factors=factors)
 
 
@@ -101,9 +101,10 @@ def _population(node: ir.Node, script: Script, kind: str, *, x: str | None = Non
     script.population(node)
     name = script.declare(node.outputs[0])
     x = x or script.variable(node.inputs[0])
-    script.add(f"{name}_neurons = neurons({node.name!r}, {x}, {kind})")
-    script.add(f"{name} = driven_by({name!r}, {name}_neurons, synapse{f', {factors}' if factors else ''})")
-    script.add(f"net.populations[{node.name!r}], net.layers[{node.name!r}] = {name}_neurons, {name}")
+    neurons = script.new_name(f"{name}_neurons")
+    script.add(f"{neurons} = neurons({node.name!r}, {x}, {kind})")
+    script.add(f"{name} = driven_by({name!r}, {neurons}, synapse{f', {factors}' if factors else ''})")
+    script.add(f"net.populations[{node.name!r}], net.layers[{node.name!r}] = {neurons}, {name}")
 
 
 def _attributes(node: ir.Node, names: tuple[str, ...]) -> str:

@@ -95,10 +95,11 @@ class _Converter:
         self.trained = ann.model.clone()
         LocalShapesPass(self.axes, shapes)(self.trained)
         common_passes.RemoveUnusedNodesPass()(self.trained)
-        annotate(self.trained)
+        sample_shapes = {name: (1, *array.shape[1:]) for name, array in samples.feed.items()}
+        annotate(self.trained, sample_shapes)
         PoolBeforeActivationPass(self.axes)(self.trained)
         BatchFirstPass(self.axes)(self.trained)
-        annotate(self.trained)
+        annotate(self.trained, sample_shapes)
         self.sites, self.kept_analog = find_sites(self.trained, self.axes)
         if not self.sites:
             raise RefusedError("it has no activation that a neuron could replace")
@@ -107,7 +108,7 @@ class _Converter:
             raise RefusedError(
                 f"there is no layer {min(unknown)!r}; there are {', '.join(site.name for site in self.sites)}"
             )
-        shapes = infer_shapes(self.trained, {name: (1, *a.shape[1:]) for name, a in samples.feed.items()})
+        shapes = infer_shapes(self.trained, sample_shapes)
         self.products = multiply_adds(self.trained, shapes, 1)
         self.row_bytes = row_bytes(self.trained, shapes)
         self.histograms: dict[str, ChannelHistogram] = {}

@@ -81,9 +81,9 @@ class PlaceTimePass(ir.passes.InPlacePass):
 
 
 def _say_shape_through_time(value: ir.Value) -> None:
-    """[batch, ...] becomes [time_batch, ...]; a value that does not begin with the batch loses its declared shape."""
+    """[batch, ...] becomes [time_batch, ...]; of a value that does not begin with the batch, only the rank is said."""
     if value.shape is None or len(value.shape) == 0:
         return
     first = value.shape[0]
     begins_with_batch = isinstance(first, ir.SymbolicDim) and first.value == BATCH
-    value.shape = ir.Shape([TIME_BATCH, *value.shape.dims[1:]]) if begins_with_batch else None
+    value.shape = ir.Shape([TIME_BATCH, *value.shape.dims[1:]] if begins_with_batch else [None] * len(value.shape))

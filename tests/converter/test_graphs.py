@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
 
 import snn_ops
-from converter.conversion import convert
+from converter.conversion import Conversion, convert
 from converter.data import InputSpec, Samples, check_samples
 from converter.model import load_ann
 from tests.models import save, text_model
@@ -211,3 +213,50 @@ def test_sequences_with_the_length_in_front(schedule, tmp_path) -> None:
     path = save(model, tmp_path / "m.onnx")
     x = np.random.default_rng(0).normal(size=(40, 6, 8)).astype(np.float32)
     assert relative_error(model, path, Samples({"x": x}, None), schedule=schedule) < 0.02
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "n = GroupNormalization<num_groups = 2>(a, ONES, ONES)  b = Elu(n)",
+        'n = com.microsoft.FusedConv<activation = "Relu">(a, K)  b = Elu(n)',
+    ],
+)
+def test_where_shape_inference_knows_nothing(between, tmp_path) -> None:
+    """Ranks and types behind operators that it does not know come from a run."""
+    model = text_model(
+        f"""m (float[N,2,H,W] x) => (float[N,3] y) <float[4,2,3,3] V, float[4,4,1,1] K, float[4] ONES, float[4,3] Z>
+        {{ c = Conv(x, V)  a = Relu(c)  {between}  d = Conv(b, K)  e = Relu(d)  g = GlobalAveragePool(e)
+           f = Flatten(g)  y = MatMul(f, Z) }}""",
+        opset=21,
+        ONES=np.ones(4),
+    )
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    samples = np.random.default_rng(0).normal(size=(24, 2, 7, 8)).astype(np.float32)
+    conversion = convert(save(model, tmp_path / "m.onnx"), samples)
+    assert [layer.activation for layer in conversion.layers][-2:] == ["Elu", "Relu"]
+    _agrees(conversion, tmp_path, samples)
+
+
+def test_a_loop_before_the_first_neuron(tmp_path) -> None:
+    """Its result's rank is known to nobody; plain ONNX Runtime needs it for the states."""
+    model = text_model(
+        """m (float[N,8] x) => (float[N,4] y) <float[8,8] W, float[8,16] V, float[16,4] Z, int64[1] COUNT> {
+             l = Loop(COUNT, , x) <body = b (int64 i, bool go, h) => (bool on, k) {
+                 on = Identity(go)  p = MatMul(h, W)  k = Tanh(p) }>
+             c = MatMul(l, V)  a = Relu(c)  y = MatMul(a, Z) }""",
+        COUNT=np.asarray([3]),
+    )
+    samples = np.random.default_rng(0).normal(size=(24, 8)).astype(np.float32)
+    _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
+
+
+def _agrees(conversion: Conversion, tmp_path: Path, samples: np.ndarray) -> None:
+    """The spiking model approaches the trained one, with native operators and in plain ONNX Runtime."""
+    path = tmp_path / "spiking.onnx"
+    conversion.save(path)
+    (expected,) = ort.InferenceSession(conversion.ann.path).run(None, {"x": samples})
+    (found,) = snn_ops.Session(path, n_steps=64).run(samples)
+    assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
+    (plain,) = ort.InferenceSession(path).run(["y"], {"x": samples, "n_steps": np.asarray(64)})
+    np.testing.assert_allclose(plain, found, rtol=1e-3, atol=1e-3)

@@ -24,14 +24,16 @@ from onnxscript.rewriter.rules.common import (
 from converter.errors import RefusedError, concerning
 from converter.files import write_whole
 from converter.frameworks import export_to_onnx, framework_of
-from converter.graph import to_proto
+from converter.graph import constant, to_proto
 from converter.passes.batch_axis import BatchAxes, trace_batch_axis
 from converter.passes.dequantise import DequantisePass
+from converter.passes.expose_states import STEP
 from converter.passes.free_batch import fixed_batch_size, free_batch
 from converter.passes.unmerge_rows import UnmergeRowsPass
 from converter.runtime import Feed, Probe, session
 from converter.shapes import Shapes, infer_shapes
 from snn_ops.ops import DOMAIN, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET
+from snn_ops.session import FIRST_SAMPLE, N_STEPS
 
 LOWEST_OPSET = 7
 _FOLD_BATCH_NORMALIZATION = (
@@ -39,6 +41,8 @@ _FOLD_BATCH_NORMALIZATION = (
     fuse_batchnorm_into_conv_transpose_rule,
     fuse_batchnorm_into_gemm_rule,
 )
+RESERVED = frozenset({N_STEPS, FIRST_SAMPLE, STEP})
+"""Inputs of spiking models."""
 MANY_SAMPLES = 11
 """A batch for shape questions; a prime, so that few other axes are multiples of it."""
 
@@ -128,6 +132,7 @@ def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
             _raise_opset(model)
         common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         common_passes.NameFixPass()(model)
+        _free_names(model)
         quantised = bool(DequantisePass()(model).modified)
         batch = fixed_batch_size(model)
         shapes = (
@@ -151,6 +156,9 @@ def _check(proto: onnx.ModelProto) -> None:
         raise RefusedError(f"opset {opset} is older than {LOWEST_OPSET}; export the model with a newer opset")
     if any(o.domain == DOMAIN for o in proto.opset_import):
         raise RefusedError("this is already a spiking model; convert the trained model it came from")
+    for kind, values in (("input", proto.graph.input), ("output", proto.graph.output)):
+        if any(value.name == N_STEPS for value in values):
+            raise RefusedError(f"its {kind} {N_STEPS!r} has the name of an input of every spiking model; rename it")
     functions = {(f.domain, f.name) for f in proto.functions}
     for node in proto.graph.node:
         standard = node.domain in ("", "ai.onnx")
@@ -199,6 +207,18 @@ def _name_nodes(model: ir.Model) -> None:
             name += "_"
         taken.add(name)
         node.name = name
+
+
+def _free_names(model: ir.Model) -> None:
+    """Inner values called like an input that the spiking model will have get another name."""
+    graph = model.graph
+    for name in RESERVED & graph.initializers.keys():
+        value = graph.initializers.pop(name)
+        assert value.const_value is not None
+        value.replace_all_uses_with(constant(graph, f"{name}_of_model", value.const_value.numpy()))
+    for value in [value for node in model.graph.all_nodes() for value in node.outputs]:
+        if value.name in RESERVED and not value.is_graph_output():
+            value.name = f"{value.name}_of_model"
 
 
 def trace_batch(ann: Ann) -> BatchAxes:

@@ -7,6 +7,8 @@ import onnx
 import onnxruntime as ort
 import pytest
 
+import snn_ops
+from converter.conversion import convert
 from converter.errors import RefusedError
 from converter.files import write_whole
 from converter.graph import to_proto
@@ -108,3 +110,19 @@ def test_writes_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["result"]
+
+
+def test_names_of_the_spiking_models_inputs(tmp_path) -> None:
+    """Inner values give them up; inputs and outputs cannot."""
+    text = """m (float[N,4] {x}) => (float[N,3] {y}) <float[4,5] first_sample, float[5,3] B> {{
+        h = MatMul({x}, first_sample)  n_steps = Relu(h)  step = Relu(n_steps)  {y} = MatMul(step, B) }}"""
+    x = np.random.default_rng(0).normal(size=(32, 4)).astype(np.float32)
+    path = save(text_model(text.format(x="x", y="y")), tmp_path / "m.onnx")
+    conversion = convert(path, x, streaming=True)
+    (expected,) = ort.InferenceSession(path).run(None, {"x": x})
+    (found,) = snn_ops.Session(conversion.proto(), n_steps=64).stream().run(x)
+    assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
+    for names, kind in (({"x": "n_steps", "y": "y"}, "input"), ({"x": "x", "y": "n_steps"}, "output")):
+        bad = text_model(text.replace("n_steps", "a").format(**names))
+        with pytest.raises(RefusedError, match=f"its {kind} 'n_steps' has the name of an input"):
+            load_ann(save(bad, tmp_path / "bad.onnx"))

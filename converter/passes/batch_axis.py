@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
+from converter.passes.regions import SHAPES
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -67,8 +68,10 @@ def trace_batch_axis(model: ir.Model, shapes: Shapes, batch: int) -> BatchAxes:
     for node in model.graph:
         view = _View(node, found.axis, shapes, batch)
         rule = _RULES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        if all(axis is None for axis in view.axes):
-            result: Axis | tuple[Axis, ...] = None
+        if all(axis is None for axis in view.axes) or node.op_type in SHAPES:
+            result: Axis | tuple[Axis, ...] = (
+                None  # a shape says how many samples there are, and nothing about any of them
+            )
         elif rule is None:
             found.unproven.append(str(node.name or node.outputs[0].name))
             result = OPEN
@@ -344,8 +347,21 @@ def _same_length(view: _View) -> int:
     return axis
 
 
-def _shape(view: _View) -> None:
-    """A shape says how many samples there are, and nothing about any of them."""
+def _einsum(view: _View) -> Axis:
+    equation = str(view.attribute("equation", "")).replace(" ", "")
+    terms, arrow, result = equation.partition("->")
+    if not arrow or "." in equation:
+        return OPEN
+    by_term = list(zip(terms.split(","), view.axes, strict=True))
+    letters = {term[axis] for term, axis in by_term if isinstance(axis, int)}
+    if len(letters) > 1:
+        raise _MixesSamplesError("combines operands whose samples lie in different axes")
+    (letter,) = letters
+    if any(axis is None and letter in term for term, axis in by_term):
+        raise _MixesSamplesError("combines the samples with a constant that has a value for each of them")
+    if letter not in result:
+        raise _MixesSamplesError("sums over the samples")
+    return result.index(letter)
 
 
 _ELEMENTWISE = """
@@ -373,10 +389,10 @@ _RULES: dict[str, Callable[[_View], Axis | tuple[Axis, ...]]] = {
     ),
     **dict.fromkeys(("ArgMax", "ArgMin"), _arg),
     **dict.fromkeys(("Resize", "Upsample", "Tile", "Expand"), _same_length),
-    **dict.fromkeys(("Shape", "Size"), _shape),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
     "Concat": _concat,
     "CumSum": _cumulate,
+    "Einsum": _einsum,
     "Flatten": _flatten,
     "Gather": _gather,
     "Gemm": _gemm,

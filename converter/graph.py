@@ -99,7 +99,7 @@ def through_time(
         return [node], node.outputs[0]
     there = [batch_axis, *(axis for axis in range(rank) if axis != batch_axis)]
     back = [there.index(axis) for axis in range(rank)]
-    front = _transpose(value, there, f"{name}_batch_first")
+    front = _transpose(value, there, f"{name}_batch_first_for_{op_type}")
     node = operator_node(graph, op_type, name, front.outputs[0], n_steps)
     node.name = node.outputs[0].name
     behind = _transpose(node.outputs[0], back, f"{node.name}_batch_back")

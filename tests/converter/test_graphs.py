@@ -215,6 +215,19 @@ def test_sequences_with_the_length_in_front(schedule, tmp_path) -> None:
     assert relative_error(model, path, Samples({"x": x}, None), schedule=schedule) < 0.02
 
 
+def test_a_value_with_the_length_in_front_goes_into_time_twice(tmp_path) -> None:
+    """Its running mean into LayerNormalization, its mean over all steps around the last neuron."""
+    model = text_model(
+        """m (float[N,5,4] x) => (float[N,5,4] y) <float[4,4] A, float[4,4] B, float[4,4] C, float[4] ONES> {
+          t = Transpose<perm = [1, 0, 2]>(x)  h = MatMul(t, A)  a = Relu(h)  r = MatMul(a, B)
+          n = LayerNormalization<axis = -1>(r, ONES)  m = MatMul(n, B)  b = Relu(m)  c = MatMul(b, C)  s = Add(c, r)
+          y = Transpose<perm = [1, 0, 2]>(s) }""",
+        ONES=np.ones(4),
+    )
+    samples = np.random.default_rng(0).normal(size=(24, 5, 4)).astype(np.float32)
+    _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
+
+
 @pytest.mark.parametrize(
     "between",
     [

@@ -156,9 +156,7 @@ def _check(proto: onnx.ModelProto) -> None:
         raise RefusedError(f"opset {opset} is older than {LOWEST_OPSET}; export the model with a newer opset")
     if any(o.domain == DOMAIN for o in proto.opset_import):
         raise RefusedError("this is already a spiking model; convert the trained model it came from")
-    for kind, values in (("input", proto.graph.input), ("output", proto.graph.output)):
-        if any(value.name == N_STEPS for value in values):
-            raise RefusedError(f"its {kind} {N_STEPS!r} has the name of an input of every spiking model; rename it")
+    _check_interface(proto.graph)
     functions = {(f.domain, f.name) for f in proto.functions}
     for node in proto.graph.node:
         standard = node.domain in ("", "ai.onnx")
@@ -167,6 +165,33 @@ def _check(proto: onnx.ModelProto) -> None:
             raise RefusedError(
                 f"operator {node.op_type} does not exist in opset {opset}", node=node.name or node.output[0]
             )
+
+
+def _check_interface(graph: onnx.GraphProto) -> None:
+    """Inputs and outputs are tensors, inputs of numbers and with a known rank."""
+    defaults = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in defaults]
+    for kind, values in (("input", inputs), ("output", graph.output)):
+        for value in values:
+            if value.name == N_STEPS:
+                raise RefusedError(f"its {kind} {N_STEPS!r} has the name of an input of every spiking model; rename it")
+            held = value.type.WhichOneof("value")
+            if held in ("sequence_type", "map_type", "sparse_tensor_type"):
+                what = held.removesuffix("_type").replace("_", " ")
+                maker = next((node for node in graph.node if value.name in node.output), None)
+                way_out = "skl2onnx leaves ZipMap out with options={id(model): {'zipmap': False}}"
+                way_out = (
+                    way_out if maker is not None and maker.op_type == "ZipMap" else "export the model with tensors"
+                )
+                raise RefusedError(f"its {kind} {value.name!r} is a {what}, not a tensor; {way_out}")
+    for value in inputs:
+        tensor = value.type.tensor_type
+        if value.type.HasField("optional_type"):
+            tensor = value.type.optional_type.elem_type.tensor_type
+        if tensor.elem_type == onnx.TensorProto.STRING:
+            raise RefusedError(f"its input {value.name!r} takes text; export the model from the numbers made of it on")
+        if not tensor.HasField("shape"):
+            raise RefusedError(f"its input {value.name!r} has no declared shape; export the model with one")
 
 
 def _raise_opset(model: ir.Model) -> None:
@@ -193,8 +218,7 @@ def _raise_opset(model: ir.Model) -> None:
 
 def _shape(value: ir.Value, samples: int) -> tuple[int, ...]:
     """An input's shape for that many samples; free axes other than the batch take the length 64."""
-    if value.shape is None:
-        raise RefusedError(f"input {value.name!r} has no declared shape")
+    assert value.shape is not None
     return (samples, *(length if isinstance(length, int) and length > 0 else 64 for length in list(value.shape)[1:]))
 
 

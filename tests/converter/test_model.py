@@ -126,3 +126,41 @@ def test_names_of_the_spiking_models_inputs(tmp_path) -> None:
         bad = text_model(text.replace("n_steps", "a").format(**names))
         with pytest.raises(RefusedError, match=f"its {kind} 'n_steps' has the name of an input"):
             load_ann(save(bad, tmp_path / "bad.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "reason"),
+    [
+        ("x", "string", "its input 'x' takes text"),
+        ("x", None, "its input 'x' has no declared shape"),
+        ("y", "sequence", "its output 'y' is a sequence, not a tensor"),
+        ("y", "maps", "skl2onnx leaves ZipMap out"),
+    ],
+)
+def test_inputs_and_outputs_that_are_no_tensors_of_numbers(name, kind, reason, tmp_path) -> None:
+    last = {
+        "sequence": "y = SplitToSequence<axis = 1>(b)",
+        "maps": "y = ai.onnx.ml.ZipMap<classlabels_int64s = [0, 1, 2]>(b)",
+    }.get(kind, "y = Identity(b)")
+    first = (
+        'ids = ai.onnx.ml.LabelEncoder<keys_strings = ["a"], values_floats = [1.0]>(x)'
+        if kind == "string"
+        else "ids = Identity(x)"
+    )
+    model = text_model(
+        f"m (float[N,4] x) => (float[N,3] y) <float[4,3] B> {{ {first}  a = Relu(ids)  b = MatMul(a, B)  {last} }}"
+    )
+    model.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 2))
+    value = model.graph.input[0] if name == "x" else model.graph.output[0]
+    if kind is None:
+        value.type.tensor_type.ClearField("shape")
+    elif kind == "string":
+        value.type.tensor_type.elem_type = onnx.TensorProto.STRING
+    else:
+        numbers = onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, None)
+        maps = onnx.TypeProto()
+        maps.map_type.key_type = onnx.TensorProto.INT64
+        maps.map_type.value_type.CopyFrom(onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, []))
+        value.type.CopyFrom(onnx.helper.make_sequence_type_proto(maps if kind == "maps" else numbers))
+    with pytest.raises(RefusedError, match=reason):
+        load_ann(save(model, tmp_path / "m.onnx"))

@@ -139,6 +139,14 @@ def set_constant(value: ir.Value, array: np.ndarray) -> None:
     value.shape = ir.Shape(array.shape)
 
 
+def captured(node: ir.Node) -> set[ir.Value]:
+    """Values of the node's graph that its subgraphs take in without being given them as inputs."""
+    graphs = [a.as_graph() for a in node.attributes.values() if a.type == ir.AttributeType.GRAPH]
+    taken = [value for graph in graphs for inner in graph.all_nodes() for value in inner.inputs]
+    taken.extend(value for graph in graphs for value in graph.outputs)
+    return {value for value in taken if value is not None and value.graph is node.graph}
+
+
 def add_functions(model: ir.Model) -> None:
     """The import of our domain, and a function for each of our operators in the main graph."""
     model.opset_imports[DOMAIN] = OPSET_VERSION

@@ -23,7 +23,8 @@ def infer_shapes(model: ir.Model, input_shapes: Mapping[str, tuple[int, ...]]) -
     """
     values = [value for node in model.graph for value in node.outputs if value.name]
     inputs, outputs = list(model.graph.inputs), list(model.graph.outputs)
-    annotated = {value: value.shape for value in (*inputs, *outputs, *values)}
+    annotated = {v: v.shape for graph in model.graphs() for v in (*graph.inputs, *graph.outputs)}
+    annotated |= {v: v.shape for graph in model.graphs() for node in graph for v in node.outputs}
     try:
         for value in (*outputs, *values):
             value.shape = None

@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
+from converter.graph import captured
 from converter.passes.regions import SHAPES
 
 Shapes = dict[str, tuple[int, ...]]
@@ -68,7 +69,8 @@ def trace_batch_axis(model: ir.Model, shapes: Shapes, batch: int) -> BatchAxes:
     for node in model.graph:
         view = _View(node, found.axis, shapes, batch)
         rule = _RULES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        if all(axis is None for axis in view.axes) or node.op_type in SHAPES:
+        taken = {found.axis.get(str(value.name)) for value in captured(node)}
+        if all(axis is None for axis in (*view.axes, *taken)) or node.op_type in SHAPES:
             result: Axis | tuple[Axis, ...] = (
                 None  # a shape says how many samples there are, and nothing about any of them
             )

@@ -12,6 +12,7 @@ import pytest
 import snn_ops
 from converter.conversion import Conversion, convert
 from converter.data import InputSpec, Samples, check_samples
+from converter.errors import RefusedError
 from converter.model import load_ann
 from tests.models import save, text_model
 
@@ -182,6 +183,41 @@ def test_a_constant_choice_between_subgraphs(branch, tmp_path) -> None:
     path = save(model, tmp_path / "m.onnx")
     samples = Samples({"x": np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)}, None)
     assert relative_error(model, path, samples) < 0.02
+
+
+def choice(before: str) -> onnx.ModelProto:
+    """The branch follows from a shape; both take `h` from outside."""
+    return text_model(
+        f"""m (float[N,6] x) => (float[N,3] y) <float[6,6] A, float[6,6] B, float[6,3] C, int64[1] ONE, int64[1] SIX> {{
+          {before}  s = Shape(h)  n = Gather(s, ONE)  same = Equal(n, SIX)
+          [choice] c = If (same) <then_branch = t () => (p) {{ p = Relu(h) }}, else_branch = e () => (q) {{ q = Tanh(h) }}>
+          k = MatMul(c, B)  b = Relu(k)  y = MatMul(b, C) }}""",
+        ONE=np.ones(1),
+        SIX=np.asarray([6]),
+    )
+
+
+def test_a_subgraph_that_takes_a_value_from_outside(tmp_path) -> None:
+    samples = np.random.default_rng(0).normal(size=(24, 6)).astype(np.float32)
+    path = save(choice("h = MatMul(x, A)"), tmp_path / "m.onnx")
+    _agrees(convert(path, samples), tmp_path, samples)
+    path = save(choice("g = MatMul(x, A)  a = Relu(g)  h = MatMul(a, A)"), tmp_path / "m.onnx")
+    with pytest.raises(RefusedError, match="node 'choice': If has a subgraph that takes in 'h' from outside"):
+        convert(path, samples)
+
+
+def test_a_scan_before_the_first_neuron(tmp_path) -> None:
+    """Its body has another batch whenever the model has; what shape inference said of it must not stay."""
+    model = text_model(
+        """m (float[N,5,6] x) => (float[N,5,3] y) <float[6,4] B, float[4,3] C, int64[1] ONE> {
+          z = ReduceSum<keepdims = 0>(x, ONE)
+          last, s = Scan<num_scan_inputs = 1, scan_input_axes = [1], scan_output_axes = [1],
+            body = b (h, i) => (k, o) { k = Add(h, i)  o = Tanh(k) }>(z, x)
+          m = MatMul(s, B)  b = Relu(m)  y = MatMul(b, C) }""",
+        ONE=np.ones(1),
+    )
+    samples = np.random.default_rng(0).normal(size=(24, 5, 6)).astype(np.float32)
+    _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
 
 
 @pytest.mark.parametrize("schedule", ["stepped", "two-phase"])

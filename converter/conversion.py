@@ -102,7 +102,9 @@ class _Converter:
         annotate(self.trained, sample_shapes)
         self.sites, self.kept_analog = find_sites(self.trained, self.axes)
         if not self.sites:
-            raise RefusedError("it has no activation that a neuron could replace")
+            foreign = sorted({f"{node.domain}.{node.op_type}" for node in self.trained.graph if node.domain})
+            hint = f"; it has {', '.join(foreign)}: convert the model before it was optimised" if foreign else ""
+            raise RefusedError(f"it has no activation that a neuron could replace{hint}")
         _check_subgraphs(self.trained, self.sites)
         unknown = options.layers.keys() - {site.name for site in self.sites}
         if unknown:

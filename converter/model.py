@@ -41,6 +41,7 @@ _FOLD_BATCH_NORMALIZATION = (
     fuse_batchnorm_into_conv_transpose_rule,
     fuse_batchnorm_into_gemm_rule,
 )
+_RANDOM = frozenset("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split())
 RESERVED = frozenset({N_STEPS, FIRST_SAMPLE, STEP})
 """Inputs of spiking models."""
 MANY_SAMPLES = 11
@@ -159,6 +160,18 @@ def _check(proto: onnx.ModelProto) -> None:
     _check_interface(proto.graph)
     functions = {(f.domain, f.name) for f in proto.functions}
     for node in proto.graph.node:
+        if node.op_type in _RANDOM and node.domain in ("", "ai.onnx"):
+            raise RefusedError(
+                f"{node.op_type} draws other numbers in every run, so there is nothing to compare with; export the model for "
+                "inference (PyTorch: model.eval()), or make the random numbers an input",
+                node=node.name or node.output[0],
+            )
+        if node.op_type == "BatchNormalization" and any(a.name == "training_mode" and a.i for a in node.attribute):
+            raise RefusedError(
+                "BatchNormalization takes mean and variance from the batch, as in training; export the model for inference "
+                "(PyTorch: model.eval())",
+                node=node.name or node.output[0],
+            )
         standard = node.domain in ("", "ai.onnx")
         known = onnx.defs.has(node.op_type, opset, "") if standard else False
         if standard and not known and (node.domain, node.op_type) not in functions:

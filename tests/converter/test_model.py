@@ -92,6 +92,23 @@ def test_unknown_operator(tmp_path) -> None:
         load_ann(save(model, tmp_path / "m.onnx"))
 
 
+def test_random_numbers(tmp_path) -> None:
+    model = text_model(
+        "m (float[N,4] x) => (float[N,4] y) { [noise] r = RandomNormalLike(x)  s = Add(x, r)  y = Relu(s) }"
+    )
+    with pytest.raises(RefusedError, match="node 'noise': RandomNormalLike draws other numbers in every run"):
+        load_ann(save(model, tmp_path / "m.onnx"))
+
+
+def test_batch_normalization_as_in_training(tmp_path) -> None:
+    model = text_model(
+        """m (float[N,4] x) => (float[N,4] y) <float[4] A, float[4] B, float[4] C, float[4] D> {
+          [norm] n, mean, var = BatchNormalization<training_mode = 1>(x, A, B, C, D)  y = Relu(n) }"""
+    )
+    with pytest.raises(RefusedError, match="node 'norm': BatchNormalization takes mean and variance from the batch"):
+        load_ann(save(model, tmp_path / "m.onnx"))
+
+
 def test_old_opset(tmp_path) -> None:
     model = text_model("m (float[N,4] x) => (float[N,4] y) { y = Relu(x) }", opset=6)
     with pytest.raises(RefusedError, match="opset 6 is older than 7"):

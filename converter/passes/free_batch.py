@@ -1,8 +1,8 @@
 """Frees a batch size that the exporter fixed, e.g. ``[1, 3, 224, 224] -> [batch, 3, 224, 224]``.
 
 1. The first axis of every input and output becomes the symbol `batch`; declared inner shapes are dropped.
-2. A constant ``Reshape`` target whose first entry is the fixed size copies the first axis instead (entry 0), or infers it
-   (entry -1) where the first axis of the result is a multiple of the batch.
+2. A constant ``Reshape`` target that keeps the length of the first axis copies it instead (entry 0); one that makes another
+   multiple of the batch of it infers it (entry -1). So windows or heads may share the axis with the batch.
 3. An ``Expand`` to a constant shape that begins with the fixed size keeps the length its input has.
 
 What the model computes for its own batch size stays the same. Whether its samples are independent of each other is for
@@ -70,13 +70,13 @@ def _free_target(graph: ir.Graph, node: ir.Node, size: int, shapes: dict[str, tu
         return
     before, after = shapes.get(str(data.name)), shapes.get(str(node.outputs[0].name))
     entries = target.const_value.numpy().copy()
-    if not before or not after or before[0] != size or not len(entries) or entries[0] in (0, -1):
+    if not before or not after or not len(entries) or entries[0] in (0, -1):
         return
     if node.op_type == "Expand":
-        if len(after) != len(before) or entries[0] != size:
+        if len(after) != len(before) or before[0] != size or entries[0] != size:
             return
         entries[0] = 1
-    elif after[0] == size:
+    elif after[0] == before[0]:
         entries[0] = 0
         node.attributes.pop("allowzero", None)
     elif after[0] % size == 0 and -1 not in entries:

@@ -264,6 +264,27 @@ def test_a_value_with_the_length_in_front_goes_into_time_twice(tmp_path) -> None
     _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_windows_share_the_axis_of_a_fixed_batch(batch, tmp_path) -> None:
+    model = text_model(
+        f"""m (float[{batch},4,8] x) => (float[{batch},4,8] y)
+        <float[8,8] A, float[8,8] B, int64[3] ROWS, int64[4] HEADS, int64[3] BACK> {{
+          w = Reshape(x, ROWS)  h = MatMul(w, A)  p = Reshape(h, HEADS)  t = Transpose<perm = [0, 2, 1, 3]>(p)
+          s = Softmax<axis = 2>(t)  u = Transpose<perm = [0, 2, 1, 3]>(s)  r = Reshape(u, ROWS)  m = MatMul(r, A)
+          a = Relu(m)  b = MatMul(a, B)  y = Reshape(b, BACK) }}""",
+        ROWS=np.asarray([2 * batch, 2, 8]),
+        HEADS=np.asarray([2 * batch, 2, 2, 4]),
+        BACK=np.asarray([batch, 4, 8]),
+    )
+    samples = np.random.default_rng(0).normal(size=(24, 4, 8)).astype(np.float32)
+    path = save(model, tmp_path / "m.onnx")
+    (found,) = snn_ops.Session(convert(path, samples).proto(), n_steps=64).run(samples)
+    session = ort.InferenceSession(path)
+    parts = [session.run(None, {"x": samples[i : i + batch]})[0] for i in range(0, len(samples), batch)]
+    expected = np.concatenate(parts)
+    assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
+
+
 @pytest.mark.parametrize(
     "between",
     [

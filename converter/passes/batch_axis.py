@@ -35,6 +35,8 @@ class BatchAxes:
     """What the pass found."""
 
     axis: dict[str, Axis] = field(default_factory=dict)
+    same: set[str] = field(default_factory=set)
+    """Values with a row for each sample, all the same: class tokens, zeros, codes of positions."""
     unproven: list[str] = field(default_factory=list)
     """Names of nodes whose type has no rule."""
 
@@ -45,7 +47,7 @@ class BatchAxes:
 
     def changes(self, value: ir.Value) -> bool:
         """Whether the value depends on the samples."""
-        return self.axis.get(str(value.name)) is not None
+        return self.axis.get(str(value.name)) is not None and value.name not in self.same
 
 
 class _MixesSamplesError(Exception):
@@ -69,11 +71,10 @@ def trace_batch_axis(model: ir.Model, shapes: Shapes, batch: int) -> BatchAxes:
     for node in model.graph:
         view = _View(node, found.axis, shapes, batch)
         rule = _RULES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        taken = {found.axis.get(str(value.name)) for value in captured(node)}
-        if all(axis is None for axis in (*view.axes, *taken)) or node.op_type in SHAPES:
-            result: Axis | tuple[Axis, ...] = (
-                None  # a shape says how many samples there are, and nothing about any of them
-            )
+        taken = [value for value in (*node.inputs, *captured(node)) if value is not None and node.op_type not in SHAPES]
+        if all(found.axis.get(str(value.name)) is None for value in taken):
+            # a shape says how many samples there are, and nothing about any of them
+            result: Axis | tuple[Axis, ...] = 0 if _repeats(view) else None
         elif rule is None:
             found.unproven.append(str(node.name or node.outputs[0].name))
             result = OPEN
@@ -91,6 +92,8 @@ def trace_batch_axis(model: ir.Model, shapes: Shapes, batch: int) -> BatchAxes:
         axes = result if isinstance(result, tuple) else (result,) * len(node.outputs)
         for output, axis in zip(node.outputs, axes, strict=False):
             found.axis[str(output.name)] = axis
+            if axis is not None and not any(found.changes(value) for value in taken):
+                found.same.add(str(output.name))
     for value in model.graph.outputs:
         axis = found.axis.get(str(value.name))
         if axis not in (0, OPEN):
@@ -146,6 +149,13 @@ class _View:
         else:
             named = [int(axis) for axis in self.attribute("axes", [])]  # type: ignore[attr-defined]
         return [axis % rank for axis in named]
+
+
+def _repeats(view: _View) -> bool:
+    """Whether this makes a row for each sample, all the same: of a class token, of zeros."""
+    place = _TARGET.get(view.node.op_type)
+    target = view.node.inputs[place] if place is not None and not view.node.domain else None
+    return target is not None and target.const_value is None and view.output_shape()[:1] == (view.batch,)
 
 
 def _elementwise(view: _View) -> int:
@@ -366,6 +376,8 @@ def _einsum(view: _View) -> Axis:
     return result.index(letter)
 
 
+_TARGET = {"Expand": 1, "Tile": 1, "ConstantOfShape": 0}
+"""Where operators that repeat something take the new lengths."""
 _ELEMENTWISE = """
 Abs Acos Acosh Add And Asin Asinh Atan Atanh Cast CastLike Ceil Celu Clip Cos Cosh Div Dropout Elu Equal Erf Exp Floor Gelu
 Greater GreaterOrEqual HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log Max Mean Min Mish Mod Mul

@@ -3,7 +3,8 @@
 1. The first axis of every input and output becomes the symbol `batch`; declared inner shapes are dropped.
 2. A constant ``Reshape`` target that keeps the length of the first axis copies it instead (entry 0); one that makes another
    multiple of the batch of it infers it (entry -1). So windows or heads may share the axis with the batch.
-3. An ``Expand`` to a constant shape that begins with the fixed size keeps the length its input has.
+3. Where a ``Concat`` joins one row that is the same for every sample (a class token) to a sample, the row is repeated.
+4. An ``Expand`` to a constant shape that begins with the fixed size keeps the length its input has.
 
 What the model computes for its own batch size stays the same. Whether its samples are independent of each other is for
 `converter.passes.batch_axis` to prove.
@@ -55,6 +56,13 @@ def free_batch(model: ir.Model, shapes: dict[str, tuple[int, ...]]) -> None:
     for node in model.graph:
         if size is not None and node.op_type in ("Reshape", "Expand"):
             _free_target(model.graph, node, size, shapes)
+    if size == 1:
+        by_samples = set(model.graph.inputs)
+        for node in list(model.graph):
+            if node.op_type == "Concat" and not node.domain:
+                _repeat_rows(model.graph, node, by_samples, shapes)
+            if any(value in by_samples for value in node.inputs):
+                by_samples.update(node.outputs)
     for value in (*model.graph.inputs, *model.graph.outputs):
         if value.shape is not None:
             value.shape = ir.Shape([BATCH, *value.shape.dims[1:]])
@@ -84,3 +92,21 @@ def _free_target(graph: ir.Graph, node: ir.Node, size: int, shapes: dict[str, tu
     else:
         return
     node.replace_input_with(1, constant(graph, f"{node.outputs[0].name}_shape", entries.astype(np.int64)))
+
+
+def _repeat_rows(graph: ir.Graph, node: ir.Node, by_samples: set[ir.Value], shapes: dict[str, tuple[int, ...]]) -> None:
+    """Concat(row, x) -> Concat(Expand(row, [rows of x, 1, ...]), x)."""
+    samples = next((value for value in node.inputs if value in by_samples), None)
+    rank = len(shapes.get(str(node.outputs[0].name), ()))
+    if samples is None or not rank or node.attributes["axis"].as_int() % rank == 0:
+        return
+    name = str(node.name)
+    for index, value in enumerate(node.inputs):
+        if value is None or value in by_samples or shapes.get(str(value.name), ())[:1] != (1,):
+            continue
+        rows = ir.node("Shape", [samples], {"start": 0, "end": 1}, name=f"{name}_rows_{index}")
+        others = constant(graph, f"{name}_others_{index}", np.ones(rank - 1, np.int64))
+        target = ir.node("Concat", [rows.outputs[0], others], {"axis": 0}, name=f"{name}_target_{index}")
+        repeated = ir.node("Expand", [value, target.outputs[0]], name=f"{name}_repeated_{index}")
+        graph.insert_before(node, [rows, target, repeated])
+        node.replace_input_with(index, repeated.outputs[0])

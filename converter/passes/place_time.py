@@ -43,7 +43,9 @@ class PlaceTimePass(ir.passes.InPlacePass):
                 node.attributes["constant_current"] = ir.AttrInt64("constant_current", int(constant))
             elif node in regions.temporal:
                 for index, value in enumerate(node.inputs):
-                    if value is not None and not regions.is_temporal(value) and self._depends_on_samples(value):
+                    if value is None or value.producer() in regions.temporal | regions.shaped:
+                        continue
+                    if self._depends_on_samples(value):
                         node.replace_input_with(index, self._insert(model.graph, "TimeRepeat", value))
             elif node in regions.tail:
                 for index, value in enumerate(node.inputs):

@@ -264,6 +264,39 @@ def test_a_value_with_the_length_in_front_goes_into_time_twice(tmp_path) -> None
     _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
 
 
+BY_BATCH = """m (float[N,4,8] x) => (float[N,5,8] y)
+    <float[8,8] A, float[8,8] B, float[1,1,8] TOKEN, int64[1] ZERO, int64[1] ONE, int64[2] REST> {{
+      h = MatMul(x, A)  a = Relu(h)  s = Shape({of})  n = Slice(s, ZERO, ONE)  lengths = Concat<axis = 0>(n, REST)
+      t = {make}  u = Sin(t)  j = Concat<axis = 1>(u, a)  k = MatMul(j, B)  b = Relu(k)  y = MatMul(b, A) }}"""
+
+
+@pytest.mark.parametrize("of", ["x", "a"])
+@pytest.mark.parametrize("make", ["Expand(TOKEN, lengths)", "ConstantOfShape<value = float[1] {0.5}>(lengths)"])
+def test_a_row_for_each_sample_that_is_always_the_same(make, of, tmp_path) -> None:
+    """A class token for a batch that is read off the input or off a value between neurons; Sin of it is no activation."""
+    arrays = {"ZERO": np.zeros(1), "ONE": np.ones(1), "REST": np.asarray([1, 8])}
+    path = save(text_model(BY_BATCH.format(make=make, of=of), **arrays), tmp_path / "m.onnx")
+    samples = np.random.default_rng(0).normal(size=(24, 4, 8)).astype(np.float32)
+    conversion = convert(path, samples)
+    assert [layer.activation for layer in conversion.layers] == ["Relu", "Relu"]
+    assert conversion.work.analog < conversion.work.multiply_adds / 2
+    _agrees(conversion, tmp_path, samples)
+
+
+def test_a_class_token_of_a_fixed_batch(tmp_path) -> None:
+    model = text_model(
+        """m (float[1,4,8] x) => (float[1,5,8] y) <float[8,8] A, float[8,8] B, float[1,1,8] TOKEN> {
+          h = MatMul(x, A)  a = Relu(h)  j = Concat<axis = 1>(TOKEN, a)  k = MatMul(j, B)  b = Relu(k)
+          y = MatMul(b, A) }"""
+    )
+    samples = np.random.default_rng(0).normal(size=(24, 4, 8)).astype(np.float32)
+    path = save(model, tmp_path / "m.onnx")
+    (found,) = snn_ops.Session(convert(path, samples).proto(), n_steps=64).run(samples)
+    session = ort.InferenceSession(path)
+    expected = np.concatenate([session.run(None, {"x": x[None]})[0] for x in samples])
+    assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 def test_windows_share_the_axis_of_a_fixed_batch(batch, tmp_path) -> None:
     model = text_model(

@@ -268,6 +268,20 @@ def trace_batch(ann: Ann) -> BatchAxes:
 
 
 def _trace(ann: Ann, input_shapes: Mapping[str, tuple[int, ...]]) -> tuple[BatchAxes, Shapes]:
+    """`trace_batch_axis`; where that fails for a model of a fixed batch, that may be the reason."""
+    try:
+        return _trace_free(ann, input_shapes)
+    except RefusedError as error:
+        if ann.batch is None:
+            raise
+        name = ann.inputs[0].name
+        raise RefusedError(
+            f"{error}. It was exported for a batch of {ann.batch}, which may be why: export it with a free one "
+            f"(torch.onnx.export: dynamic_axes={{'{name}': {{0: 'batch'}}}})"
+        ) from error
+
+
+def _trace_free(ann: Ann, input_shapes: Mapping[str, tuple[int, ...]]) -> tuple[BatchAxes, Shapes]:
     shapes = infer_shapes(ann.model, input_shapes)
     if UnmergeRowsPass(shapes, MANY_SAMPLES)(ann.model).modified:
         common_passes.RemoveUnusedNodesPass()(ann.model)

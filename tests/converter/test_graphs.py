@@ -264,6 +264,27 @@ def test_a_value_with_the_length_in_front_goes_into_time_twice(tmp_path) -> None
     _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
 
 
+def test_rows_are_split_by_a_target_that_infers_another_length(tmp_path) -> None:
+    """A mask for the heads of attention, of free length: [N h, 1, L] -> [N, h, -1, L]."""
+    model = text_model(
+        """m (float[N,L] x) => (float[N,3] y)
+        <float[1,3] A, float[3,3] B, int64[1] ONE, int64[1] TWO, int64[1] MINUS, int64[4] EACH, int64[1] LAST> {
+          n = Shape<start = 0, end = 1>(x)  l = Shape<start = 1, end = 2>(x)  nn = Mul(n, TWO)
+          s1 = Concat<axis = 0>(n, ONE, ONE, l)  m1 = Reshape(x, s1)  m2 = Expand(m1, EACH)
+          s2 = Concat<axis = 0>(nn, ONE, l)  m3 = Reshape(m2, s2)
+          s3 = Concat<axis = 0>(n, TWO, MINUS, l)  m4 = Reshape(m3, s3)  m5 = ReduceMean<keepdims = 0>(m4, LAST)
+          f = Flatten(m5)  g = ReduceMean(f, ONE)  h = MatMul(g, A)  a = Relu(h)  y = MatMul(a, B) }""",
+        opset=18,
+        ONE=np.ones(1),
+        TWO=np.asarray([2]),
+        MINUS=-np.ones(1),
+        EACH=np.asarray([1, 2, 1, 1]),
+        LAST=np.asarray([-1]),
+    )
+    samples = np.random.default_rng(0).normal(size=(24, 6)).astype(np.float32)
+    _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
+
+
 BY_BATCH = """m (float[N,4,8] x) => (float[N,5,8] y)
     <float[8,8] A, float[8,8] B, float[1,1,8] TOKEN, int64[1] ZERO, int64[1] ONE, int64[2] REST> {{
       h = MatMul(x, A)  a = Relu(h)  s = Shape({of})  n = Slice(s, ZERO, ONE)  lengths = Concat<axis = 0>(n, REST)

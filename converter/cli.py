@@ -71,3 +71,7 @@ def _refuse(error: Exception) -> None:
         raise error
     print(f"onnx-snn: {' '.join(str(error).split())}", file=sys.stderr)
     sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from converter.comparison import LayerError, compare_layers
 from converter.data import InputSpec, Samples, check_samples
 from converter.errors import RefusedError, concerning
 from converter.evaluation import SpikingModel, evaluate
-from converter.graph import add_functions, add_n_steps, operand, to_proto
+from converter.graph import add_functions, add_n_steps, captured, operand, to_proto
 from converter.instruments import without_softmax
 from converter.model import Ann, load_ann, prove_batch
 from converter.neurons import FittedNeuron, Neuron, Placed, choose_neuron
@@ -95,19 +95,23 @@ class _Converter:
         self.trained = ann.model.clone()
         LocalShapesPass(self.axes, shapes)(self.trained)
         common_passes.RemoveUnusedNodesPass()(self.trained)
-        annotate(self.trained)
+        sample_shapes = {name: (1, *array.shape[1:]) for name, array in samples.feed.items()}
+        annotate(self.trained, sample_shapes)
         PoolBeforeActivationPass(self.axes)(self.trained)
         BatchFirstPass(self.axes)(self.trained)
-        annotate(self.trained)
+        annotate(self.trained, sample_shapes)
         self.sites, self.kept_analog = find_sites(self.trained, self.axes)
         if not self.sites:
-            raise RefusedError("it has no activation that a neuron could replace")
+            foreign = sorted({f"{node.domain}.{node.op_type}" for node in self.trained.graph if node.domain})
+            hint = f"; it has {', '.join(foreign)}: convert the model before it was optimised" if foreign else ""
+            raise RefusedError(f"it has no activation that a neuron could replace{hint}")
+        _check_subgraphs(self.trained, self.sites)
         unknown = options.layers.keys() - {site.name for site in self.sites}
         if unknown:
             raise RefusedError(
                 f"there is no layer {min(unknown)!r}; there are {', '.join(site.name for site in self.sites)}"
             )
-        shapes = infer_shapes(self.trained, {name: (1, *a.shape[1:]) for name, a in samples.feed.items()})
+        shapes = infer_shapes(self.trained, sample_shapes)
         self.products = multiply_adds(self.trained, shapes, 1)
         self.row_bytes = row_bytes(self.trained, shapes)
         self.histograms: dict[str, ChannelHistogram] = {}
@@ -276,6 +280,26 @@ def _prove_batch(ann: Ann, samples: Samples) -> tuple[BatchAxes, Shapes]:
             "recurrent layers are converted only where axis 0 is a batch and they come before the first neuron",
             node=recurrent.name,
         ) from error
+
+
+def _check_subgraphs(model: ir.Model, sites: Sequence[Site]) -> None:
+    """Nothing behind a neuron reaches a subgraph other than as its node's input: it could not be taken through time.
+
+    Raises:
+        RefusedError: something does.
+    """
+    behind = {site.y for site in sites}
+    for node in model.graph:
+        taken = captured(node) & behind
+        if taken:
+            name = min(str(value.name) for value in taken)
+            raise RefusedError(
+                f"{node.op_type} has a subgraph that takes in {name!r} from outside, which lies behind a neuron; "
+                "export the model without control flow (torch.onnx.export traces the branch that is taken)",
+                node=node.name,
+            )
+        if any(value in behind for value in node.inputs):
+            behind.update(node.outputs)
 
 
 def _describe(site: Site, placed: Placed, error: LayerError, work: Work) -> Layer:

@@ -123,7 +123,7 @@ def through_time(
         return [node], node.outputs[0]
     there = [batch_axis, *(axis for axis in range(rank) if axis != batch_axis)]
     back = [there.index(axis) for axis in range(rank)]
-    front = _transpose(value, there, f"{name}_batch_first")
+    front = _transpose(value, there, f"{name}_batch_first_for_{op_type}")
     node = operator_node(graph, op_type, name, front.outputs[0], n_steps)
     node.name = node.outputs[0].name
     behind = _transpose(node.outputs[0], back, f"{node.name}_batch_back")
@@ -161,6 +161,14 @@ def set_constant(value: ir.Value, array: np.ndarray) -> None:
     assert value.dtype is not None
     value.const_value = ir.tensor(np.asarray(array, value.dtype.numpy()), name=value.name)
     value.shape = ir.Shape(array.shape)
+
+
+def captured(node: ir.Node) -> set[ir.Value]:
+    """Values of the node's graph that its subgraphs take in without being given them as inputs."""
+    graphs = [a.as_graph() for a in node.attributes.values() if a.type == ir.AttributeType.GRAPH]
+    taken = [value for graph in graphs for inner in graph.all_nodes() for value in inner.inputs]
+    taken.extend(value for graph in graphs for value in graph.outputs)
+    return {value for value in taken if value is not None and value.graph is node.graph}
 
 
 def add_functions(model: ir.Model) -> None:

@@ -28,14 +28,14 @@ def with_readout(proto: Any, steps: Sequence[int]) -> Any:
     """The model with its outputs after each of `steps`, and a spike rate for each layer as further outputs.
 
     TimeMean becomes RunningMean and a choice of steps, so the tail runs on ``[K*B, ...]`` for K numbers of steps, steps
-    first. What reaches the tail without passing a neuron is repeated K times.
+    first. What reaches the tail, or an output, without passing a neuron is repeated K times.
     """
     model = ir.from_proto(proto)
     graph = model.graph
     n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
     regions = find_regions(model)
-    add_spike_rates(graph)
     by_samples = _depends_on_samples(graph)
+    add_spike_rates(graph)
     count = constant(graph, "readout_count", np.asarray(len(steps), np.int64))
     chosen = constant(graph, "readout_steps", np.asarray(steps, np.int64) - 1)
     repeated: dict[ir.Value, ir.Value] = {}
@@ -49,6 +49,11 @@ def with_readout(proto: Any, steps: Sequence[int]) -> Any:
                 if value not in repeated:
                     repeated[value] = _repeat(graph, value, count)
                 node.replace_input_with(index, repeated[value])
+    for index, value in enumerate(graph.outputs):
+        if value in by_samples and value.producer() not in regions.tail | regions.temporal:
+            graph.outputs[index] = result = _repeat(graph, value, count)
+            result.type = value.type
+            result.name, value.name = value.name, f"{value.name}_once"
     for value in (*graph.outputs, *(value for node in regions.tail for value in node.outputs)):
         value.shape = value.shape if str(value.name).endswith(RATE_SUFFIX) else None
     add_functions(model)

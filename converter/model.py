@@ -23,14 +23,16 @@ from onnxscript.rewriter.rules.common import (
 from converter.errors import RefusedError, concerning
 from converter.files import write_whole
 from converter.frameworks import export_to_onnx, framework_of
-from converter.graph import name_nodes, quiet, to_proto
+from converter.graph import constant, name_nodes, quiet, to_proto
 from converter.passes.batch_axis import BatchAxes, trace_batch_axis
 from converter.passes.dequantise import DequantisePass
+from converter.passes.expose_states import STEP
 from converter.passes.free_batch import fixed_batch_size, free_batch
 from converter.passes.unmerge_rows import UnmergeRowsPass
 from converter.runtime import Feed, Probe, session
 from converter.shapes import Shapes, infer_shapes
 from snn_ops.ops import DOMAIN, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET
+from snn_ops.session import FIRST_SAMPLE, N_STEPS
 
 LOWEST_OPSET = 7
 _FOLD_BATCH_NORMALIZATION = (
@@ -38,6 +40,9 @@ _FOLD_BATCH_NORMALIZATION = (
     fuse_batchnorm_into_conv_transpose_rule,
     fuse_batchnorm_into_gemm_rule,
 )
+_RANDOM = frozenset("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split())
+RESERVED = frozenset({N_STEPS, FIRST_SAMPLE, STEP})
+"""Inputs of spiking models."""
 MANY_SAMPLES = 11
 """A batch for shape questions; a prime, so that few other axes are multiples of it."""
 
@@ -132,6 +137,7 @@ def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
             _raise_opset(model)
         common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         common_passes.NameFixPass()(model)
+        _free_names(model)
         quantised = bool(DequantisePass()(model).modified)
         batch = fixed_batch_size(model)
         shapes = (
@@ -155,14 +161,54 @@ def _check(proto: onnx.ModelProto) -> None:
         raise RefusedError(f"opset {opset} is older than {LOWEST_OPSET}; export the model with a newer opset")
     if any(o.domain == DOMAIN for o in proto.opset_import):
         raise RefusedError("this is already a spiking model; convert the trained model it came from")
+    _check_interface(proto.graph)
     functions = {(f.domain, f.name) for f in proto.functions}
     for node in proto.graph.node:
+        if node.op_type in _RANDOM and node.domain in ("", "ai.onnx"):
+            raise RefusedError(
+                f"{node.op_type} draws other numbers in every run, so there is nothing to compare with; export the model for "
+                "inference (PyTorch: model.eval()), or make the random numbers an input",
+                node=node.name or node.output[0],
+            )
+        if node.op_type == "BatchNormalization" and any(a.name == "training_mode" and a.i for a in node.attribute):
+            raise RefusedError(
+                "BatchNormalization takes mean and variance from the batch, as in training; export the model for inference "
+                "(PyTorch: model.eval())",
+                node=node.name or node.output[0],
+            )
         standard = node.domain in ("", "ai.onnx")
         known = onnx.defs.has(node.op_type, opset, "") if standard else False
         if standard and not known and (node.domain, node.op_type) not in functions:
             raise RefusedError(
                 f"operator {node.op_type} does not exist in opset {opset}", node=node.name or node.output[0]
             )
+
+
+def _check_interface(graph: onnx.GraphProto) -> None:
+    """Inputs and outputs are tensors, inputs of numbers and with a known rank."""
+    defaults = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in defaults]
+    for kind, values in (("input", inputs), ("output", graph.output)):
+        for value in values:
+            if value.name == N_STEPS:
+                raise RefusedError(f"its {kind} {N_STEPS!r} has the name of an input of every spiking model; rename it")
+            held = value.type.WhichOneof("value")
+            if held in ("sequence_type", "map_type", "sparse_tensor_type"):
+                what = held.removesuffix("_type").replace("_", " ")
+                maker = next((node for node in graph.node if value.name in node.output), None)
+                way_out = "skl2onnx leaves ZipMap out with options={id(model): {'zipmap': False}}"
+                way_out = (
+                    way_out if maker is not None and maker.op_type == "ZipMap" else "export the model with tensors"
+                )
+                raise RefusedError(f"its {kind} {value.name!r} is a {what}, not a tensor; {way_out}")
+    for value in inputs:
+        tensor = value.type.tensor_type
+        if value.type.HasField("optional_type"):
+            tensor = value.type.optional_type.elem_type.tensor_type
+        if tensor.elem_type == onnx.TensorProto.STRING:
+            raise RefusedError(f"its input {value.name!r} takes text; export the model from the numbers made of it on")
+        if not tensor.HasField("shape"):
+            raise RefusedError(f"its input {value.name!r} has no declared shape; export the model with one")
 
 
 def _raise_opset(model: ir.Model) -> None:
@@ -189,9 +235,20 @@ def _raise_opset(model: ir.Model) -> None:
 
 def _shape(value: ir.Value, samples: int) -> tuple[int, ...]:
     """An input's shape for that many samples; free axes other than the batch take the length 64."""
-    if value.shape is None:
-        raise RefusedError(f"input {value.name!r} has no declared shape")
+    assert value.shape is not None
     return (samples, *(length if isinstance(length, int) and length > 0 else 64 for length in list(value.shape)[1:]))
+
+
+def _free_names(model: ir.Model) -> None:
+    """Inner values called like an input that the spiking model will have get another name."""
+    graph = model.graph
+    for name in RESERVED & graph.initializers.keys():
+        value = graph.initializers.pop(name)
+        assert value.const_value is not None
+        value.replace_all_uses_with(constant(graph, f"{name}_of_model", value.const_value.numpy()))
+    for value in [value for node in model.graph.all_nodes() for value in node.outputs]:
+        if value.name in RESERVED and not value.is_graph_output():
+            value.name = f"{value.name}_of_model"
 
 
 def trace_batch(ann: Ann) -> BatchAxes:
@@ -204,6 +261,20 @@ def trace_batch(ann: Ann) -> BatchAxes:
 
 
 def _trace(ann: Ann, input_shapes: Mapping[str, tuple[int, ...]]) -> tuple[BatchAxes, Shapes]:
+    """`trace_batch_axis`; where that fails for a model of a fixed batch, that may be the reason."""
+    try:
+        return _trace_free(ann, input_shapes)
+    except RefusedError as error:
+        if ann.batch is None:
+            raise
+        name = ann.inputs[0].name
+        raise RefusedError(
+            f"{error}. It was exported for a batch of {ann.batch}, which may be why: export it with a free one "
+            f"(torch.onnx.export: dynamic_axes={{'{name}': {{0: 'batch'}}}})"
+        ) from error
+
+
+def _trace_free(ann: Ann, input_shapes: Mapping[str, tuple[int, ...]]) -> tuple[BatchAxes, Shapes]:
     shapes = infer_shapes(ann.model, input_shapes)
     if UnmergeRowsPass(shapes, MANY_SAMPLES)(ann.model).modified:
         common_passes.RemoveUnusedNodesPass()(ann.model)

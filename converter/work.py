@@ -17,6 +17,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.instruments import SPIKING
+from converter.passes.regions import SHAPES
 from converter.shapes import Shapes
 from snn_ops.ops import DOMAIN
 
@@ -126,9 +127,9 @@ def _sources(layer: ir.Node) -> set[str | None]:
     pending = [value for value in layer.inputs[: 2 if layer.op_type == "MatMul" else 1] if value is not None]
     while pending:
         value = pending.pop()
-        if value.const_value is not None:
-            continue
         node = value.producer()
+        if value.const_value is not None or (node is not None and node.op_type in SHAPES):
+            continue
         if node is None or node.op_type in ("RunningDifference", *_WEIGHTED):
             found.add(None)
         elif node.domain == DOMAIN and node.op_type in SPIKING:

@@ -45,6 +45,7 @@ def run_command(
     else:
         with progress() as advance:
             arrays = session.run(samples.feed, progress=lambda done, of: advance("running", done, of))
+    arrays = [array.astype(str) if array.dtype == object else array for array in arrays]  # names of classes
     outputs = dict(zip(session.output_names, arrays, strict=True))
     if out:
         write_npz(out, outputs)
@@ -79,5 +80,6 @@ def _continue(
 
 
 def _head(row: np.ndarray) -> tuple[object, object]:
-    values = " ".join(f"{value:.4g}" for value in row[:10])
-    return int(row.argmax()), values + (" ..." if len(row) > 10 else "")
+    is_number = row.dtype.kind in "fiu"
+    values = " ".join(f"{value:.4g}" if is_number else str(value) for value in row[:10])
+    return int(row.argmax()) if is_number else "", values + (" ..." if len(row) > 10 else "")

@@ -15,6 +15,8 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
+from converter.graph import captured
+from converter.passes.regions import SHAPES
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -33,6 +35,8 @@ class BatchAxes:
     """What the pass found."""
 
     axis: dict[str, Axis] = field(default_factory=dict)
+    same: set[str] = field(default_factory=set)
+    """Values with a row for each sample, all the same: class tokens, zeros, codes of positions."""
     unproven: list[str] = field(default_factory=list)
     """Names of nodes whose type has no rule."""
 
@@ -43,7 +47,7 @@ class BatchAxes:
 
     def changes(self, value: ir.Value) -> bool:
         """Whether the value depends on the samples."""
-        return self.axis.get(str(value.name)) is not None
+        return self.axis.get(str(value.name)) is not None and value.name not in self.same
 
 
 class _MixesSamplesError(Exception):
@@ -67,8 +71,10 @@ def trace_batch_axis(model: ir.Model, shapes: Shapes, batch: int) -> BatchAxes:
     for node in model.graph:
         view = _View(node, found.axis, shapes, batch)
         rule = _RULES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        if all(axis is None for axis in view.axes):
-            result: Axis | tuple[Axis, ...] = None
+        taken = [value for value in (*node.inputs, *captured(node)) if value is not None and node.op_type not in SHAPES]
+        if all(found.axis.get(str(value.name)) is None for value in taken):
+            # a shape says how many samples there are, and nothing about any of them
+            result: Axis | tuple[Axis, ...] = 0 if _repeats(view) else None
         elif rule is None:
             found.unproven.append(str(node.name or node.outputs[0].name))
             result = OPEN
@@ -86,6 +92,8 @@ def trace_batch_axis(model: ir.Model, shapes: Shapes, batch: int) -> BatchAxes:
         axes = result if isinstance(result, tuple) else (result,) * len(node.outputs)
         for output, axis in zip(node.outputs, axes, strict=False):
             found.axis[str(output.name)] = axis
+            if axis is not None and not any(found.changes(value) for value in taken):
+                found.same.add(str(output.name))
     for value in model.graph.outputs:
         axis = found.axis.get(str(value.name))
         if axis not in (0, OPEN):
@@ -141,6 +149,13 @@ class _View:
         else:
             named = [int(axis) for axis in self.attribute("axes", [])]  # type: ignore[attr-defined]
         return [axis % rank for axis in named]
+
+
+def _repeats(view: _View) -> bool:
+    """Whether this makes a row for each sample, all the same: of a class token, of zeros."""
+    place = _TARGET.get(view.node.op_type)
+    target = view.node.inputs[place] if place is not None and not view.node.domain else None
+    return target is not None and target.const_value is None and view.output_shape()[:1] == (view.batch,)
 
 
 def _elementwise(view: _View) -> int:
@@ -344,10 +359,25 @@ def _same_length(view: _View) -> int:
     return axis
 
 
-def _shape(view: _View) -> None:
-    """A shape says how many samples there are, and nothing about any of them."""
+def _einsum(view: _View) -> Axis:
+    equation = str(view.attribute("equation", "")).replace(" ", "")
+    terms, arrow, result = equation.partition("->")
+    if not arrow or "." in equation:
+        return OPEN
+    by_term = list(zip(terms.split(","), view.axes, strict=True))
+    letters = {term[axis] for term, axis in by_term if isinstance(axis, int)}
+    if len(letters) > 1:
+        raise _MixesSamplesError("combines operands whose samples lie in different axes")
+    (letter,) = letters
+    if any(axis is None and letter in term for term, axis in by_term):
+        raise _MixesSamplesError("combines the samples with a constant that has a value for each of them")
+    if letter not in result:
+        raise _MixesSamplesError("sums over the samples")
+    return result.index(letter)
 
 
+_TARGET = {"Expand": 1, "Tile": 1, "ConstantOfShape": 0}
+"""Where operators that repeat something take the new lengths."""
 _ELEMENTWISE = """
 Abs Acos Acosh Add And Asin Asinh Atan Atanh Cast CastLike Ceil Celu Clip Cos Cosh Div Dropout Elu Equal Erf Exp Floor Gelu
 Greater GreaterOrEqual HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log Max Mean Min Mish Mod Mul
@@ -373,10 +403,10 @@ _RULES: dict[str, Callable[[_View], Axis | tuple[Axis, ...]]] = {
     ),
     **dict.fromkeys(("ArgMax", "ArgMin"), _arg),
     **dict.fromkeys(("Resize", "Upsample", "Tile", "Expand"), _same_length),
-    **dict.fromkeys(("Shape", "Size"), _shape),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
     "Concat": _concat,
     "CumSum": _cumulate,
+    "Einsum": _einsum,
     "Flatten": _flatten,
     "Gather": _gather,
     "Gemm": _gemm,

@@ -1,7 +1,8 @@
 """Turns a quantised model back into one of floats: the neurons of a spiking model quantise for themselves.
 
-1. Integer layers become layers on floats between Quantize- and DequantizeLinear: QLinearConv, QLinearMatMul; and without them
-   where the scale is taken at run time: ConvInteger, MatMulInteger, DynamicQuantizeLinear.
+1. Integer layers become layers on floats between Quantize- and DequantizeLinear: QLinearConv, QLinearMatMul, and what ONNX
+   Runtime has beside them, QGemm, QLinearAdd, ...; and without them where the scale is taken at run time: ConvInteger,
+   MatMulInteger, DynamicQuantizeLinear.
 2. DequantizeLinear of a constant is computed: the weights keep their quantised values.
 3. Every other QuantizeLinear and DequantizeLinear lets its input through. Where the smallest integer stands for 0, quantising
    has cut off what is negative, so it becomes a Relu, unless nothing negative can arrive. What is cut off above the largest
@@ -21,6 +22,11 @@ from converter.graph import constant
 _QUANTISED = frozenset(
     "QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul ConvInteger MatMulInteger".split()
 )
+_MICROSOFT = {
+    f"QLinear{op_type}": op_type
+    for op_type in "Add AveragePool Concat GlobalAveragePool LeakyRelu Mul Sigmoid Softmax".split()
+}
+"""ONNX Runtime's operators on integers, and the same on floats."""
 _NEVER_NEGATIVE = frozenset("Abs Exp HardSigmoid Relu Sigmoid Softmax Softplus".split())
 _KEEP_SIGN = frozenset(
     """
@@ -37,14 +43,21 @@ class DequantisePass(ir.passes.InPlacePass):
         """Rewrites the graph.
 
         Raises:
-            RefusedError: a scale or zero point is computed at run time.
+            RefusedError: a scale or zero point is computed at run time, or there is no rule for an operator on integers.
         """
         if not any(_is(node, *_QUANTISED) for node in model.graph):
             return ir.passes.PassResult(model, False)
         graph = model.graph
         for node in list(graph):
-            if _is(node, "QLinearConv", "QLinearMatMul"):
+            if _is(node, "QLinearConv", "QLinearMatMul") or _is_microsoft(node, "QGemm"):
                 _split_layer(graph, node)
+            elif _is_microsoft(node, *_MICROSOFT):
+                _split_operator(graph, node)
+            elif node.domain == "com.microsoft" and node.op_type.startswith("Q") and node.op_type != "QuickGelu":
+                raise RefusedError(
+                    f"there is no rule for the quantised operator {node.op_type}; convert the model before it was quantised",
+                    node=node.name,
+                )
             elif _is(node, "ConvInteger", "MatMulInteger"):
                 _float_layer(graph, node)
             elif _is(node, "DynamicQuantizeLinear"):
@@ -66,20 +79,49 @@ def _is(node: ir.Node, *op_types: str) -> bool:
     return not node.domain and node.op_type in op_types
 
 
+def _is_microsoft(node: ir.Node, *op_types: str) -> bool:
+    return node.domain == "com.microsoft" and node.op_type in op_types
+
+
 def _split_layer(graph: ir.Graph, node: ir.Node) -> None:
     """QLinearConv(x, sx, zx, w, sw, zw, sy, zy, b) -> Quantize(Conv(Dequantize(x), (w - zw) sw, b sx sw))."""
-    x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero = node.inputs[:8]
+    x, x_scale, x_zero, w, w_scale, w_zero = node.inputs[:6]
+    is_gemm = node.op_type == "QGemm"  # has the bias in front of the result's scale
+    y_scale, y_zero = node.inputs[7:9] if is_gemm else node.inputs[6:8]
+    bias = node.inputs[6] if is_gemm else node.inputs[8] if len(node.inputs) > 8 else None
     floats = ir.node("DequantizeLinear", [x, x_scale, x_zero], name=f"{node.name}_x")
     scale, zero = _numbers(w_scale, node), _numbers(w_zero, node)
-    is_conv = node.op_type == "QLinearConv"
-    weights = _real(_numbers(w, node), scale, zero, axis=0 if is_conv else -1)
+    rows = node.op_type == "QLinearConv" or (is_gemm and node.attributes.get_int("transB", 0) != 0)
+    weights = _real(_numbers(w, node), scale, zero, axis=0 if rows else -1)
     inputs: list[ir.Value | None] = [floats.outputs[0], constant(graph, f"{node.name}_weights", weights)]
-    if is_conv and len(node.inputs) > 8 and node.inputs[8] is not None:
-        bias = _numbers(node.inputs[8], node) * _numbers(x_scale, node) * scale
-        inputs.append(constant(graph, f"{node.name}_bias", bias.reshape(-1).astype(np.float32)))
-    layer = ir.node("Conv" if is_conv else "MatMul", inputs, dict(node.attributes), name=node.name)
+    if bias is not None:
+        alpha = node.attributes.get_float("alpha", 1.0)
+        numbers = _numbers(bias, node) * _numbers(x_scale, node) * scale * alpha
+        inputs.append(constant(graph, f"{node.name}_bias", numbers.reshape(-1).astype(np.float32)))
+    op_type = {"QLinearConv": "Conv", "QLinearMatMul": "MatMul", "QGemm": "Gemm"}[node.op_type]
+    layer = ir.node(op_type, inputs, dict(node.attributes), name=node.name)
     last = ir.node("QuantizeLinear", [layer.outputs[0], y_scale, y_zero], name=f"{node.name}_y")
     graph.insert_before(node, [floats, layer, last])
+    _replace(graph, node, last.outputs[0])
+
+
+def _split_operator(graph: ir.Graph, node: ir.Node) -> None:
+    """QLinearAdd(a, sa, za, b, sb, zb, sy, zy) -> Quantize(Add(Dequantize(a), Dequantize(b)))."""
+    op_type = _MICROSOFT[node.op_type]
+    inputs = list(node.inputs)
+    y, quantised = (inputs[:2], inputs[2:]) if op_type == "Concat" else (inputs[-2:], inputs[:-2])
+    if node.attributes.get_int("channels_last", 0):
+        raise RefusedError(
+            f"{node.op_type} has its channels last; convert the model before it was quantised", node=node.name
+        )
+    floats = [
+        ir.node("DequantizeLinear", quantised[i : i + 3], name=f"{node.name}_x{i // 3}")
+        for i in range(0, len(quantised), 3)
+    ]
+    attributes = {name: value for name, value in node.attributes.items() if name not in ("channels_last", "opset")}
+    layer = ir.node(op_type, [f.outputs[0] for f in floats], attributes, name=node.name)
+    last = ir.node("QuantizeLinear", [layer.outputs[0], *y], name=f"{node.name}_y")
+    graph.insert_before(node, [*floats, layer, last])
     _replace(graph, node, last.outputs[0])
 
 
@@ -119,7 +161,8 @@ def _dequantise(graph: ir.Graph, node: ir.Node) -> None:
         _replace(graph, node, x)
         return
     zeros = _numbers(zero, node) if zero is not None else np.zeros(1)
-    real = _real(numbers, _numbers(scale, node), zeros, axis=axis)
+    block = node.attributes.get_int("block_size", 0)
+    real = _real(numbers, _numbers(scale, node), zeros, axis=axis, block=block)
     _replace(graph, node, constant(graph, f"{node.name}_real", real))
 
 
@@ -157,10 +200,12 @@ def _numbers(value: ir.Value | None, node: ir.Node) -> np.ndarray:
     return numbers
 
 
-def _real(numbers: np.ndarray, scale: np.ndarray, zero: np.ndarray, *, axis: int) -> np.ndarray:
-    """(numbers - zero) scale, with a scale and zero per index of `axis` or one for all."""
+def _real(numbers: np.ndarray, scale: np.ndarray, zero: np.ndarray, *, axis: int, block: int = 0) -> np.ndarray:
+    """(numbers - zero) scale, with a scale and zero per index of `axis`, per `block` of them, or one for all."""
 
     def along(values: np.ndarray) -> np.ndarray:
+        if block and values.size > 1:
+            return np.repeat(values.astype(np.float64), block, axis).take(range(numbers.shape[axis]), axis)
         shape = [1] * numbers.ndim
         if values.size > 1:
             shape[axis] = values.size

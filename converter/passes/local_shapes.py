@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph import constant
+from converter.graph import constant, constant_of
 from converter.passes.batch_axis import BatchAxes
 from converter.shapes import Shapes
 
@@ -72,6 +72,8 @@ class LocalShapesPass(ir.passes.InPlacePass):
             new = constant(
                 graph, name, np.asarray([self._first_entry(node, same_rows=same_rows), *after[1:]], np.int64)
             )
+        elif not same_rows and _infers_another(target):
+            return False
         else:
             new = self._with_first_entry(graph, node, target, name, self._first_entry(node, same_rows=same_rows))
         node.attributes.pop("allowzero", None)
@@ -92,3 +94,12 @@ class LocalShapesPass(ir.passes.InPlacePass):
         whole = ir.node("Concat", [entry, rest.outputs[0]], {"axis": 0}, name=name)
         graph.insert_before(node, [rest, whole])
         return whole.outputs[0]
+
+
+def _infers_another(target: ir.Value) -> bool:
+    """Whether an entry behind the first is -1, in a target that is put together when the model runs."""
+    pieces = target.producer()
+    if pieces is None or pieces.op_type != "Concat":
+        return False
+    numbers = [constant_of(value) for value in pieces.inputs[1:]]
+    return any(array is not None and (array == -1).any() for array in numbers)

@@ -43,7 +43,9 @@ class PlaceTimePass(ir.passes.InPlacePass):
                 node.attributes["constant_current"] = ir.AttrInt64("constant_current", int(constant))
             elif node in regions.temporal:
                 for index, value in enumerate(node.inputs):
-                    if value is not None and not regions.is_temporal(value) and self._depends_on_samples(value):
+                    if value is None or value.producer() in regions.temporal | regions.shaped:
+                        continue
+                    if self._depends_on_samples(value):
                         node.replace_input_with(index, self._insert(model.graph, "TimeRepeat", value))
             elif node in regions.tail:
                 for index, value in enumerate(node.inputs):
@@ -81,9 +83,9 @@ class PlaceTimePass(ir.passes.InPlacePass):
 
 
 def _say_shape_through_time(value: ir.Value) -> None:
-    """[batch, ...] becomes [time_batch, ...]; a value that does not begin with the batch loses its declared shape."""
+    """[batch, ...] becomes [time_batch, ...]; of a value that does not begin with the batch, only the rank is said."""
     if value.shape is None or len(value.shape) == 0:
         return
     first = value.shape[0]
     begins_with_batch = isinstance(first, ir.SymbolicDim) and first.value == BATCH
-    value.shape = ir.Shape([TIME_BATCH, *value.shape.dims[1:]]) if begins_with_batch else None
+    value.shape = ir.Shape([TIME_BATCH, *value.shape.dims[1:]] if begins_with_batch else [None] * len(value.shape))

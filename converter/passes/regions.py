@@ -30,6 +30,8 @@ class Regions:
 
     temporal: frozenset[ir.Node]
     tail: frozenset[ir.Node]
+    shaped: frozenset[ir.Node]
+    """Static, but with T*B rows: computed from shapes between two neurons."""
 
     def is_temporal(self, value: ir.Value | None) -> bool:
         """Whether the value differs from step to step."""
@@ -51,4 +53,4 @@ def find_regions(model: ir.Model) -> Regions:
     for node in reversed(nodes):
         if runs_through_time(node) or any(user in before for value in node.outputs for user, _ in value.uses()):
             before.add(node)
-    return Regions(frozenset(signals & before), frozenset(after - before))
+    return Regions(frozenset(signals & before), frozenset(after - before), frozenset((after & before) - signals))

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 import snn_ops
+from tests.models import save, text_model
 
 
 def test_convert_evaluate_run_inspect(command, folder) -> None:
@@ -138,8 +139,8 @@ def test_entry_point_and_exit_codes() -> None:
     """In a process of its own: 0 for help, 2 for wrong usage, 1 with one line for bad input."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        code = "from converter.cli import main; main()"
-        return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+        line = [sys.executable, "-m", "converter.cli", *arguments]
+        return subprocess.run(line, capture_output=True, text=True, check=False)
 
     assert run("--version").stdout.startswith("onnx-snn ")
     assert run("convert").returncode == 2
@@ -148,3 +149,20 @@ def test_entry_point_and_exit_codes() -> None:
     assert refused.returncode == 1
     assert refused.stdout == ""
     assert refused.stderr == "onnx-snn: missing.onnx: there is no such file\n"
+
+
+def test_run_writes_and_prints_names_of_classes(folder, command) -> None:
+    """As skl2onnx makes classifiers: the class first, then the probabilities."""
+    model = text_model(
+        """m (float[N,4] x) => (string[N] name, float[N,3] p) <float[4,3] A> {
+          r = Relu(x)  h = MatMul(r, A)  p = Softmax(h)  i = ArgMax<axis = 1, keepdims = 0>(p)
+          name = ai.onnx.ml.LabelEncoder<keys_int64s = [0, 1, 2], values_strings = ["a", "b", "c"]>(i) }"""
+    )
+    model.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 2))
+    save(model, Path("names.onnx"))
+    np.savez("x.npz", x=np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32))
+    assert command("convert", "names.onnx", "--calibration", "x.npz", "-o", "n.snn.onnx").code == 0
+    assert command("run", "n.snn.onnx", "--input", "x.npz", "-o", "y.npz").code == 0
+    y = np.load("y.npz")
+    assert list(y["name"]) == ["abc"[i] for i in y["p"].argmax(axis=1)]
+    assert y["name"][0] in command("run", "n.snn.onnx", "--input", "x.npz").out

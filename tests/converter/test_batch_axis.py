@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from converter.errors import RefusedError
-from converter.model import load_ann, prove_batch
+from converter.model import load_ann, prove_batch, trace_batch
+from converter.passes.batch_axis import OPEN
 from tests.models import convnet, mlp, save, text_model
 
 GOOD = {
@@ -41,6 +42,11 @@ GOOD = {
           q = MatMul(x, W)  t = Transpose<perm = [0, 2, 1]>(x)  s = MatMul(q, t)  p = Softmax<axis = -1>(s)
           y = MatMul(p, x) }"""
     ),
+    "attention with Einsum": text_model(
+        """m (float[N,5,4] x) => (float[N,5,4] y) <float[4,4] W> {
+          q = Einsum<equation = "bld,de->lbe">(x, W)  s = Einsum<equation = "lbe, bme -> blm">(q, x)
+          p = Softmax<axis = -1>(s)  y = Einsum<equation = "blm,bmd->bld">(p, x) }"""
+    ),
 }
 
 BAD = {
@@ -63,6 +69,14 @@ BAD = {
     "every sample with every other": (
         "m (float[N,4] x) => (float[N,N] y) { t = Transpose<perm = [1, 0]>(x)  y = MatMul(x, t) }",
         "MatMul multiplies every sample with every other",
+    ),
+    "sum over the samples": (
+        'm (float[N,4] x) => (float[N,4] y) { s = Einsum<equation = "ij->j">(x)  y = Add(x, s) }',
+        "node 's': Einsum sums over the samples",
+    ),
+    "every sample with every other, by Einsum": (
+        'm (float[N,4] x) => (float[N,N] y) { y = Einsum<equation = "ik,jk->ij">(x, x) }',
+        "Einsum combines operands whose samples lie in different axes",
     ),
     "running sum over the samples": (
         "m (float[N,4] x) => (float[N,4] y) <int64[1] A> { y = CumSum(x, A) }",
@@ -93,11 +107,24 @@ def test_refuses(name, tmp_path) -> None:
 
 
 def test_experiment_catches_what_has_no_rule(tmp_path) -> None:
-    """Einsum is not followed; running samples together and apart shows that it mixes them."""
-    model = text_model('m (float[N,4] x) => (float[N,4] y) { s = Einsum<equation = "ij->j">(x)  y = Add(x, s) }')
+    """MeanVarianceNormalization is not followed; running samples together and apart shows that it mixes them."""
+    model = text_model("m (float[N,4] x) => (float[N,4] y) { y = MeanVarianceNormalization<axes = [0]>(x) }")
     ann = load_ann(save(model, tmp_path / "m.onnx"))
     with pytest.raises(RefusedError, match="differs when they run one by one"):
         prove_batch(ann, {"x": np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)})
+
+
+def test_shapes_of_what_has_no_rule_depend_on_no_sample(tmp_path) -> None:
+    model = text_model(
+        """m (float[N,2,6] x) => (float[N,12] y) <int64[1] ZERO, int64[1] REST> {
+          e = Einsum<equation = "...ij->...ij">(x)  shape = Shape(e)  n = Gather(shape, ZERO)
+          target = Concat<axis = 0>(n, REST)  y = Reshape(e, target) }""",
+        ZERO=np.zeros(1),
+        REST=-np.ones(1),
+    )
+    axes = trace_batch(load_ann(save(model, tmp_path / "m.onnx")))
+    assert axes.axis["e"] is OPEN
+    assert axes.axis["target"] is None
 
 
 @pytest.mark.parametrize(
@@ -113,3 +140,17 @@ def test_experiment_catches_what_has_no_rule(tmp_path) -> None:
 def test_no_batch_axis(text, reason, tmp_path) -> None:
     with pytest.raises(RefusedError, match=reason):
         load_ann(save(text_model(text), tmp_path / "m.onnx"))
+
+
+def test_a_fixed_batch_that_cannot_be_freed_is_named(tmp_path) -> None:
+    """Samples in axis 1 between two Reshapes to constants, as torch exports attention for one sample."""
+    model = text_model(
+        """m (float[1,5,4] x) => (float[1,5,4] y) <int64[3] HEADS, int64[3] BACK> {
+          t = Transpose<perm = [1, 0, 2]>(x)  h = Reshape(t, HEADS)  r = Relu(h)  b = Reshape(r, BACK)
+          y = Transpose<perm = [1, 0, 2]>(b) }""",
+        HEADS=np.asarray([5, 2, 2]),
+        BACK=np.asarray([5, 1, 4]),
+    )
+    ann = load_ann(save(model, tmp_path / "m.onnx"))
+    with pytest.raises(RefusedError, match="It was exported for a batch of 1, which may be why"):
+        prove_batch(ann, {"x": np.random.default_rng(0).normal(size=(5, 5, 4)).astype(np.float32)})

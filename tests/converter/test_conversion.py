@@ -201,6 +201,11 @@ def test_several_outputs_and_a_shared_activation(tmp_path) -> None:
             "node 'memory': LSTM runs through the samples as if they were a sequence, so axis 0 is not a batch",
         ),
         (
+            """m (float[N,4] x) => (float[N,4] y) <float[4,4] A, float[4] B> {
+              h = MatMul(x, A)  g = com.microsoft.BiasGelu(h, B)  y = MatMul(g, A) }""",
+            "it has com.microsoft.BiasGelu: convert the model before it was optimised",
+        ),
+        (
             """m (float[N,5,4] x) => (float[N,4] y) <float[4,6] A, float[1,16,6] W, float[1,16,4] R, int64[1] ZERO> {
               h = MatMul(x, A)  a = Relu(h)  t = Transpose<perm = [1, 0, 2]>(a)
               [memory] s, last = LSTM<hidden_size = 4>(t, W, R)  y = Squeeze(last, ZERO) }""",
@@ -210,6 +215,7 @@ def test_several_outputs_and_a_shared_activation(tmp_path) -> None:
 )
 def test_refuses_with_reason(text, reason, tmp_path) -> None:
     model = text_model(text, ZERO=np.zeros(1))
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
     with pytest.raises(RefusedError) as refused:
         convert(save(model, tmp_path / "m.onnx"), samples(model, 5))
     assert reason in str(refused.value)

@@ -23,10 +23,18 @@ WITH_SHORTCUT_INTO_THE_TAIL = text_model(
 )
 
 
+WITH_AN_OUTPUT_BEFORE_THE_NEURONS = text_model(
+    """m (float[N,6] x) => (float[N,5] y, float[N,6] same, float[N,4] h) <float[6,4] W, float[4,5] V> {
+      same = Identity(x)  h = MatMul(x, W)  a = Relu(h)  y = MatMul(a, V) }"""
+)
+
+
 @pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
 @pytest.mark.parametrize("backend", ["native", "functions"])
 @pytest.mark.parametrize(
-    "model", [mlp(), mlp("Tanh"), convnet(), WITH_SHORTCUT_INTO_THE_TAIL], ids=["mlp", "tanh", "convnet", "shortcut"]
+    "model",
+    [mlp(), mlp("Tanh"), convnet(), WITH_SHORTCUT_INTO_THE_TAIL, WITH_AN_OUTPUT_BEFORE_THE_NEURONS],
+    ids=["mlp", "tanh", "convnet", "shortcut", "output before neurons"],
 )
 def test_one_simulation_equals_many(model, backend, schedule, tmp_path) -> None:
     path = save(model, tmp_path / "m.onnx")

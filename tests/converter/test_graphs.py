@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
 
 import snn_ops
-from converter.conversion import convert
+from converter.conversion import Conversion, convert
 from converter.data import InputSpec, Samples, check_samples
+from converter.errors import RefusedError
 from converter.model import load_ann
 from tests.models import save, text_model
 
@@ -182,6 +185,41 @@ def test_a_constant_choice_between_subgraphs(branch, tmp_path) -> None:
     assert relative_error(model, path, samples) < 0.02
 
 
+def choice(before: str) -> onnx.ModelProto:
+    """The branch follows from a shape; both take `h` from outside."""
+    return text_model(
+        f"""m (float[N,6] x) => (float[N,3] y) <float[6,6] A, float[6,6] B, float[6,3] C, int64[1] ONE, int64[1] SIX> {{
+          {before}  s = Shape(h)  n = Gather(s, ONE)  same = Equal(n, SIX)
+          [choice] c = If (same) <then_branch = t () => (p) {{ p = Relu(h) }}, else_branch = e () => (q) {{ q = Tanh(h) }}>
+          k = MatMul(c, B)  b = Relu(k)  y = MatMul(b, C) }}""",
+        ONE=np.ones(1),
+        SIX=np.asarray([6]),
+    )
+
+
+def test_a_subgraph_that_takes_a_value_from_outside(tmp_path) -> None:
+    samples = np.random.default_rng(0).normal(size=(24, 6)).astype(np.float32)
+    path = save(choice("h = MatMul(x, A)"), tmp_path / "m.onnx")
+    _agrees(convert(path, samples), tmp_path, samples)
+    path = save(choice("g = MatMul(x, A)  a = Relu(g)  h = MatMul(a, A)"), tmp_path / "m.onnx")
+    with pytest.raises(RefusedError, match="node 'choice': If has a subgraph that takes in 'h' from outside"):
+        convert(path, samples)
+
+
+def test_a_scan_before_the_first_neuron(tmp_path) -> None:
+    """Its body has another batch whenever the model has; what shape inference said of it must not stay."""
+    model = text_model(
+        """m (float[N,5,6] x) => (float[N,5,3] y) <float[6,4] B, float[4,3] C, int64[1] ONE> {
+          z = ReduceSum<keepdims = 0>(x, ONE)
+          last, s = Scan<num_scan_inputs = 1, scan_input_axes = [1], scan_output_axes = [1],
+            body = b (h, i) => (k, o) { k = Add(h, i)  o = Tanh(k) }>(z, x)
+          m = MatMul(s, B)  b = Relu(m)  y = MatMul(b, C) }""",
+        ONE=np.ones(1),
+    )
+    samples = np.random.default_rng(0).normal(size=(24, 5, 6)).astype(np.float32)
+    _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
+
+
 @pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
 def test_sequences_with_the_length_in_front(schedule, tmp_path) -> None:
     """A transformer layer as PyTorch exports it: heads merged with the batch, rows merged for a Gemm, Relu on [L, B, F]."""
@@ -211,3 +249,138 @@ def test_sequences_with_the_length_in_front(schedule, tmp_path) -> None:
     path = save(model, tmp_path / "m.onnx")
     x = np.random.default_rng(0).normal(size=(40, 6, 8)).astype(np.float32)
     assert relative_error(model, path, Samples({"x": x}, None), schedule=schedule) < 0.02
+
+
+def test_a_value_with_the_length_in_front_goes_into_time_twice(tmp_path) -> None:
+    """Its running mean into LayerNormalization, its mean over all steps around the last neuron."""
+    model = text_model(
+        """m (float[N,5,4] x) => (float[N,5,4] y) <float[4,4] A, float[4,4] B, float[4,4] C, float[4] ONES> {
+          t = Transpose<perm = [1, 0, 2]>(x)  h = MatMul(t, A)  a = Relu(h)  r = MatMul(a, B)
+          n = LayerNormalization<axis = -1>(r, ONES)  m = MatMul(n, B)  b = Relu(m)  c = MatMul(b, C)  s = Add(c, r)
+          y = Transpose<perm = [1, 0, 2]>(s) }""",
+        ONES=np.ones(4),
+    )
+    samples = np.random.default_rng(0).normal(size=(24, 5, 4)).astype(np.float32)
+    _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
+
+
+def test_rows_are_split_by_a_target_that_infers_another_length(tmp_path) -> None:
+    """A mask for the heads of attention, of free length: [N h, 1, L] -> [N, h, -1, L]."""
+    model = text_model(
+        """m (float[N,L] x) => (float[N,3] y)
+        <float[1,3] A, float[3,3] B, int64[1] ONE, int64[1] TWO, int64[1] MINUS, int64[4] EACH, int64[1] LAST> {
+          n = Shape<start = 0, end = 1>(x)  l = Shape<start = 1, end = 2>(x)  nn = Mul(n, TWO)
+          s1 = Concat<axis = 0>(n, ONE, ONE, l)  m1 = Reshape(x, s1)  m2 = Expand(m1, EACH)
+          s2 = Concat<axis = 0>(nn, ONE, l)  m3 = Reshape(m2, s2)
+          s3 = Concat<axis = 0>(n, TWO, MINUS, l)  m4 = Reshape(m3, s3)  m5 = ReduceMean<keepdims = 0>(m4, LAST)
+          f = Flatten(m5)  g = ReduceMean(f, ONE)  h = MatMul(g, A)  a = Relu(h)  y = MatMul(a, B) }""",
+        opset=18,
+        ONE=np.ones(1),
+        TWO=np.asarray([2]),
+        MINUS=-np.ones(1),
+        EACH=np.asarray([1, 2, 1, 1]),
+        LAST=np.asarray([-1]),
+    )
+    samples = np.random.default_rng(0).normal(size=(24, 6)).astype(np.float32)
+    _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
+
+
+BY_BATCH = """m (float[N,4,8] x) => (float[N,5,8] y)
+    <float[8,8] A, float[8,8] B, float[1,1,8] TOKEN, int64[1] ZERO, int64[1] ONE, int64[2] REST> {{
+      h = MatMul(x, A)  a = Relu(h)  s = Shape({of})  n = Slice(s, ZERO, ONE)  lengths = Concat<axis = 0>(n, REST)
+      t = {make}  u = Sin(t)  j = Concat<axis = 1>(u, a)  k = MatMul(j, B)  b = Relu(k)  y = MatMul(b, A) }}"""
+
+
+@pytest.mark.parametrize("of", ["x", "a"])
+@pytest.mark.parametrize("make", ["Expand(TOKEN, lengths)", "ConstantOfShape<value = float[1] {0.5}>(lengths)"])
+def test_a_row_for_each_sample_that_is_always_the_same(make, of, tmp_path) -> None:
+    """A class token for a batch that is read off the input or off a value between neurons; Sin of it is no activation."""
+    arrays = {"ZERO": np.zeros(1), "ONE": np.ones(1), "REST": np.asarray([1, 8])}
+    path = save(text_model(BY_BATCH.format(make=make, of=of), **arrays), tmp_path / "m.onnx")
+    samples = np.random.default_rng(0).normal(size=(24, 4, 8)).astype(np.float32)
+    conversion = convert(path, samples)
+    assert [layer.activation for layer in conversion.layers] == ["Relu", "Relu"]
+    assert conversion.work.analog < conversion.work.multiply_adds / 2
+    _agrees(conversion, tmp_path, samples)
+
+
+def test_a_class_token_of_a_fixed_batch(tmp_path) -> None:
+    model = text_model(
+        """m (float[1,4,8] x) => (float[1,5,8] y) <float[8,8] A, float[8,8] B, float[1,1,8] TOKEN> {
+          h = MatMul(x, A)  a = Relu(h)  j = Concat<axis = 1>(TOKEN, a)  k = MatMul(j, B)  b = Relu(k)
+          y = MatMul(b, A) }"""
+    )
+    samples = np.random.default_rng(0).normal(size=(24, 4, 8)).astype(np.float32)
+    path = save(model, tmp_path / "m.onnx")
+    (found,) = snn_ops.Session(convert(path, samples).proto(), n_steps=64).run(samples)
+    session = ort.InferenceSession(path)
+    expected = np.concatenate([session.run(None, {"x": x[None]})[0] for x in samples])
+    assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_windows_share_the_axis_of_a_fixed_batch(batch, tmp_path) -> None:
+    model = text_model(
+        f"""m (float[{batch},4,8] x) => (float[{batch},4,8] y)
+        <float[8,8] A, float[8,8] B, int64[3] ROWS, int64[4] HEADS, int64[3] BACK> {{
+          w = Reshape(x, ROWS)  h = MatMul(w, A)  p = Reshape(h, HEADS)  t = Transpose<perm = [0, 2, 1, 3]>(p)
+          s = Softmax<axis = 2>(t)  u = Transpose<perm = [0, 2, 1, 3]>(s)  r = Reshape(u, ROWS)  m = MatMul(r, A)
+          a = Relu(m)  b = MatMul(a, B)  y = Reshape(b, BACK) }}""",
+        ROWS=np.asarray([2 * batch, 2, 8]),
+        HEADS=np.asarray([2 * batch, 2, 2, 4]),
+        BACK=np.asarray([batch, 4, 8]),
+    )
+    samples = np.random.default_rng(0).normal(size=(24, 4, 8)).astype(np.float32)
+    path = save(model, tmp_path / "m.onnx")
+    (found,) = snn_ops.Session(convert(path, samples).proto(), n_steps=64).run(samples)
+    session = ort.InferenceSession(path)
+    parts = [session.run(None, {"x": samples[i : i + batch]})[0] for i in range(0, len(samples), batch)]
+    expected = np.concatenate(parts)
+    assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "n = GroupNormalization<num_groups = 2>(a, ONES, ONES)  b = Elu(n)",
+        'n = com.microsoft.FusedConv<activation = "Relu">(a, K)  b = Elu(n)',
+    ],
+)
+def test_where_shape_inference_knows_nothing(between, tmp_path) -> None:
+    """Ranks and types behind operators that it does not know come from a run."""
+    model = text_model(
+        f"""m (float[N,2,H,W] x) => (float[N,3] y) <float[4,2,3,3] V, float[4,4,1,1] K, float[4] ONES, float[4,3] Z>
+        {{ c = Conv(x, V)  a = Relu(c)  {between}  d = Conv(b, K)  e = Relu(d)  g = GlobalAveragePool(e)
+           f = Flatten(g)  y = MatMul(f, Z) }}""",
+        opset=21,
+        ONES=np.ones(4),
+    )
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    samples = np.random.default_rng(0).normal(size=(24, 2, 7, 8)).astype(np.float32)
+    conversion = convert(save(model, tmp_path / "m.onnx"), samples)
+    assert [layer.activation for layer in conversion.layers][-2:] == ["Elu", "Relu"]
+    _agrees(conversion, tmp_path, samples)
+
+
+def test_a_loop_before_the_first_neuron(tmp_path) -> None:
+    """Its result's rank is known to nobody; plain ONNX Runtime needs it for the states."""
+    model = text_model(
+        """m (float[N,8] x) => (float[N,4] y) <float[8,8] W, float[8,16] V, float[16,4] Z, int64[1] COUNT> {
+             l = Loop(COUNT, , x) <body = b (int64 i, bool go, h) => (bool on, k) {
+                 on = Identity(go)  p = MatMul(h, W)  k = Tanh(p) }>
+             c = MatMul(l, V)  a = Relu(c)  y = MatMul(a, Z) }""",
+        COUNT=np.asarray([3]),
+    )
+    samples = np.random.default_rng(0).normal(size=(24, 8)).astype(np.float32)
+    _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
+
+
+def _agrees(conversion: Conversion, tmp_path: Path, samples: np.ndarray) -> None:
+    """The spiking model approaches the trained one, with native operators and in plain ONNX Runtime."""
+    path = tmp_path / "spiking.onnx"
+    conversion.save(path)
+    (expected,) = ort.InferenceSession(conversion.ann.path).run(None, {"x": samples})
+    (found,) = snn_ops.Session(path, n_steps=64).run(samples)
+    assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
+    (plain,) = ort.InferenceSession(path).run(["y"], {"x": samples, "n_steps": np.asarray(64)})
+    np.testing.assert_allclose(plain, found, rtol=1e-3, atol=1e-3)

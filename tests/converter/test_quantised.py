@@ -16,6 +16,7 @@ from onnxruntime.quantization import (
 
 import snn_ops
 from converter.conversion import convert
+from converter.errors import RefusedError
 from converter.model import load_ann
 from tests.models import mlp, samples, save, text_model
 
@@ -108,3 +109,61 @@ def test_integer_layers(tmp_path) -> None:
     (expected,) = ort.InferenceSession(path).run(None, {"x": x})
     (found,) = snn_ops.Session(conversion.proto()).run(x)
     assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 0.05
+
+
+WIDE = text_model(
+    """net (float[N,2,8,8] x) => (float[N,3] y)
+    <float[4,2,3,3] W, float[4] A, float[4,4,3,3] V, float[4] B, float[4,4,3,3] U, float[8,3] Z, float[3] C> {
+      c = Conv(x, W, A)  a = Relu(c)  d = Conv<pads = [1, 1, 1, 1]>(a, V, B)  s = Sigmoid(d)  m = Mul(a, s)
+      e = Conv<pads = [1, 1, 1, 1]>(m, U, B)  b = LeakyRelu(e)  p = AveragePool<kernel_shape = [2, 2]>(b)
+      q = AveragePool<kernel_shape = [2, 2]>(m)  j = Concat<axis = 1>(p, q)  g = GlobalAveragePool(j)  f = Flatten(g)
+      h = Gemm(f, Z, C)  y = Softmax(h) }""",
+    scale=0.5,
+)
+
+
+@pytest.mark.parametrize("net", [NET, WIDE], ids=["net", "wide"])
+def test_operators_of_onnx_runtime(net, tmp_path) -> None:
+    """The quantiser's older format writes QLinearAdd, QGemm and others of com.microsoft."""
+    x = samples(net)
+    reader, path = Reader(x), str(tmp_path / "q.onnx")
+    quantize_static(save(net, tmp_path / "f.onnx"), path, reader, quant_format=QuantFormat.QOperator)
+    assert {"QGemm", "QLinearGlobalAveragePool"} < {node.op_type for node in onnx.load(path).graph.node}
+    ann = load_ann(path)
+    assert not [node.op_type for node in ann.model.graph if node.op_type.startswith("Q")]
+    (expected,) = ort.InferenceSession(path).run(None, {"x": x})
+    (floats,) = ort.InferenceSession(net.SerializeToString()).run(None, {"x": x})
+    (found,) = snn_ops.Session(convert(ann, x, n_steps=64).proto()).run(x)
+    rounding = np.linalg.norm(expected - floats)
+    assert np.linalg.norm(found - expected) < 1.5 * rounding + 0.02 * np.linalg.norm(floats)
+
+
+def test_an_operator_on_integers_without_a_rule(tmp_path) -> None:
+    model = text_model(
+        """m (float[N,4] x) => (float[N,4] y) <float[] S> {
+          q = QuantizeLinear(x, S, ZERO)  r = Relu(x)  t = QuantizeLinear(r, S, ZERO)
+          [odd] m = com.microsoft.QLinearWhere(C, q, S, ZERO, t, S, ZERO, S, ZERO)  y = DequantizeLinear(m, S, ZERO) }""",
+        S=np.asarray(0.1),
+    )
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    for name, array in {"ZERO": np.asarray(128, np.uint8), "C": np.ones((1, 4), bool)}.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    with pytest.raises(RefusedError, match="node 'odd': there is no rule for the quantised operator QLinearWhere"):
+        load_ann(save(model, tmp_path / "m.onnx"))
+
+
+def test_weights_in_blocks_of_four_bits(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    model = text_model(
+        """m (float[N,10] x) => (float[N,3] y) <float[3,16] S, float[16,3] B> {
+          w = DequantizeLinear<axis = 0, block_size = 4>(Q, S)  h = MatMul(x, w)  a = Relu(h)  y = MatMul(a, B) }""",
+        opset=21,
+        S=rng.uniform(0.05, 0.1, (3, 16)),
+    )
+    numbers = rng.integers(-7, 8, 160)
+    model.graph.initializer.append(onnx.helper.make_tensor("Q", onnx.TensorProto.INT4, [10, 16], numbers))
+    x = rng.normal(size=(32, 10)).astype(np.float32)
+    path = save(model, tmp_path / "m.onnx")
+    (expected,) = ort.InferenceSession(path).run(None, {"x": x})
+    (found,) = snn_ops.Session(convert(path, x, n_steps=64).proto()).run(x)
+    assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)

@@ -19,8 +19,8 @@ from snn_ops.stream import Stream, states_of
 N_STEPS = "n_steps"
 FIRST_SAMPLE = "first_sample"
 ROWS = 256
-"""Samples times steps that run at once on a CPU by default: enough work per call, and activations that stay in the cache.
-Chosen for batches of samples; for chunks of time it was not measured. A GPU takes as many as `LARGEST_VALUE` allows."""
+"""Samples times steps that run at once on a CPU by default: enough work per call, and activations that stay in the cache
+(docs/FINDINGS.md). A GPU takes as many as `LARGEST_VALUE` allows."""
 LARGEST_VALUE = 64 << 20
 """Bytes that a model's largest value may take: models of large images run fewer rows at once."""
 

@@ -25,6 +25,7 @@ from converter.errors import RefusedError, concerning
 from converter.evaluation import SpikingModel, evaluate
 from converter.graph import add_functions, add_n_steps, captured, operand, to_proto
 from converter.instruments import without_softmax
+from converter.linearity import is_linear
 from converter.model import Ann, load_ann, prove_batch
 from converter.neurons import FittedNeuron, Neuron, Placed, choose_neuron
 from converter.options import Options
@@ -102,9 +103,7 @@ class _Converter:
         annotate(self.trained, sample_shapes)
         self.sites, self.kept_analog = find_sites(self.trained, self.axes)
         if not self.sites:
-            foreign = sorted({f"{node.domain}.{node.op_type}" for node in self.trained.graph if node.domain})
-            hint = f"; it has {', '.join(foreign)}: convert the model before it was optimised" if foreign else ""
-            raise RefusedError(f"it has no activation that a neuron could replace{hint}")
+            raise RefusedError(f"it has no activation that a neuron could replace: {self._what_there_is()}")
         _check_subgraphs(self.trained, self.sites)
         unknown = options.layers.keys() - {site.name for site in self.sites}
         if unknown:
@@ -145,6 +144,18 @@ class _Converter:
         conversion.notes.extend(advice(conversion))
         _finish(conversion)
         return conversion
+
+    def _what_there_is(self) -> str:
+        """Instead of activations, and the way out."""
+        foreign = sorted({f"{node.domain}.{node.op_type}" for node in self.trained.graph if node.domain})
+        if foreign:
+            return f"it has {', '.join(foreign)}; convert the model before it was optimised"
+        changes = self.axes.changes
+        signals = [node for node in self.trained.graph if any(changes(value) for value in node.outputs)]
+        other = sorted({node.op_type for node in signals if not is_linear(node, changes)})
+        if other:
+            return f"{', '.join(other)} are no functions of one number, such as Relu; train it with one, or run it as it is"
+        return "it is linear; run it as it is"
 
     def _affordable(self, runs: int) -> int:
         """How many samples can be run that often for all steps."""

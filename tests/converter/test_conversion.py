@@ -193,7 +193,12 @@ def test_several_outputs_and_a_shared_activation(tmp_path) -> None:
     [
         (
             "m (float[N,4] x) => (float[N,3] y) <float[4,3] W> { y = MatMul(x, W) }",
-            "no activation that a neuron could replace",
+            "no activation that a neuron could replace: it is linear; run it as it is",
+        ),
+        (
+            """m (float[N,4] x) => (float[N,3] y) <float[4,3] V, float[4,3] W> {
+              a = MatMul(x, V)  b = MatMul(x, W)  c = Max(a, b)  y = Softmax(c) }""",
+            "Max, Softmax are no functions of one number, such as Relu; train it with one, or run it as it is",
         ),
         (
             """m (float[5,N,4] x) => (float[5,N,4] y) <float[1,16,4] W, float[1,16,4] R> {
@@ -203,7 +208,7 @@ def test_several_outputs_and_a_shared_activation(tmp_path) -> None:
         (
             """m (float[N,4] x) => (float[N,4] y) <float[4,4] A, float[4] B> {
               h = MatMul(x, A)  g = com.microsoft.BiasGelu(h, B)  y = MatMul(g, A) }""",
-            "it has com.microsoft.BiasGelu: convert the model before it was optimised",
+            "it has com.microsoft.BiasGelu; convert the model before it was optimised",
         ),
         (
             """m (float[N,5,4] x) => (float[N,4] y) <float[4,6] A, float[1,16,6] W, float[1,16,4] R, int64[1] ZERO> {

@@ -5,6 +5,7 @@ becomes
     Reshape [L, B, H, d] -> [L, B, H d],  MatMul, Add -> [L, B, F]        (any shape that has as many rows)
 
 With L in front, the rows of a sample are scattered over the merged axis, where nothing but the product could work on them.
+Whoever reads F from the old product's shape gets it as a constant.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph import constant
+from converter.graph import constant, constant_of
 from converter.shapes import Shapes
 
 
@@ -50,13 +51,15 @@ class UnmergeRowsPass(ir.passes.InPlacePass):
         if target is None:
             return False
         matrix = weights.const_value.numpy()
-        factor = constant(graph, f"{name}_weights", matrix.T.copy() if numbers.get("transB", 0) else matrix)
+        matrix = matrix.T.copy() if numbers.get("transB", 0) else matrix
+        factor = constant(graph, f"{name}_weights", matrix)
         apart = ir.node("Reshape", [merge.inputs[0], target], name=f"{name}_apart")
         product.name = f"{name}_merged"
         new = [apart, ir.node("MatMul", [apart.outputs[0], factor], name=name)]
         if len(product.inputs) > 2 and product.inputs[2] is not None:
             new.append(ir.node("Add", [new[-1].outputs[0], product.inputs[2]], name=f"{name}_bias"))
         graph.insert_before(split, new)
+        _tell_columns(graph, product.outputs[0], matrix)
         split.outputs[0].replace_all_uses_with(new[-1].outputs[0], replace_graph_outputs=True)
         return True  # the old product is not used any more, or its shape still is
 
@@ -84,6 +87,16 @@ def _leading(graph: ir.Graph, split: ir.Node, last: int, name: str) -> ir.Value 
     whole = ir.node("Concat", [leading.outputs[0], last_entry], {"axis": 0}, name=f"{name}_rows")
     graph.insert_before(split, [leading, whole])
     return whole.outputs[0]
+
+
+def _tell_columns(graph: ir.Graph, product: ir.Value, matrix: np.ndarray) -> None:
+    """Gather(Shape(product), 1) -> the number of the matrix's columns."""
+    for shape in [user for user, _ in product.uses() if user.op_type == "Shape" and not user.attributes]:
+        for gather in [user for user, _ in shape.outputs[0].uses() if user.op_type == "Gather"]:
+            index = constant_of(gather.inputs[1])
+            if index is not None and np.isin(index, (1, -1)).all():
+                columns = constant(graph, f"{gather.name}_columns", np.full_like(index, matrix.shape[1]))
+                gather.outputs[0].replace_all_uses_with(columns)
 
 
 def _only_producer(value: ir.Value | None) -> ir.Node | None:

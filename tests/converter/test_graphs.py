@@ -220,23 +220,26 @@ def test_a_scan_before_the_first_neuron(tmp_path) -> None:
     _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
 
 
+@pytest.mark.parametrize("length", ["6", "L"])
+@pytest.mark.parametrize("features", ["features = Identity(FEATURES)", "gs = Shape(g)  features = Gather(gs, SECOND)"])
 @pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
-def test_sequences_with_the_length_in_front(schedule, tmp_path) -> None:
+def test_sequences_with_the_length_in_front(schedule, features, length, tmp_path) -> None:
     """A transformer layer as PyTorch exports it: heads merged with the batch, rows merged for a Gemm, Relu on [L, B, F]."""
     model = text_model(
-        """m (float[N,6,8] x) => (float[N,3] y)
+        f"""m (float[N,{length},8] x) => (float[N,3] y)
         <float[8,8] I, float[8,8] Q, float[8,8] K, float[8,8] V, float[8,8] O, float[8] P, float[8,12] A, float[12,8] B,
          float[8,3] Z, int64[3] HEADS, int64[1] FEATURES, int64[2] ROWS, int64[1] FIRST, int64[1] SECOND,
-         int64[1] THIRD> {
+         int64[1] THIRD> {{
           h = MatMul(x, I)  a = Tanh(h)  t = Transpose<perm = [1, 0, 2]>(a)
           q = MatMul(t, Q)  k = MatMul(t, K)  v = MatMul(t, V)
           qh = Reshape(q, HEADS)  kh = Reshape(k, HEADS)  vh = Reshape(v, HEADS)
           qt = Transpose<perm = [1, 0, 2]>(qh)  kt = Transpose<perm = [1, 2, 0]>(kh)  vt = Transpose<perm = [1, 0, 2]>(vh)
           s = MatMul(qt, kt)  w = Softmax<axis = -1>(s)  o = MatMul(w, vt)  u = Transpose<perm = [1, 0, 2]>(o)
           r = Reshape(u, ROWS)  g = Gemm<transB = 1>(r, O, P)
-          shape = Shape(t)  n = Slice(shape, FIRST, THIRD)  target = Concat<axis = 0>(n, FEATURES)  l = Reshape(g, target)
+          shape = Shape(t)  n = Slice(shape, FIRST, THIRD)  {features}
+          target = Concat<axis = 0>(n, features)  l = Reshape(g, target)
           e = Add(l, t)  f = MatMul(e, A)  c = Relu(f)  d = MatMul(c, B)  b = Add(d, e)
-          back = Transpose<perm = [1, 0, 2]>(b)  mean = ReduceMean<keepdims = 0>(back, SECOND)  y = MatMul(mean, Z) }""",
+          back = Transpose<perm = [1, 0, 2]>(b)  mean = ReduceMean<keepdims = 0>(back, SECOND)  y = MatMul(mean, Z) }}""",
         opset=18,
         scale=0.4,
         HEADS=np.asarray([6, -1, 4]),

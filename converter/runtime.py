@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -17,6 +18,13 @@ SILENT = 4
 """ONNX Runtime's log level at which it prints nothing: what it has to say, it also raises."""
 
 Feed = Mapping[str, np.ndarray]
+_NOT_FOR_USERS = (
+    (r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", ""),
+    (r"Load model from .*? failed: ?", ""),
+    (r"Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: ", r"node '\2', \1: "),
+    (r"\S+\.(?:h|cc):\d+ (?:.*? was false\. )?", ""),  # a position in its source, a function, a condition
+)
+"""Parts of ONNX Runtime's messages, and what becomes of them."""
 
 
 def session(
@@ -50,10 +58,10 @@ def session(
 
 
 def brief(error: Exception) -> str:
-    """ONNX Runtime's message without its prefixes and source positions."""
+    """ONNX Runtime's message without what only its developers understand."""
     text = " ".join(str(error).split())
-    for prefix in ("[ONNXRuntimeError] : ", "Load model from "):
-        text = text.removeprefix(prefix)
+    for pattern, instead in _NOT_FOR_USERS:
+        text = re.sub(pattern, instead, text)
     return text[:300]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -107,6 +109,19 @@ def test_batch_normalization_as_in_training(tmp_path) -> None:
     )
     with pytest.raises(RefusedError, match="node 'norm': BatchNormalization takes mean and variance from the batch"):
         load_ann(save(model, tmp_path / "m.onnx"))
+
+
+def test_what_onnx_runtime_says_is_for_users(tmp_path) -> None:
+    """Its message has a position in its source, a signature and a condition in front of what is wrong."""
+    model = text_model(
+        """m (float[N,4] x) => (float[N,3] y) <float[2,3] A, float[3,3] B, int64[2] ROWS> {
+          [rows] r = Reshape(x, ROWS)  h = MatMul(r, A)  a = Relu(h)  y = MatMul(a, B) }""",
+        ROWS=np.asarray([5, 2]),
+    )
+    with pytest.raises(RefusedError) as refused:
+        convert(save(model, tmp_path / "m.onnx"), np.ones((8, 4), np.float32))
+    assert "node 'rows', Reshape: The input tensor cannot be reshaped to the requested shape" in str(refused.value)
+    assert not re.search(r"\.h:|\.cc:|::| was false", str(refused.value))
 
 
 def test_old_opset(tmp_path) -> None:

@@ -116,7 +116,9 @@ def test_every_layer(layer, tmp_path) -> None:
     off = np.abs(outputs["y"][:, -1] - expected) > 1e-4 * scale
     assert off.mean() < 0.01
     if layer in NOT_IN_FLOAT64:
-        with pytest.raises(RefusedError, match=r"not find an implementation for .*; compare in float32: --simulator nengo-dl"):
+        with pytest.raises(
+            RefusedError, match=r"not find an implementation for .*; compare in float32: --simulator nengo-dl"
+        ):
             verify(proto, {"x": x[:2]}, 12)
         return
     found = verify(proto, {"x": x[:2]}, 12)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 
 import numpy as np
+import onnx_ir as ir
 import onnxruntime as ort
 import pytest
 
 import snn_ops
 from converter.conversion import convert
+from converter.graph import add_functions, to_proto
+from converter.passes.expose_states import ExposeStatesPass
 from snn_ops.provider import start_session
+from tests.converter.test_streaming import one_neuron_layer
 from tests.models import convnet, samples, save
 from tests.ops.provider import PROVIDER
 
@@ -46,3 +51,26 @@ def test_no_node_is_left_on_the_cpu(name, options, tmp_path) -> None:
     snn_ops.register(session_options)
     session = start_session(spiking.SerializeToString(), session_options, PROVIDER)
     assert session.get_providers()[0] == "CUDAExecutionProvider"
+
+
+@pytest.mark.skipif("gpu_rehearsal" not in os.environ.get("LD_PRELOAD", ""), reason="only tools/gpu_rehearsal tells")
+@pytest.mark.parametrize("op_type", ["IF", "LIF", "SigmaDelta", "RunningMean", "PoissonSpiking"])
+def test_a_chunk_waits_for_nothing_and_allocates_nothing(op_type, monkeypatch, capfd) -> None:
+    """Input in, kernels, output out; n_steps is read, and steps are counted, without the device being asked."""
+    model = ir.from_proto(one_neuron_layer(op_type))
+    add_functions(model)
+    ExposeStatesPass()(model)
+    stream = snn_ops.Session(to_proto(model), provider="cuda").stream()
+    x = np.ones((3, 7), np.float32)
+    for _ in range(3):  # until ONNX Runtime's memory has its size
+        stream.run(x, 4)
+    capfd.readouterr()
+    monkeypatch.setenv("REHEARSAL_LOG", "1")
+    stream.run(x, 4)
+    said = [line.removeprefix("cuda: ") for line in capfd.readouterr().err.splitlines() if line.startswith("cuda: ")]
+    kernels = [place for place, what in enumerate(said) if what == "kernel"]
+    assert kernels
+    assert set(said[: kernels[0]]) == {"copy in"}
+    assert set(said[kernels[0] : kernels[-1] + 1]) == {"kernel"}
+    assert "allocation" not in said
+    assert said[kernels[-1] + 1] == "copy out"

@@ -219,7 +219,7 @@ def test_file_is_as_documented(case) -> None:
 @pytest.mark.parametrize("op_type", [name for name, o in OPERATORS.items() if len(o.outputs) > 1])
 def test_every_operator_with_a_state(op_type, backend) -> None:
     """The pass on each operator by itself, also those that the converter does not place by default."""
-    model = ir.from_proto(_one_neuron_layer(op_type))
+    model = ir.from_proto(one_neuron_layer(op_type))
     add_functions(model)
     ExposeStatesPass()(model)
     proto = to_proto(model)
@@ -245,7 +245,7 @@ def test_every_operator_with_a_state(op_type, backend) -> None:
 @pytest.mark.parametrize("op_type", ["StochasticSpiking", "PoissonSpiking"])
 def test_random_neurons_do_not_depend_on_batches(op_type, backend) -> None:
     """Of samples and of steps: a session numbers its samples, several streams are told where they begin."""
-    model = ir.from_proto(_one_neuron_layer(op_type))
+    model = ir.from_proto(one_neuron_layer(op_type))
     add_functions(model)
     ExposeStatesPass()(model)
     proto = to_proto(model)
@@ -259,7 +259,7 @@ def test_random_neurons_do_not_depend_on_batches(op_type, backend) -> None:
     np.testing.assert_array_equal(np.concatenate([first.run(x[:2])[0], second.run(x[2:])[0]]), whole)
 
 
-def _one_neuron_layer(op_type: str) -> onnx.ModelProto:
+def one_neuron_layer(op_type: str) -> onnx.ModelProto:
     """x -> TimeRepeat or constant_current -> the operator."""
     constant = "constant_current" in OPERATORS[op_type].defaults
     attributes = {"constant_current": 1} if constant else {}

@@ -1,6 +1,7 @@
 // A CUDA runtime without a GPU, as much of it as ONNX Runtime's CUDA provider needs to start, hold tensors and run kernels that
 // are ours. Device memory is host memory that is closed to the host (include/device_memory.h). Streams are done at once. Functions
-// that are not here succeed and do nothing (stubs.py); kernels of others are refused.
+// that are not here succeed and do nothing (stubs.py); kernels of others are refused. With REHEARSAL_LOG in the environment it
+// says on standard error when memory is taken or copied, a kernel runs, or somebody waits: a line each, beginning with "cuda: ".
 #include <cuda_runtime_api.h>
 #include <sys/mman.h>
 
@@ -69,6 +70,10 @@ class DeviceMemory {
   std::mutex mutex_;
 };
 
+void say(const char* what) {
+  if (std::getenv("REHEARSAL_LOG")) std::fprintf(stderr, "cuda: %s\n", what);
+}
+
 DeviceMemory& memory() {
   static DeviceMemory* const memory = new DeviceMemory;  // ONNX Runtime frees what it holds when the process ends
   return *memory;
@@ -80,6 +85,7 @@ cudaError_t copy(void* to, const void* from, size_t n, cudaMemcpyKind kind) {
   const bool from_is_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
   if (n && kind != cudaMemcpyDefault && (to_device != to_is_device || from_device != from_is_device))
     return cudaErrorInvalidMemcpyDirection;
+  say(from_device ? (to_device ? "copy on the device" : "copy out") : to_device ? "copy in" : "copy on the host");
   const rehearsal::DeviceMemoryOpen open;
   std::memmove(to, from, n);
   return cudaSuccess;
@@ -98,6 +104,7 @@ extern "C" {
 
 void rehearsal_open() { memory().open(); }
 void rehearsal_close() { memory().close(); }
+void rehearsal_say(const char* what) { say(what); }
 
 cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
 cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
@@ -123,6 +130,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
 }
 
 cudaError_t cudaMalloc(void** p, size_t n) {
+  say("allocation");
   *p = memory().take(n);
   return *p ? cudaSuccess : cudaErrorMemoryAllocation;
 }
@@ -157,6 +165,9 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return n
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return new_handle(stream); }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return new_handle(event); }
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return new_handle(event); }
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return say("wait"), cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return say("wait"), cudaSuccess; }
+cudaError_t cudaDeviceSynchronize() { return say("wait"), cudaSuccess; }
 cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
   return *status = cudaStreamCaptureStatusNone, cudaSuccess;
 }

@@ -5,6 +5,7 @@
 extern "C" {
 void rehearsal_open();
 void rehearsal_close();
+void rehearsal_say(const char* what);
 }
 
 namespace rehearsal {

@@ -335,7 +335,9 @@ def _spike_heights(placed: Placed) -> np.ndarray:
     node = placed.node
     fitted = "dt" in node.attributes
     name = {"FewSpike": "scale"}.get(node.op_type, "amplitude" if fitted else "threshold")
-    factors = [operand(node, name), *(placed.constants[n] for n in ("amplitude",) if n in placed.constants)]
+    factors = [operand(node, name)]
+    if "amplitude" in placed.constants:
+        factors.append(placed.constants["amplitude"])
     heights: np.ndarray = np.ones(())
     for factor in factors:
         assert factor.const_value is not None

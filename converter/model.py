@@ -31,16 +31,15 @@ from converter.passes.free_batch import fixed_batch_size, free_batch
 from converter.passes.unmerge_rows import UnmergeRowsPass
 from converter.runtime import Feed, Probe, session
 from converter.shapes import Shapes, infer_shapes
-from snn_ops.ops import DOMAIN, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET
+from converter.usable import check_usable
+from snn_ops.ops import LOWEST_IR_VERSION, LOWEST_ONNX_OPSET
 from snn_ops.session import FIRST_SAMPLE, N_STEPS
 
-LOWEST_OPSET = 7
 _FOLD_BATCH_NORMALIZATION = (
     fuse_batchnorm_into_conv_rule,
     fuse_batchnorm_into_conv_transpose_rule,
     fuse_batchnorm_into_gemm_rule,
 )
-_RANDOM = frozenset("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split())
 RESERVED = frozenset({N_STEPS, FIRST_SAMPLE, STEP})
 """Inputs of spiking models."""
 MANY_SAMPLES = 11
@@ -121,7 +120,7 @@ def load_ann(path: str | Path, *, sample_shape: Sequence[int] | None = None) -> 
     framework = framework_of(path)
     proto = export_to_onnx(path, framework, sample_shape) if framework else read_proto(path)
     with concerning(path):
-        _check(proto)
+        check_usable(proto)
         session(proto if framework else str(path))  # whatever else is wrong with the model, ONNX Runtime says it
         return _normalise(path, proto)
 
@@ -153,62 +152,6 @@ def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
         name_nodes(model)
     content = path.read_bytes() if path.is_file() else proto.SerializeToString(deterministic=True)
     return Ann(path, hashlib.sha256(content).hexdigest(), proto, model, batch, quantised)
-
-
-def _check(proto: onnx.ModelProto) -> None:
-    opset = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 1)
-    if opset < LOWEST_OPSET:
-        raise RefusedError(f"opset {opset} is older than {LOWEST_OPSET}; export the model with a newer opset")
-    if any(o.domain == DOMAIN for o in proto.opset_import):
-        raise RefusedError("this is already a spiking model; convert the trained model it came from")
-    _check_interface(proto.graph)
-    functions = {(f.domain, f.name) for f in proto.functions}
-    for node in proto.graph.node:
-        if node.op_type in _RANDOM and node.domain in ("", "ai.onnx"):
-            raise RefusedError(
-                f"{node.op_type} draws other numbers in every run, so there is nothing to compare with; export the model for "
-                "inference (PyTorch: model.eval()), or make the random numbers an input",
-                node=node.name or node.output[0],
-            )
-        if node.op_type == "BatchNormalization" and any(a.name == "training_mode" and a.i for a in node.attribute):
-            raise RefusedError(
-                "BatchNormalization takes mean and variance from the batch, as in training; export the model for inference "
-                "(PyTorch: model.eval())",
-                node=node.name or node.output[0],
-            )
-        standard = node.domain in ("", "ai.onnx")
-        known = onnx.defs.has(node.op_type, opset, "") if standard else False
-        if standard and not known and (node.domain, node.op_type) not in functions:
-            raise RefusedError(
-                f"operator {node.op_type} does not exist in opset {opset}", node=node.name or node.output[0]
-            )
-
-
-def _check_interface(graph: onnx.GraphProto) -> None:
-    """Inputs and outputs are tensors, inputs of numbers and with a known rank."""
-    defaults = {tensor.name for tensor in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in defaults]
-    for kind, values in (("input", inputs), ("output", graph.output)):
-        for value in values:
-            if value.name == N_STEPS:
-                raise RefusedError(f"its {kind} {N_STEPS!r} has the name of an input of every spiking model; rename it")
-            held = value.type.WhichOneof("value")
-            if held in ("sequence_type", "map_type", "sparse_tensor_type"):
-                what = held.removesuffix("_type").replace("_", " ")
-                maker = next((node for node in graph.node if value.name in node.output), None)
-                way_out = "skl2onnx leaves ZipMap out with options={id(model): {'zipmap': False}}"
-                way_out = (
-                    way_out if maker is not None and maker.op_type == "ZipMap" else "export the model with tensors"
-                )
-                raise RefusedError(f"its {kind} {value.name!r} is a {what}, not a tensor; {way_out}")
-    for value in inputs:
-        tensor = value.type.tensor_type
-        if value.type.HasField("optional_type"):
-            tensor = value.type.optional_type.elem_type.tensor_type
-        if tensor.elem_type == onnx.TensorProto.STRING:
-            raise RefusedError(f"its input {value.name!r} takes text; export the model from the numbers made of it on")
-        if not tensor.HasField("shape"):
-            raise RefusedError(f"its input {value.name!r} has no declared shape; export the model with one")
 
 
 def _raise_opset(model: ir.Model) -> None:

@@ -56,9 +56,9 @@ def train_command(
     with concerning(model):
         classes = training.class_count(spiking.proto)
     with concerning(data):
-        training.check_samples(samples, classes, batch)
+        training.check_labelled(samples, classes, batch)
     with concerning(validation or data):
-        training.check_samples(held_out, classes)
+        training.check_labelled(held_out, classes)
     with progress() as advance, concerning(model):
         done = training.train(spiking.proto, samples, held_out, options, checkpoint=checkpoint, progress=advance)
     write_model(done.model, out)

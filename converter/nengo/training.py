@@ -150,8 +150,8 @@ def train(
                 "Izhikevich has no rate in closed form to train with; convert with another --neuron", node=node.name
             )
     of_classes = class_count(proto)
-    check_samples(samples, of_classes, options.batch_size)
-    check_samples(validation, of_classes)
+    check_labelled(samples, of_classes, options.batch_size)
+    check_labelled(validation, of_classes)
     return _Trainer(proto, samples, validation, options, checkpoint, progress).run()
 
 
@@ -160,7 +160,7 @@ def class_count(proto: onnx.ModelProto) -> int:
     return int(np.prod(shapes_of_one_step(proto)[proto.graph.output[0].name][1:], dtype=int))
 
 
-def check_samples(samples: Samples, of_classes: int, batch_size: int = 1) -> None:
+def check_labelled(samples: Samples, of_classes: int, batch_size: int = 1) -> None:
     """Whether samples can be trained with.
 
     Raises:

@@ -146,7 +146,8 @@ class Script:
         name = str(value.name)
         if len(value.uses()) != 1:
             note = f"{name!r} is used {len(value.uses())} times: it is not trained"
-            self.notes.extend([note] if note not in self.notes else [])
+            if note not in self.notes:
+                self.notes.append(note)
             return ""
         self.parameters[name] = Parameter(name, to_onnx)
         return f"net.parameters[{name!r}] = "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,12 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
 
-from converter.graph import add_functions, constant, operand, operator_node, to_proto
+from converter.graph import add_functions, captured, constant, operand, operator_node, to_proto
 from converter.neurons import Placed
 from converter.passes.regions import find_regions, runs_through_time
-from snn_ops.ops import DOMAIN, OPSET_VERSION
+from snn_ops.ops import DOMAIN
 from snn_ops.session import N_STEPS
+from snn_ops.stream import STATES
 
 RATE_SUFFIX = "_spike_rate"
 MEAN_SUFFIX = "_mean_over_time"
@@ -24,48 +25,82 @@ _COUNTED = frozenset({"IF", "SigmaDelta", "CountIF"})
 """Those whose spikes have the height `threshold`, and may be several in a step."""
 
 
-def with_readout(proto: Any, steps: Sequence[int]) -> Any:
-    """The model with its outputs after each of `steps`, and a spike rate for each layer as further outputs.
+def with_readout(proto: Any, steps: Sequence[int]) -> tuple[Any, list[str]]:
+    """The model up to its tail, with what goes into this after each of `steps`, and a spike rate for each layer.
 
-    TimeMean becomes RunningMean and a choice of steps, so the tail runs on ``[K*B, ...]`` for K numbers of steps, steps
-    first. What reaches the tail, or an output, without passing a neuron is repeated K times.
+    Returns:
+        The model, and the names of the outputs that come from before the neurons or not from samples: the same at every step,
+        ``[B, ...]``, where the others are ``[K, B, ...]`` for K numbers of steps. Rates are scalars.
     """
     model = ir.from_proto(proto)
     graph = model.graph
     n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
-    regions = find_regions(model)
-    by_samples = _depends_on_samples(graph)
+    means, same = _into_tail(model)
     add_spike_rates(graph)
-    count = constant(graph, "readout_count", np.asarray(len(steps), np.int64))
     chosen = constant(graph, "readout_steps", np.asarray(steps, np.int64) - 1)
-    repeated: dict[ir.Value, ir.Value] = {}
-    for node in list(graph):
-        if node.op_type == "TimeMean" and node.domain == DOMAIN:
-            _read_out(graph, node, n_steps, chosen)
-        elif node in regions.tail:
-            for index, value in enumerate(node.inputs):
-                if value is None or value not in by_samples or value.producer() in regions.tail | regions.temporal:
-                    continue
-                if value not in repeated:
-                    repeated[value] = _repeat(graph, value, count)
-                node.replace_input_with(index, repeated[value])
-    for index, value in enumerate(graph.outputs):
-        if value in by_samples and value.producer() not in regions.tail | regions.temporal:
-            graph.outputs[index] = result = _repeat(graph, value, count)
-            result.type = value.type
-            result.name, value.name = value.name, f"{value.name}_once"
-    for value in (*graph.outputs, *(value for node in regions.tail for value in node.outputs)):
-        value.shape = value.shape if str(value.name).endswith(RATE_SUFFIX) else None
+    rates = [value for value in graph.outputs if str(value.name).endswith(RATE_SUFFIX)]
+    graph.outputs.clear()
+    graph.outputs.extend([*(_read_out(graph, mean, n_steps, chosen) for mean in means), *same, *rates])
+    model.metadata_props.pop(STATES, None)  # of a streaming model; it runs once
+    common_passes.RemoveUnusedNodesPass()(model)
     add_functions(model)
-    return to_proto(model)
+    return to_proto(model), [str(value.name) for value in same]
 
 
-def _read_out(graph: ir.Graph, mean: ir.Node, n_steps: ir.Value, chosen: ir.Value) -> None:
-    """TimeMean(x) -> [K*B, ...]: the running mean, split into steps, those chosen, merged again."""
+def tail_of(proto: Any, types: Mapping[str, str]) -> Any | None:
+    """What lies behind the last neurons as a model of its own, ``[B, ...] -> [B, ...]``; None if there is nothing.
+
+    Args:
+        proto: the spiking model.
+        types: of the outputs of `with_readout`'s model, in ONNX Runtime's words; they are the inputs.
+    """
+    model = ir.from_proto(proto)
+    graph = model.graph
+    means, same = _into_tail(model)
+    taken = [*(mean.outputs[0] for mean in means), *same]
+    behind = _behind_means(model)
+    outputs = [value for value in graph.outputs if value.producer() in behind]
+    graph.remove(node for node in list(graph) if node not in behind)
+    graph.inputs.clear()
+    for name in (str(value.name) for value in taken):
+        element = ir.DataType[types[name].removeprefix("tensor(").removesuffix(")").upper()]
+        graph.inputs.append(ir.Value(name=name, type=ir.TensorType(element)))  # ONNX knows it by its name
+    graph.outputs.clear()
+    graph.outputs.extend(outputs)
+    common_passes.RemoveUnusedNodesPass()(model)
+    return to_proto(model) if outputs else None
+
+
+def _into_tail(model: ir.Model) -> tuple[list[ir.Node], list[ir.Value]]:
+    """What the tail and the outputs take in: means over time, and values that are the same at every step."""
+    behind, temporal = _behind_means(model), find_regions(model).temporal
+    taken = [value for node in behind for value in (*node.inputs, *captured(node))]
+    found = [v for v in (*taken, *model.graph.outputs) if v is not None and not v.is_initializer()]
+    by_producer = [(value.producer(), value) for value in dict.fromkeys(found)]
+    means = [node for node, value in by_producer if node is not None and _is_mean(node) and value is node.outputs[0]]
+    same = [v for node, v in by_producer if node is None or not (node in behind or node in temporal or _is_mean(node))]
+    return means, same
+
+
+def _behind_means(model: ir.Model) -> dict[ir.Node, None]:
+    """The tail without the means over time and what turns their inputs round."""
+    before: set[ir.Node | None] = set()
+    for node in reversed(model.graph):
+        if _is_mean(node) or node in before:
+            before |= {node, *(value.producer() for value in node.inputs if value is not None)}
+    tail = find_regions(model).tail
+    return dict.fromkeys(node for node in model.graph if node in tail and node not in before)
+
+
+def _is_mean(node: ir.Node) -> bool:
+    return node.op_type == "TimeMean" and node.domain == DOMAIN
+
+
+def _read_out(graph: ir.Graph, mean: ir.Node, n_steps: ir.Value, chosen: ir.Value) -> ir.Value:
+    """TimeMean(x) -> [K, B, ...]: the running mean, split into steps, those chosen."""
     x = mean.inputs[0]
     assert x is not None
     name = str(mean.name)
-    uses = list(mean.outputs[0].uses())
     running = operator_node(graph, "RunningMean", f"{name}_running", x, n_steps)
     batch = ir.node("Shape", [mean.outputs[0]], {"start": 0}, name=f"{name}_shape")
     one = constant(graph, f"{name}_one", np.asarray([1], np.int64))
@@ -73,38 +108,11 @@ def _read_out(graph: ir.Graph, mean: ir.Node, n_steps: ir.Value, chosen: ir.Valu
     through_time = ir.node("Concat", [steps.outputs[0], batch.outputs[0]], {"axis": 0}, name=f"{name}_time_shape")
     split = ir.node("Reshape", [running.outputs[0], through_time.outputs[0]], {"allowzero": 1}, name=f"{name}_split")
     pick = ir.node("Gather", [split.outputs[0], chosen], {"axis": 0}, name=f"{name}_chosen")
-    rest = ir.node("Shape", [mean.outputs[0]], {"start": 1}, name=f"{name}_rest")
-    minus_one = constant(graph, f"{name}_rows", np.asarray([-1], np.int64))
-    merged = ir.node("Concat", [minus_one, rest.outputs[0]], {"axis": 0}, name=f"{name}_merged_shape")
-    result = ir.node("Reshape", [pick.outputs[0], merged.outputs[0]], name=f"{name}_readout")
-    new = [running, batch, steps, through_time, split, pick, rest, merged, result]
-    graph.insert_after(mean, new)
-    for user, index in uses:
-        user.replace_input_with(index, result.outputs[0])
-    for index, value in enumerate(graph.outputs):
-        if value is mean.outputs[0]:
-            result.outputs[0].name, value.name = value.name, f"{value.name}_last"
-            result.outputs[0].type = value.type
-            graph.outputs[index] = result.outputs[0]
-
-
-def _repeat(graph: ir.Graph, value: ir.Value, count: ir.Value) -> ir.Value:
-    node = ir.node("TimeRepeat", [value, count], domain=DOMAIN, version=OPSET_VERSION, name=f"{value.name}_for_readout")
-    producer = value.producer()
-    if producer is None:
-        graph.insert_before(graph[0], node)
-    else:
-        graph.insert_after(producer, node)
-    return node.outputs[0]
-
-
-def _depends_on_samples(graph: ir.Graph) -> set[ir.Value]:
-    """Values computed from the inputs, other than through a shape."""
-    found = {value for value in graph.inputs if value.name != N_STEPS}
-    for node in graph:
-        if node.op_type not in ("Shape", "Size") and any(value in found for value in node.inputs):
-            found.update(node.outputs)
-    return found
+    graph.insert_after(mean, [running, batch, steps, through_time, split, pick])
+    result = pick.outputs[0]
+    result.name, mean.outputs[0].name = mean.outputs[0].name, f"{mean.outputs[0].name}_last"
+    result.type = mean.outputs[0].type
+    return result
 
 
 def add_spike_rates(graph: ir.Graph, layers: Collection[str] | None = None) -> None:

@@ -13,6 +13,7 @@ import onnxruntime as ort
 from converter.errors import RefusedError
 from converter.graph import to_proto
 from snn_ops.library import register
+from snn_ops.provider import start_session
 
 SILENT = 4
 """ONNX Runtime's log level at which it prints nothing: what it has to say, it also raises."""
@@ -28,14 +29,19 @@ _NOT_FOR_USERS = (
 
 
 def session(
-    model: ir.Model | onnx.ModelProto | bytes | str, *, threads: int | None = None, spiking: bool = False
+    model: ir.Model | onnx.ModelProto | bytes | str,
+    *,
+    threads: int | None = None,
+    spiking: bool = False,
+    provider: str = "cpu",
 ) -> ort.InferenceSession:
-    """A CPU session that takes as little memory as it can.
+    """A session that takes as little memory as it can.
 
     Args:
         model: an ordinary ONNX model, or with `spiking` one with our operators.
         threads: ONNX Runtime's threads; default: its own choice.
         spiking: register our operators.
+        provider: "cpu" or "cuda".
 
     Raises:
         RefusedError: ONNX Runtime cannot load the model.
@@ -52,7 +58,7 @@ def session(
     source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
     del model  # a second copy of the weights, if nobody else holds it
     try:
-        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        return start_session(source, options, provider)
     except Exception as error:
         raise RefusedError(f"ONNX Runtime cannot load the model: {brief(error)}") from error
 

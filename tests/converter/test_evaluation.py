@@ -29,12 +29,26 @@ WITH_AN_OUTPUT_BEFORE_THE_NEURONS = text_model(
 )
 
 
+WITH_THE_LENGTH_IN_FRONT = text_model(
+    """m (float[N,3,6] x) => (float[N,4] y) <float[6,6] W, float[6,6] V, float[6,4] U> {
+      t = Transpose<perm = [1, 0, 2]>(x)  h = MatMul(t, W)  a = Relu(h)  k = MatMul(a, V)  s = Add(k, t)
+      m = ReduceMean<axes = [0], keepdims = 0>(s)  y = MatMul(m, U) }"""
+)
+
+
 @pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
 @pytest.mark.parametrize("backend", ["native", "functions"])
 @pytest.mark.parametrize(
     "model",
-    [mlp(), mlp("Tanh"), convnet(), WITH_SHORTCUT_INTO_THE_TAIL, WITH_AN_OUTPUT_BEFORE_THE_NEURONS],
-    ids=["mlp", "tanh", "convnet", "shortcut", "output before neurons"],
+    [
+        mlp(),
+        mlp("Tanh"),
+        convnet(),
+        WITH_SHORTCUT_INTO_THE_TAIL,
+        WITH_AN_OUTPUT_BEFORE_THE_NEURONS,
+        WITH_THE_LENGTH_IN_FRONT,
+    ],
+    ids=["mlp", "tanh", "convnet", "shortcut", "output before neurons", "length in front"],
 )
 def test_one_simulation_equals_many(model, backend, schedule, tmp_path) -> None:
     path = save(model, tmp_path / "m.onnx")

@@ -101,40 +101,6 @@ def operator_node(
     )
 
 
-def through_time(
-    graph: ir.Graph, op_type: str, value: ir.Value, n_steps: ir.Value, batch_axis: int = 0
-) -> tuple[list[ir.Node], ir.Value]:
-    """RunningMean and the like of a value, as nodes to insert, and their result.
-
-    Time and samples share an axis. Where that is not axis 0, it is moved to the front for the operator, and back.
-
-    Args:
-        graph: receives the operands.
-        op_type: an operator without parameters.
-        value: its input.
-        n_steps: the number of steps.
-        batch_axis: the axis of `value` that holds the samples.
-    """
-    name = str(value.name)
-    rank = len(value.shape) if value.shape is not None else 0
-    if batch_axis == 0 or not rank:
-        node = operator_node(graph, op_type, name, value, n_steps)
-        node.name = node.outputs[0].name
-        return [node], node.outputs[0]
-    there = [batch_axis, *(axis for axis in range(rank) if axis != batch_axis)]
-    back = [there.index(axis) for axis in range(rank)]
-    front = _transpose(value, there, f"{name}_batch_first_for_{op_type}")
-    node = operator_node(graph, op_type, name, front.outputs[0], n_steps)
-    node.name = node.outputs[0].name
-    behind = _transpose(node.outputs[0], back, f"{node.name}_batch_back")
-    return [front, node, behind], behind.outputs[0]
-
-
-def _transpose(value: ir.Value, permutation: list[int], name: str) -> ir.Node:
-    result = ir.Value(name=name, type=value.type)
-    return ir.node("Transpose", [value], {"perm": permutation}, outputs=[result], name=name)
-
-
 def operand(node: ir.Node, name: str) -> ir.Value:
     """A node's input by its name in the operator's signature."""
     index = [tensor.name for tensor in OPERATORS[node.op_type].inputs].index(name)

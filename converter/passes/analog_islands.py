@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from converter.graph import through_time
 from converter.linearity import has_weights, is_linear
 from converter.passes.batch_axis import BatchAxes
 from converter.passes.regions import SHAPES, Regions, find_regions, runs_through_time
+from converter.passes.time_nodes import TimeNodes
 from snn_ops.ops import DOMAIN
 
 TAKES_MEAN = frozenset({"SigmaDelta"})
@@ -49,8 +49,7 @@ class AnalogIslandsPass(ir.passes.InPlacePass):
     def __init__(self, n_steps: ir.Value, axes: BatchAxes, functions: frozenset[ir.Node] = frozenset()) -> None:
         super().__init__()
         self.islands: list[Island] = []
-        self._n_steps, self._axes, self._functions = n_steps, axes, functions
-        self._made: dict[tuple[str, ir.Value], ir.Value] = {}
+        self._time, self._functions = TimeNodes(n_steps, axes), functions
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Applies the pass to the main graph."""
@@ -60,29 +59,19 @@ class AnalogIslandsPass(ir.passes.InPlacePass):
         for node in analog:
             for index, value in enumerate(node.inputs):
                 if regions.is_temporal(value) and value is not None and value.producer() not in inside:
-                    node.replace_input_with(index, self._insert(model.graph, "RunningMean", value))
+                    node.replace_input_with(index, self._time.behind(model.graph, "RunningMean", value))
         for node in analog:
             for value in node.outputs:
                 for user, index in list(value.uses()):
                     if not _is_inside(user, index, inside):
-                        user.replace_input_with(index, self._insert(model.graph, "RunningDifference", value))
+                        user.replace_input_with(index, self._time.behind(model.graph, "RunningDifference", value))
         for node in model.graph:  # a target that is itself a current
             if node.domain == DOMAIN and node.op_type in TAKES_MEAN:
                 target = node.inputs[0]
                 if regions.is_temporal(target) and target is not None and target.producer() not in inside:
-                    node.replace_input_with(0, self._insert(model.graph, "RunningMean", target))
+                    node.replace_input_with(0, self._time.behind(model.graph, "RunningMean", target))
         self.islands = _connected([node for node in analog if node not in self._functions])
-        return ir.passes.PassResult(model, bool(self._made))
-
-    def _insert(self, graph: ir.Graph, op_type: str, value: ir.Value) -> ir.Value:
-        key = op_type, value
-        if key not in self._made:
-            nodes, result = through_time(graph, op_type, value, self._n_steps, self._axes.place(value))
-            producer = value.producer()
-            assert producer is not None
-            graph.insert_after(producer, nodes)
-            self._made[key] = result
-        return self._made[key]
+        return ir.passes.PassResult(model, bool(self._time))
 
 
 def find_islands(model: ir.Model, functions: frozenset[ir.Node]) -> list[Island]:

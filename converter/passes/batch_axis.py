@@ -49,6 +49,38 @@ class BatchAxes:
         """Whether the value depends on the samples."""
         return self.axis.get(str(value.name)) is not None and value.name not in self.same
 
+    def follow(self, node: ir.Node, shapes: Shapes, batch: int) -> None:
+        """Finds the axes of a node's outputs from those of its inputs; arguments as in `trace_batch_axis`.
+
+        Raises:
+            RefusedError: the node mixes samples.
+        """
+        view = _View(node, self.axis, shapes, batch)
+        rule = _RULES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        taken = [value for value in (*node.inputs, *captured(node)) if value is not None and node.op_type not in SHAPES]
+        if all(self.axis.get(str(value.name)) is None for value in taken):
+            # a shape says how many samples there are, and nothing about any of them
+            result: Axis | tuple[Axis, ...] = _repeats(view)
+        elif rule is None:
+            self.unproven.append(str(node.name or node.outputs[0].name))
+            result = OPEN
+        elif OPEN in view.axes:
+            result = OPEN
+        else:
+            try:
+                result = rule(view)
+            except _MixesSamplesError as error:
+                raise RefusedError(
+                    f"{node.op_type} {error}, so axis 0 is not a batch of independent samples; "
+                    "export the model with the batch as axis 0",
+                    node=node.name or node.outputs[0].name,
+                ) from None
+        axes = result if isinstance(result, tuple) else (result,) * len(node.outputs)
+        for output, axis in zip(node.outputs, axes, strict=False):
+            self.axis[str(output.name)] = axis
+            if axis is not None and not any(self.changes(value) for value in taken):
+                self.same.add(str(output.name))
+
 
 class _MixesSamplesError(Exception):
     """A rule found that a node mixes samples; the text says how."""
@@ -69,31 +101,7 @@ def trace_batch_axis(model: ir.Model, shapes: Shapes, batch: int) -> BatchAxes:
     for value in model.graph.inputs:
         found.axis[str(value.name)] = 0
     for node in model.graph:
-        view = _View(node, found.axis, shapes, batch)
-        rule = _RULES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        taken = [value for value in (*node.inputs, *captured(node)) if value is not None and node.op_type not in SHAPES]
-        if all(found.axis.get(str(value.name)) is None for value in taken):
-            # a shape says how many samples there are, and nothing about any of them
-            result: Axis | tuple[Axis, ...] = 0 if _repeats(view) else None
-        elif rule is None:
-            found.unproven.append(str(node.name or node.outputs[0].name))
-            result = OPEN
-        elif OPEN in view.axes:
-            result = OPEN
-        else:
-            try:
-                result = rule(view)
-            except _MixesSamplesError as error:
-                raise RefusedError(
-                    f"{node.op_type} {error}, so axis 0 is not a batch of independent samples; "
-                    "export the model with the batch as axis 0",
-                    node=node.name or node.outputs[0].name,
-                ) from None
-        axes = result if isinstance(result, tuple) else (result,) * len(node.outputs)
-        for output, axis in zip(node.outputs, axes, strict=False):
-            found.axis[str(output.name)] = axis
-            if axis is not None and not any(found.changes(value) for value in taken):
-                found.same.add(str(output.name))
+        found.follow(node, shapes, batch)
     for value in model.graph.outputs:
         axis = found.axis.get(str(value.name))
         if axis not in (0, OPEN):
@@ -151,11 +159,15 @@ class _View:
         return [axis % rank for axis in named]
 
 
-def _repeats(view: _View) -> bool:
-    """Whether this makes a row for each sample, all the same: of a class token, of zeros."""
+def _repeats(view: _View) -> int | None:
+    """The axis along which this makes rows for each sample, all the same: of a class token, of zeros; None if it does not."""
     place = _TARGET.get(view.node.op_type)
     target = view.node.inputs[place] if place is not None and not view.node.domain else None
-    return target is not None and target.const_value is None and view.output_shape()[:1] == (view.batch,)
+    if target is None or target.const_value is not None:
+        return None
+    shape = view.output_shape()
+    blocks = 0 if shape and shape[0] and shape[0] % view.batch == 0 else None
+    return shape.index(view.batch) if view.batch in shape else blocks
 
 
 def _elementwise(view: _View) -> int:
@@ -378,7 +390,7 @@ def _einsum(view: _View) -> Axis:
 
 _TARGET = {"Expand": 1, "Tile": 1, "ConstantOfShape": 0}
 """Where operators that repeat something take the new lengths."""
-_ELEMENTWISE = """
+ELEMENTWISE = """
 Abs Acos Acosh Add And Asin Asinh Atan Atanh Cast CastLike Ceil Celu Clip Cos Cosh Div Dropout Elu Equal Erf Exp Floor Gelu
 Greater GreaterOrEqual HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log Max Mean Min Mish Mod Mul
 Neg Not Or PRelu Pow Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Sub Sum Tan Tanh
@@ -390,7 +402,7 @@ InstanceNormalization GroupNormalization LRN LpPool MaxPool SpaceToDepth
 """.split()
 
 _RULES: dict[str, Callable[[_View], Axis | tuple[Axis, ...]]] = {
-    **dict.fromkeys(_ELEMENTWISE, _elementwise),
+    **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys(_BATCH_FIRST, _batch_first),
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "TopK"), _along(-1)),
     **dict.fromkeys(("LayerNormalization", "RMSNormalization"), _normalise_last),

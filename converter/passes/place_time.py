@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.graph import through_time
 from converter.passes.batch_axis import BatchAxes
 from converter.passes.free_batch import BATCH
 from converter.passes.regions import find_regions, runs_through_time
+from converter.passes.time_nodes import TimeNodes
 
 TIME_BATCH = "time_batch"
 """The symbol of the merged axis, T*B."""
@@ -30,9 +30,8 @@ class PlaceTimePass(ir.passes.InPlacePass):
 
     def __init__(self, n_steps: ir.Value, axes: BatchAxes) -> None:
         super().__init__()
-        self._n_steps = n_steps
         self._axes = axes
-        self._made: dict[tuple[str, ir.Value], ir.Value] = {}
+        self._time = TimeNodes(n_steps, axes)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Places time in the main graph."""
@@ -46,11 +45,11 @@ class PlaceTimePass(ir.passes.InPlacePass):
                     if value is None or value.producer() in regions.temporal | regions.shaped:
                         continue
                     if self._depends_on_samples(value):
-                        node.replace_input_with(index, self._insert(model.graph, "TimeRepeat", value))
+                        node.replace_input_with(index, self._time.behind(model.graph, "TimeRepeat", value))
             elif node in regions.tail:
                 for index, value in enumerate(node.inputs):
                     if value is not None and regions.is_temporal(value):
-                        node.replace_input_with(index, self._insert(model.graph, "TimeMean", value))
+                        node.replace_input_with(index, self._time.behind(model.graph, "TimeMean", value))
         for index, value in enumerate(model.graph.outputs):
             if regions.is_temporal(value):
                 model.graph.outputs[index] = self._mean_as_output(model.graph, value)
@@ -62,21 +61,9 @@ class PlaceTimePass(ir.passes.InPlacePass):
     def _depends_on_samples(self, value: ir.Value) -> bool:
         return self._axes.axis.get(str(value.name)) is not None
 
-    def _insert(self, graph: ir.Graph, op_type: str, value: ir.Value) -> ir.Value:
-        key = op_type, value
-        if key not in self._made:
-            nodes, result = through_time(graph, op_type, value, self._n_steps, self._axes.place(value))
-            producer = value.producer()
-            if producer is None:
-                graph.insert_before(graph[0], nodes)
-            else:
-                graph.insert_after(producer, nodes)
-            self._made[key] = result
-        return self._made[key]
-
     def _mean_as_output(self, graph: ir.Graph, value: ir.Value) -> ir.Value:
         """The mean takes over the output's name; the spikes get another."""
-        mean = self._insert(graph, "TimeMean", value)
+        mean = self._time.behind(graph, "TimeMean", value)
         mean.shape = value.shape
         value.name, mean.name = f"{value.name}_spikes", value.name
         return mean

@@ -4,7 +4,8 @@ static     nothing before them spikes: the same at every step, so they run once,
 temporal   between two neurons, and the neurons: they run at every step, on [T*B, ...]
 tail       behind the last neuron: they run once, on the mean over time, [B, ...]
 
-A shape between two neurons is no signal: what is computed from it alone is the same at every step, with T*B rows in it.
+A shape between two neurons is no signal: what is computed from it alone is the same at every step, with T*B rows in it. Where
+such a shape is to be given to a static value that depends on the samples, that is temporal: it needs as many rows.
 """
 
 from __future__ import annotations
@@ -43,11 +44,17 @@ def find_regions(model: ir.Model) -> Regions:
     nodes = list(model.graph)
     after: set[ir.Node] = set()
     signals: set[ir.Node] = set()
+    of_samples = {value for value in model.graph.inputs if not value.is_initializer()}
     for node in nodes:
         producers = {value.producer() for value in node.inputs if value is not None}
         if runs_through_time(node) or producers & after:
             after.add(node)
-        if runs_through_time(node) or (producers & signals and node.op_type not in SHAPES):
+        if node.op_type in SHAPES:
+            continue
+        depends = any(value in of_samples for value in node.inputs)
+        if depends:
+            of_samples.update(node.outputs)
+        if runs_through_time(node) or producers & signals or (depends and producers & after):
             signals.add(node)
     before: set[ir.Node] = set()
     for node in reversed(nodes):

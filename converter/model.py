@@ -27,7 +27,8 @@ from converter.graph import constant, name_nodes, quiet, to_proto
 from converter.passes.batch_axis import BatchAxes, trace_batch_axis
 from converter.passes.dequantise import DequantisePass
 from converter.passes.expose_states import STEP
-from converter.passes.free_batch import fixed_batch_size, free_batch
+from converter.passes.free_batch import fixed_batch_size, free_batch, open_batch
+from converter.passes.gather_by_sample import GatherBySamplePass
 from converter.passes.unmerge_rows import UnmergeRowsPass
 from converter.runtime import Feed, Probe, session
 from converter.shapes import Shapes, infer_shapes
@@ -139,13 +140,12 @@ def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
         _free_names(model)
         quantised = bool(DequantisePass()(model).modified)
         batch = fixed_batch_size(model)
-        shapes = (
-            infer_shapes(model, {str(v.name): _shape(v, batch or MANY_SAMPLES) for v in model.graph.inputs})
-            if batch
-            else {}
-        )
-        free_batch(model, shapes)
+        open_batch(model)
         optimizer.fold_constants(model, onnx_shape_inference=False)
+        input_shapes = {str(v.name): _shape(v, batch or MANY_SAMPLES) for v in model.graph.inputs}
+        GatherBySamplePass(input_shapes, batch or MANY_SAMPLES)(model)
+        if batch:
+            free_batch(model, infer_shapes(model, input_shapes), batch)
         rewrite(model, pattern_rewrite_rules=_FOLD_BATCH_NORMALIZATION)
         for cleanup in (common_passes.IdentityEliminationPass(), common_passes.RemoveUnusedNodesPass()):
             cleanup(model)

@@ -140,17 +140,3 @@ def test_shapes_of_what_has_no_rule_depend_on_no_sample(tmp_path) -> None:
 def test_no_batch_axis(text, reason, tmp_path) -> None:
     with pytest.raises(RefusedError, match=reason):
         load_ann(save(text_model(text), tmp_path / "m.onnx"))
-
-
-def test_a_fixed_batch_that_cannot_be_freed_is_named(tmp_path) -> None:
-    """Samples in axis 1 between two Reshapes to constants, as torch exports attention for one sample."""
-    model = text_model(
-        """m (float[1,5,4] x) => (float[1,5,4] y) <int64[3] HEADS, int64[3] BACK> {
-          t = Transpose<perm = [1, 0, 2]>(x)  h = Reshape(t, HEADS)  r = Relu(h)  b = Reshape(r, BACK)
-          y = Transpose<perm = [1, 0, 2]>(b) }""",
-        HEADS=np.asarray([5, 2, 2]),
-        BACK=np.asarray([5, 1, 4]),
-    )
-    ann = load_ann(save(model, tmp_path / "m.onnx"))
-    with pytest.raises(RefusedError, match="It was exported for a batch of 1, which may be why"):
-        prove_batch(ann, {"x": np.random.default_rng(0).normal(size=(5, 5, 4)).astype(np.float32)})

@@ -36,8 +36,9 @@ class StepResult:
     """The model after `n_steps` steps.
 
     Attributes:
-        accuracy: share of samples whose largest output is the label; None without labels.
-        agreement: share whose largest output is that of the trained model; None without it or with one output only.
+        accuracy: share of samples whose largest score is the label's; None without labels. The first output tells: scores, or
+            the number of the class itself, as classifiers of scikit-learn give it.
+        agreement: share whose largest score is that of the trained model; None without it or with one score only.
         relative_error: ||snn - ann|| / ||ann|| over the outputs of all samples; None without the trained model.
         outputs: the same and the cosine, output by output.
     """
@@ -258,7 +259,7 @@ class _Score:
         self._ann_hits = 0
         self._hits, self._agreements = np.zeros(steps), np.zeros(steps)
         self._sums: dict[str, _Sums] = {}
-        self._classes = True
+        self._tells_classes = True
 
     def add(
         self, readout: Mapping[str, np.ndarray], reference: Sequence[np.ndarray] | None, labels: np.ndarray | None
@@ -266,13 +267,13 @@ class _Score:
         """A batch: ``readout`` [steps, samples, ...] by output, and the trained model's outputs."""
         first = next(iter(readout.values()))
         self._samples += first.shape[1]
-        self._classes &= first.ndim >= 3 and first[0, 0].size > 1 and first[0, 0].size == max(first.shape[2:])
-        if self._classes:
-            predicted = first.reshape(*first.shape[:2], -1).argmax(axis=2)
+        predicted = _classes(first, 2)
+        self._tells_classes &= predicted is not None
+        if predicted is not None:
             if labels is not None:
                 self._hits += (predicted == labels).sum(axis=1)
-            if reference is not None:
-                expected = reference[0].reshape(first.shape[1], -1).argmax(axis=1)
+            expected = _classes(reference[0], 1) if reference is not None else None
+            if expected is not None:
                 self._agreements += (predicted == expected).sum(axis=1)
                 if labels is not None:
                     self._ann_hits += int((expected == labels).sum())
@@ -282,7 +283,7 @@ class _Score:
 
     def ann_accuracy(self) -> float | None:
         """Of the trained model."""
-        return self._ann_hits / self._samples if self._classes and self._labelled and self._against else None
+        return self._ann_hits / self._samples if self._tells_classes and self._labelled and self._against else None
 
     def result(self, index: int, n_steps: int) -> StepResult:
         """Of the spiking model after the index-th number of steps."""
@@ -290,11 +291,23 @@ class _Score:
         power = sum(sums.power for sums in self._sums.values())
         return StepResult(
             n_steps,
-            float(self._hits[index] / self._samples) if self._classes and self._labelled else None,
-            float(self._agreements[index] / self._samples) if self._classes and self._against else None,
+            float(self._hits[index] / self._samples) if self._tells_classes and self._labelled else None,
+            float(self._agreements[index] / self._samples) if self._tells_classes and self._against else None,
             float(np.sqrt(error / power)) if power else None,
             {name: sums.result(index) for name, sums in self._sums.items()},
         )
+
+
+def _classes(output: np.ndarray, axes: int) -> np.ndarray | None:
+    """Class numbers, from class numbers or from scores for each class behind the first `axes` axes; None from anything else."""
+    lengths = output.shape[axes:]
+    size = int(np.prod(lengths))
+    if size == 1 and np.issubdtype(output.dtype, np.integer):
+        return output.reshape(output.shape[:axes])
+    if size == 1 or size != max(lengths):
+        return None
+    classes: np.ndarray = output.reshape(*output.shape[:axes], -1).argmax(axis=axes)
+    return classes
 
 
 class _Sums:

@@ -81,6 +81,29 @@ def test_one_simulation_equals_many(model, backend, schedule, tmp_path) -> None:
             assert output.cosine == pytest.approx(cosine, rel=1e-4)
 
 
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+def test_the_first_output_may_be_the_class_itself(schedule, tmp_path) -> None:
+    """As of a classifier of scikit-learn: its number, and behind it the scores."""
+    model = text_model(
+        """m (float[N,6] x) => (int64[N] label, float[N,4] scores) <float[6,8] W, float[8,4] V, int64[4] CLASSES> {
+          h = MatMul(x, W)  a = Relu(h)  scores = MatMul(a, V)  i = ArgMax<axis = 1, keepdims = 0>(scores)
+          label = Gather<axis = 0>(CLASSES, i) }""",
+        CLASSES=np.asarray([3, 5, 7, 9]),
+    )
+    path = save(model, tmp_path / "m.onnx")
+    x = samples(model, 50)
+    convert(path, x, schedule=schedule).save(tmp_path / "m.snn.onnx")
+    expected = ort.InferenceSession(path).run(["label"], {"x": x})[0]
+    labels = np.where(np.arange(50) % 5 == 0, 3, expected)
+    found = evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, labels), [2, 64], ann=load_ann(path))
+    assert found.ann_accuracy == pytest.approx((expected == labels).mean())
+    for step in found.steps:
+        (classes,) = snn_ops.Session(tmp_path / "m.snn.onnx", n_steps=step.n_steps).run(x, outputs=["label"])
+        assert step.accuracy == pytest.approx((classes == labels).mean())
+        assert step.agreement == pytest.approx((classes == expected).mean())
+    assert found.steps[-1].agreement > 0.9
+
+
 def test_spike_rates_count_spikes(tmp_path) -> None:
     model = mlp()
     path = save(model, tmp_path / "m.onnx")

@@ -143,9 +143,10 @@ def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
         open_batch(model)
         optimizer.fold_constants(model, onnx_shape_inference=False)
         input_shapes = {str(v.name): _shape(v, batch or MANY_SAMPLES) for v in model.graph.inputs}
-        GatherBySamplePass(input_shapes, batch or MANY_SAMPLES)(model)
         if batch:
             free_batch(model, infer_shapes(model, input_shapes), batch)
+        else:
+            GatherBySamplePass(input_shapes, MANY_SAMPLES)(model)
         rewrite(model, pattern_rewrite_rules=_FOLD_BATCH_NORMALIZATION)
         for cleanup in (common_passes.IdentityEliminationPass(), common_passes.RemoveUnusedNodesPass()):
             cleanup(model)

@@ -24,6 +24,7 @@ import onnx_ir as ir
 from converter.errors import RefusedError
 from converter.graph import constant, constant_of
 from converter.passes.batch_axis import ELEMENTWISE, OPEN, Axis, BatchAxes, Shapes
+from converter.passes.gather_by_sample import gather_by_sample
 from converter.passes.shape_numbers import ShapeNumbers
 from converter.runtime import Probe
 
@@ -101,7 +102,8 @@ class _Walk:
             self._reshape(node)
             return
         if not node.domain:
-            {"Expand": self._expand, "Resize": self._resize}.get(node.op_type, self._join)(node)
+            own = {"Expand": self._expand, "Resize": self._resize, "Gather": self._gather, "GatherND": self._gather}
+            own.get(node.op_type, self._join)(node)
         try:
             self._axes.follow(node, self._shapes, self._size)
         except RefusedError:
@@ -183,6 +185,20 @@ class _Walk:
         place = self._axes.place(data)
         if sizes[place] == self._shape(data)[place]:
             node.replace_input_with(3, self._with_rows(node, data, sizes.astype(np.int64), place, 1))
+
+    def _gather(self, node: ir.Node) -> None:
+        data, indices = node.inputs
+        if data is None or indices is None or self._axis(data) != 0 or self._axis(indices) is not None:
+            return
+        numbers = self._constant(indices)
+        if numbers is not None:
+            apart = gather_by_sample(self._graph, node, self._shape(data), numbers, self._size)
+            if apart is not None:
+                target, chosen = constant_of(apart.inputs[1]), constant_of(node.inputs[1])
+                assert target is not None and chosen is not None
+                self._shapes[str(apart.outputs[0].name)] = (self._size, *target[1:].tolist())
+                self._shapes[str(node.inputs[1].name)] = chosen.shape  # type: ignore[union-attr]
+                self._axes.axis[str(apart.outputs[0].name)] = 0
 
     def _join(self, node: ir.Node) -> None:
         """Constants with rows for each sample, where they meet samples."""

@@ -1,8 +1,9 @@
-"""Picks by index within each sample what an exporter picks by index among all numbers of the batch.
+"""Picks by index within each sample what an exporter picks by index among all samples:
 
-    Reshape x [B, ...] -> [B n],  Gather<axis = 0>(x, i + n b)        (torch's `as_strided`, as behind AdaptiveAvgPool2d)
-becomes
-    Reshape x [B, ...] -> [B, n],  Gather<axis = 1>(x, i)
+    Gather<axis = 0>(x [B n, ...], i + n b)     torch's `as_strided`, as behind AdaptiveAvgPool2d of what was permuted
+    GatherND(x [B, n, ...], (b, i))             masks of attention in Transformers
+become
+    Gather<axis = 1>(Reshape(x) [B, n, ...], i)
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph import constant, constant_of
+from converter.graph import constant
+from converter.passes.regions import SHAPES
 from converter.runtime import Probe
+
+GATHERS = frozenset({"Gather", "GatherND"})
 
 
 class GatherBySamplePass(ir.passes.InPlacePass):
-    """Rewrites the main graph.
+    """Rewrites what a model with a free batch picks by indices that are computed from its size.
 
     Args:
         input_shapes: by name, for `samples` samples.
-        samples: the size of the batch, if it is fixed, else any.
+        samples: any number.
     """
 
     def __init__(self, input_shapes: Mapping[str, tuple[int, ...]], samples: int) -> None:
@@ -29,63 +33,84 @@ class GatherBySamplePass(ir.passes.InPlacePass):
         self._input_shapes, self._samples = input_shapes, samples
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Applies the rewrite wherever the indices are the same for each sample, whatever the input."""
+        """Applies the rewrite to the main graph."""
         lengths = [length for value in model.graph.inputs for length in list(value.shape or [None])[1:]]
         if not all(isinstance(length, int) for length in lengths):
             return ir.passes.PassResult(model, False)  # the indices may depend on them
-        found = [
-            node for node in model.graph if node.op_type == "Gather" and not node.domain and _picks_among_all(node)
-        ]
-        for node in found:
-            self._rewrite(model, node)
-        return ir.passes.PassResult(model, bool(found))
-
-    def _rewrite(self, model: ir.Model, node: ir.Node) -> None:
-        flat, indices = node.inputs
-        assert flat is not None and indices is not None
-        feed = {
+        found = _candidates(model.graph)
+        wanted = list(dict.fromkeys(value for node in found for value in node.inputs if value is not None))
+        if not found:
+            return ir.passes.PassResult(model, False)
+        zeros = {
             str(v.name): np.zeros(self._input_shapes[str(v.name)], v.dtype.numpy())
             for v in model.graph.inputs
             if v.dtype
         }
-        arrays = Probe(model, [flat, indices]).run(feed)
-        numbers, rest = divmod(arrays[str(flat.name)].size, self._samples)
-        chosen = arrays[str(indices.name)]
-        if rest or chosen.shape[:1] != (self._samples,):
-            return
-        by_sample = chosen.reshape(self._samples, -1) - numbers * np.arange(self._samples)[:, None]
-        first = by_sample[0]
-        if not first.size or (by_sample != first).any() or first.min() < 0 or first.max() >= numbers:
-            return
-        target = constant(model.graph, f"{node.name}_by_sample", np.asarray([-1, numbers], np.int64))
-        rows = ir.node("Reshape", [flat, target], name=f"{node.name}_rows")
-        model.graph.insert_before(node, rows)
-        node.replace_input_with(0, rows.outputs[0])
-        node.replace_input_with(1, constant(model.graph, f"{node.name}_chosen", first.reshape(chosen.shape[1:])))
-        node.attributes["axis"] = ir.AttrInt64("axis", 1)
+        arrays = Probe(model, wanted).run(zeros)
+        for node in found:
+            data, indices = (arrays[str(value.name)] for value in node.inputs if value is not None)
+            gather_by_sample(model.graph, node, data.shape, indices, self._samples)
+        return ir.passes.PassResult(model, True)
 
 
-def _picks_among_all(node: ir.Node) -> bool:
-    """Whether the data is a Reshape to [-1], and the indices do not come from data."""
-    axis = node.attributes.get("axis")
-    flat = node.inputs[0].producer() if node.inputs[0] is not None else None
-    if flat is None or flat.op_type != "Reshape" or flat.domain or (axis is not None and axis.as_int() != 0):
-        return False
-    target = constant_of(flat.inputs[1])
-    return target is not None and target.tolist() == [-1] and not _depends_on_inputs(node.inputs[1])
-
-
-def _depends_on_inputs(value: ir.Value | None) -> bool:
-    """Other than through a shape."""
-    todo, seen = [value], set()
-    while todo:
-        value = todo.pop()
-        if value is None or value in seen:
+def _candidates(graph: ir.Graph) -> list[ir.Node]:
+    """Nodes that pick from what depends on inputs, by what depends on shapes only."""
+    of_inputs = {value for value in graph.inputs if not value.is_initializer()}
+    found = []
+    for node in graph:
+        if node.op_type in SHAPES or not any(value in of_inputs for value in node.inputs):
             continue
-        seen.add(value)
-        producer = value.producer()
-        if producer is None and not value.is_initializer():
-            return True
-        if producer is not None and producer.op_type not in ("Shape", "Size"):
-            todo.extend(producer.inputs)
-    return False
+        of_inputs.update(node.outputs)
+        if node.op_type in GATHERS and not node.domain:
+            data, indices = node.inputs
+            if data in of_inputs and indices not in of_inputs and indices is not None and indices.const_value is None:
+                found.append(node)
+    return found
+
+
+def gather_by_sample(
+    graph: ir.Graph, node: ir.Node, shape: tuple[int, ...], indices: np.ndarray, samples: int
+) -> ir.Node | None:
+    """Rewrites a Gather or GatherND, if it picks the same from every sample.
+
+    Args:
+        graph: holds the node.
+        node: its data has the samples, or a block of rows for each, in axis 0.
+        shape: of the data for so many samples.
+        indices: for so many samples.
+        samples: their number.
+
+    Returns:
+        The Reshape that was put before it, None if it was left as it is.
+    """
+    rows = _rows(node, shape, indices)
+    if rows is None:
+        return None
+    picked, axes = rows
+    numbers, rest = divmod(int(np.prod(shape[:axes])), samples)
+    if rest or not picked.size or picked.shape[:1] != (samples,):
+        return None
+    by_sample = picked.reshape(samples, -1) - numbers * np.arange(samples)[:, None]
+    first = by_sample[0]
+    if (by_sample != first).any() or first.min() < 0 or first.max() >= numbers:
+        return None
+    target = constant(graph, f"{node.name}_by_sample", np.asarray([-1, numbers, *shape[axes:]], np.int64))
+    apart = ir.node("Reshape", [node.inputs[0], target], name=f"{node.name}_rows")
+    graph.insert_before(node, apart)
+    node.op_type = "Gather"
+    node.attributes.clear()
+    node.attributes["axis"] = ir.AttrInt64("axis", 1)
+    node.replace_input_with(0, apart.outputs[0])
+    node.replace_input_with(1, constant(graph, f"{node.name}_chosen", first.reshape(picked.shape[1:])))
+    return apart
+
+
+def _rows(node: ir.Node, shape: tuple[int, ...], indices: np.ndarray) -> tuple[np.ndarray, int] | None:
+    """Which rows are picked, counted over so many leading axes of the data; None if it picks along others."""
+    if any(attribute.value for attribute in node.attributes.values()):  # axis, batch_dims
+        return None
+    if node.op_type == "Gather":
+        return np.where(indices < 0, indices + shape[0], indices), 1
+    axes = indices.shape[-1]
+    places = tuple(np.where(i < 0, i + n, i) for i, n in zip(np.moveaxis(indices, -1, 0), shape, strict=False))
+    return np.ravel_multi_index(places, shape[:axes]), axes

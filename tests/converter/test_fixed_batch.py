@@ -233,3 +233,33 @@ def test_one_that_cannot_be_freed_is_named(tmp_path) -> None:
     ann = load_ann(save(model, tmp_path / "m.onnx"))
     with pytest.raises(RefusedError, match="It was exported for a batch of 1, which may be why"):
         prove_batch(ann, {"x": np.random.default_rng(0).normal(size=(5, 5, 4)).astype(np.float32)})
+
+
+BY_SAMPLE_AND_PLACE = {
+    "GatherND": """lengths = Concat<axis = 0>(n, REST)  s = Expand(each_sample, lengths)  k = Expand(KEYS, lengths)
+        pairs = Concat<axis = 3>(s, k)  picked = GatherND(a, pairs)""",
+    "Gather": """far = Mul(each_sample, FOUR)  i = Add(far, KEYS)  column = Flatten<axis = 2>(a)
+        picked = Gather<axis = 0>(column, i)""",
+}
+"""As Transformers' `mask[sample, key]` is exported."""
+
+
+@pytest.mark.parametrize("how", BY_SAMPLE_AND_PLACE)
+@pytest.mark.parametrize("batch", [1, 2, "N"])
+def test_an_index_of_sample_and_place(batch, how, tmp_path) -> None:
+    samples = "count = Squeeze(n)  each = Range(NOUGHT, count, UNIT)" if batch == "N" else "each = Identity(SAMPLES)"
+    model = text_model(
+        f"""m (float[{batch},4] x) => (float[{batch},4] y)
+        <float[4,4] A, int64[] NOUGHT, int64[] UNIT, int64[] FOUR, int64[3] BEHIND, int64[3] REST, int64[1,1,4,1] KEYS,
+         int64[{1 if batch == "N" else batch}] SAMPLES> {{
+          h = MatMul(x, A)  a = Relu(h)  n = Shape<start = 0, end = 1>(x)  {samples}  each_sample = Unsqueeze(each, BEHIND)
+          {BY_SAMPLE_AND_PLACE[how]}  flat = Flatten(picked)  m = MatMul(flat, A)  b = Relu(m)  y = MatMul(b, A) }}""",
+        NOUGHT=np.asarray(0),
+        UNIT=np.asarray(1),
+        FOUR=np.asarray(4),
+        BEHIND=np.asarray([1, 2, 3]),
+        REST=np.asarray([1, 4, 1]),
+        KEYS=np.asarray([2, 0, 3, 1]),
+        SAMPLES=np.arange(1 if batch == "N" else batch),
+    )
+    _compare(model, 24 if batch == "N" else batch, tmp_path)

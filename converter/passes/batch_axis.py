@@ -326,6 +326,17 @@ def _gather(view: _View) -> int:
     return axis if along > axis else axis + indices - 1
 
 
+def _gather_elements(view: _View) -> int:
+    axis = next(axis for axis in view.axes if isinstance(axis, int))
+    if any(other not in (None, axis) for other in view.axes):
+        raise _MixesSamplesError("combines operands whose samples lie in different axes")
+    if view.integer("axis", 0) % view.rank() == axis:
+        raise _MixesSamplesError("picks among the samples")
+    if None in view.axes:
+        raise _MixesSamplesError("combines the samples with a constant that has a value for each of them")
+    return axis
+
+
 def _unsqueeze(view: _View) -> int:
     axis = _only(view)
     for inserted in sorted(view.axes_argument(1, len(view.output_shape()))):
@@ -421,6 +432,7 @@ _RULES: dict[str, Callable[[_View], Axis | tuple[Axis, ...]]] = {
     "Einsum": _einsum,
     "Flatten": _flatten,
     "Gather": _gather,
+    "GatherElements": _gather_elements,
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Pad": _pad,

@@ -31,6 +31,8 @@ from converter.runtime import Probe
 BATCH = "batch"
 _STATES = {"LSTM": (5, 6), "GRU": (5,), "RNN": (5,)}
 """Initial states of recurrent layers, [directions, batch, hidden]."""
+_JOINS = frozenset({"Concat", "GatherElements"})
+"""Operators with an axis whose operands need as many rows along every other one."""
 _TIMES = 7
 """A target is right if it also fits this multiple of the batch."""
 
@@ -207,13 +209,14 @@ class _Walk:
             return
         rank = len(self._shape(node.outputs[0]))
         place = self._axes.place(samples) + rank - len(self._shape(samples))
+        along = node.attributes.get("axis", ir.AttrInt64("axis", 0))
         for index, value in enumerate(node.inputs):
             if value is None or self._axis(value) is not None:
                 continue
             axis = place - rank + len(self._shape(value))
             if index in _STATES.get(node.op_type, ()):
                 self._repeat(node, index, samples, 1)
-            elif node.op_type == "Concat" and node.attributes["axis"].as_int() % rank != place:
+            elif node.op_type in _JOINS and along.as_int() % rank != place:
                 self._repeat(node, index, samples, axis)
             elif node.op_type in ELEMENTWISE or (node.op_type == "MatMul" and place < rank - 2):
                 length = self._shape(value)[axis] if axis >= 0 else 1

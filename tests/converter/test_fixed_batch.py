@@ -116,6 +116,20 @@ def test_a_class_token(turned, row, batch, tmp_path) -> None:
     _compare(model, batch, tmp_path)
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_table_that_every_sample_looks_into(batch, tmp_path) -> None:
+    """As RoBERTa's token types: GatherElements, of a table that was expanded to a row for each sample."""
+    model = text_model(
+        f"""m (float[{batch},4] x) => (float[{batch},4] y) <float[4,4] A, float[{batch},6] TABLE, float[] ZERO, float[] FIVE> {{
+          low = Max(x, ZERO)  high = Min(low, FIVE)  i = Cast<to = 7>(high)  t = GatherElements<axis = 1>(TABLE, i)
+          s = Add(x, t)  h = MatMul(s, A)  a = Relu(h)  y = MatMul(a, A) }}""",
+        TABLE=np.repeat(np.random.default_rng(4).normal(size=(1, 6)), batch, axis=0),
+        ZERO=np.asarray(0),
+        FIVE=np.asarray(5),
+    )
+    _compare(model, batch, tmp_path)
+
+
 def test_rows_that_are_not_the_same_are_no_token(tmp_path) -> None:
     model = text_model(
         """m (float[2,4,8] x) => (float[2,5,8] y) <float[8,8] A, float[2,1,8] TOKENS> {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
-from converter.graph import operator_node
+from converter.graph import constant, operator_node
 from converter.passes.batch_axis import BatchAxes
 
 
@@ -45,6 +46,8 @@ class TimeNodes:
     def _nodes(self, graph: ir.Graph, op_type: str, value: ir.Value, batch_axis: int) -> list[ir.Node]:
         name = str(value.name)
         rank = len(value.shape) if value.shape is not None else 0
+        if op_type == "TimeRepeat" and value.dtype is not None and not value.dtype.is_floating_point():
+            return self._tile(graph, value, batch_axis, rank)
         if batch_axis == 0 or not rank:
             node = operator_node(graph, op_type, name, value, self._n_steps)
             node.name = node.outputs[0].name
@@ -55,6 +58,18 @@ class TimeNodes:
         node = operator_node(graph, op_type, name, front.outputs[0], self._n_steps)
         node.name = node.outputs[0].name
         return [front, node, _transpose(node.outputs[0], back, f"{node.name}_batch_back")]
+
+    def _tile(self, graph: ir.Graph, value: ir.Value, batch_axis: int, rank: int) -> list[ir.Node]:
+        """TimeRepeat of what is no current: a mask, class numbers."""
+        name = f"{value.name}_TimeRepeat"
+        one, before, behind = (
+            constant(graph, f"{name}_{what}", np.ones(count, np.int64))
+            for what, count in (("one", 1), ("before", batch_axis), ("behind", rank - batch_axis - 1))
+        )
+        steps = ir.node("Reshape", [self._n_steps, one], name=f"{name}_steps")
+        repeats = ir.node("Concat", [before, steps.outputs[0], behind], {"axis": 0}, name=f"{name}_repeats")
+        result = ir.Value(name=name, type=value.type)
+        return [steps, repeats, ir.node("Tile", [value, repeats.outputs[0]], outputs=[result], name=name)]
 
 
 def _transpose(value: ir.Value, permutation: list[int], name: str) -> ir.Node:

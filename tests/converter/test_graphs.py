@@ -53,6 +53,8 @@ GRAPHS = {
     "LayerNormalization in pieces": """t = Transpose<perm = [0, 2, 3, 1]>(a)  u = ReduceMean<keepdims = 1>(t, LAST)
         d = Sub(t, u)  s = Mul(d, d)  v = ReduceMean<keepdims = 1>(s, LAST)  w = Add(v, EPSILON)  r = Sqrt(w)  n = Div(d, r)
         h = Mul(n, B1)  k = Add(h, B2)  m = MatMul(k, Q)  e = Relu(m)  b = Transpose<perm = [0, 3, 1, 2]>(e)""",
+    "mask of the input": """p = GlobalAveragePool(x)  q = ReduceSum<keepdims = 1>(p, ONE)  g = Greater(q, EPSILON)
+        d = Conv<pads = [1, 1, 1, 1]>(a, V)  n = Neg(d)  w = Where(g, d, n)  c = Conv(w, V)  b = Relu(c)""",
     "Softmax": "s = Softmax<axis = 1>(a)  c = Conv(s, V)  b = Relu(c)",
     "attention": """r = Reshape(a, ROWS)  t = Transpose<perm = [0, 2, 1]>(r)  q = MatMul(t, Q)  k = MatMul(t, Q2)
         v = MatMul(t, Q3)  kt = Transpose<perm = [0, 2, 1]>(k)  s = MatMul(q, kt)  w = Softmax<axis = -1>(s)

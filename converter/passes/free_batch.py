@@ -175,7 +175,7 @@ class _Walk:
         if data is None or target is None or self._axis(data) is None:
             return
         place = self._axes.place(data) + len(target) - len(self._shape(data))
-        if place >= 0 and target[place] == self._size:
+        if place >= 0 and target[place] == self._shape(data)[self._axes.place(data)]:
             entries = target.copy()
             entries[place] = 1
             node.replace_input_with(1, constant(self._graph, f"{node.outputs[0].name}_shape", entries))

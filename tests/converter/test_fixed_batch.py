@@ -161,7 +161,8 @@ def test_windows_share_the_axis(batch, tmp_path) -> None:
     model = text_model(
         f"""m (float[{batch},4,8] x) => (float[{batch},4,8] y)
         <float[8,8] A, float[8,8] B, int64[3] ROWS, int64[4] HEADS, int64[3] BACK> {{
-          w = Reshape(x, ROWS)  h = MatMul(w, A)  p = Reshape(h, HEADS)  t = Transpose<perm = [0, 2, 1, 3]>(p)
+          w = Reshape(x, ROWS)  h = MatMul(w, A)  p0 = Reshape(h, HEADS)  norm = ReduceL2<axes = [3]>(p0)
+          far = Expand(norm, HEADS)  p = Div(p0, far)  t = Transpose<perm = [0, 2, 1, 3]>(p)
           s = Softmax<axis = 2>(t)  u = Transpose<perm = [0, 2, 1, 3]>(s)  r = Reshape(u, ROWS)  m = MatMul(r, A)
           a = Relu(m)  b = MatMul(a, B)  y = Reshape(b, BACK) }}""",
         ROWS=np.asarray([2 * batch, 2, 8]),

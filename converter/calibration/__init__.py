@@ -12,6 +12,8 @@ from converter.calibration.statistics import ChannelHistogram
 METHODS = ("percentile", "mse", "balance")
 FLOOR = 1e-3
 """Channels that are silent on the calibration samples still get a range: this share of the layer's largest."""
+SILENT = 1e-30
+"""A layer that never gets larger counts as silent, with a range of 1: a share of this must still be a float32."""
 
 
 def calibrated_range(
@@ -31,4 +33,4 @@ def calibrated_range(
     else:
         top = percentile_range(histogram, percentile)
     largest = float(top.max(initial=0))
-    return np.maximum(top, FLOOR * largest) if largest > 0 else np.ones_like(top)
+    return np.maximum(top, FLOOR * largest) if largest > SILENT else np.ones_like(top)

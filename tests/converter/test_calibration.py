@@ -38,6 +38,9 @@ def test_ranges_of_silent_channels_are_positive(method) -> None:
     silent = ChannelHistogram(2)
     silent.add(np.zeros((2, 4)))
     assert (ranges(silent, method) == 1).all()
+    vanishing = ChannelHistogram(2)
+    vanishing.add(np.full((2, 4), 3e-45))  # a share of it is no float32
+    assert (ranges(vanishing, method) == 1).all()
 
 
 @pytest.mark.parametrize(("n_steps", "levels", "max_spikes"), [(4, 1, 1), (32, 1, 1), (4, 8, 15)])

@@ -383,3 +383,20 @@ def _agrees(conversion: Conversion, tmp_path: Path, samples: np.ndarray) -> None
     assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
     (plain,) = ort.InferenceSession(path).run(["y"], {"x": samples, "n_steps": np.asarray(64)})
     np.testing.assert_allclose(plain, found, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("activation", ["Relu", "Tanh", "Elu"])
+@pytest.mark.parametrize("neuron", ["auto", "if-burst", "lif"])
+def test_signals_that_vanish_stay_numbers(neuron, activation, tmp_path) -> None:
+    """A deep network with small random weights: behind some layers nothing is left but the last bits of float32."""
+    model = text_model(
+        f"""m (float[N,6] x) => (float[N,3] y) <float[6,6] A, float[6,6] B, float[6,3] Z, float[3] C> {{
+          h = MatMul(x, A)  a = {activation}(h)  k = MatMul(a, B)  b = {activation}(k)  m = MatMul(b, Z)  y = Add(m, C) }}""",
+        A=np.full((6, 6), 1e-22),
+        B=np.full((6, 6), 1.5e-24),
+    )
+    samples = np.random.default_rng(0).uniform(0.1, 1, (24, 6)).astype(np.float32)
+    conversion = convert(save(model, tmp_path / "m.onnx"), samples, neuron=neuron)
+    (found,) = snn_ops.Session(conversion.proto(), n_steps=32).run(samples)
+    expected = ort.InferenceSession(tmp_path / "m.onnx").run(None, {"x": samples})[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)

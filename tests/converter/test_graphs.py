@@ -392,8 +392,8 @@ def test_signals_that_vanish_stay_numbers(neuron, activation, tmp_path) -> None:
     model = text_model(
         f"""m (float[N,6] x) => (float[N,3] y) <float[6,6] A, float[6,6] B, float[6,3] Z, float[3] C> {{
           h = MatMul(x, A)  a = {activation}(h)  k = MatMul(a, B)  b = {activation}(k)  m = MatMul(b, Z)  y = Add(m, C) }}""",
-        A=np.full((6, 6), 1e-22),
-        B=np.full((6, 6), 1.5e-24),
+        A=1e-22 * np.eye(6),
+        B=2e-23 * np.eye(6),
     )
     samples = np.random.default_rng(0).uniform(0.1, 1, (24, 6)).astype(np.float32)
     conversion = convert(save(model, tmp_path / "m.onnx"), samples, neuron=neuron)

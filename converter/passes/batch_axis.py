@@ -326,6 +326,15 @@ def _gather(view: _View) -> int:
     return axis if along > axis else axis + indices - 1
 
 
+def _gather_nd(view: _View) -> int:
+    data, indices = view.axis(0), view.axis(1)
+    if data is None and indices is not None and indices < view.rank(1) - 1:
+        return indices
+    if data != 0 or view.integer("batch_dims", 0) < 1 or indices not in (None, 0):
+        raise _MixesSamplesError("picks among the samples")
+    return 0
+
+
 def _gather_elements(view: _View) -> int:
     axis = next(axis for axis in view.axes if isinstance(axis, int))
     if any(other not in (None, axis) for other in view.axes):
@@ -433,6 +442,7 @@ _RULES: dict[str, Callable[[_View], Axis | tuple[Axis, ...]]] = {
     "Flatten": _flatten,
     "Gather": _gather,
     "GatherElements": _gather_elements,
+    "GatherND": _gather_nd,
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Pad": _pad,

@@ -27,6 +27,7 @@ from converter.passes.batch_axis import ELEMENTWISE, OPEN, Axis, BatchAxes, Shap
 from converter.passes.gather_by_sample import gather_by_sample
 from converter.passes.shape_numbers import ShapeNumbers
 from converter.runtime import Probe
+from converter.shapes import infer_shapes
 
 BATCH = "batch"
 _STATES = {"LSTM": (5, 6), "GRU": (5,), "RNN": (5,)}
@@ -90,7 +91,8 @@ class _Walk:
 
     def __init__(self, model: ir.Model, shapes: Shapes, size: int) -> None:
         self._model, self._graph, self._shapes, self._size = model, model.graph, shapes, size
-        self._axes = BatchAxes({str(value.name): 0 for value in self._graph.inputs})
+        self._own = {str(value.name): shapes[str(value.name)] for value in self._graph.inputs}
+        self._axes = BatchAxes(dict.fromkeys(self._own, 0))
         self._spread: dict[str, tuple[int, int]] = {}
         """Values whose samples are spread over an axis, [L B, E]: the rows of a sample, L, and the axis."""
         self._then = ShapeNumbers(self._shape_then)
@@ -189,18 +191,14 @@ class _Walk:
             node.replace_input_with(3, self._with_rows(node, data, sizes.astype(np.int64), place, 1))
 
     def _gather(self, node: ir.Node) -> None:
-        data, indices = node.inputs
-        if data is None or indices is None or self._axis(data) != 0 or self._axis(indices) is not None:
+        data = node.inputs[0]
+        if not self._fixed or self._axis(data) != 0:
             return
-        numbers = self._constant(indices)
-        if numbers is not None:
-            apart = gather_by_sample(self._graph, node, self._shape(data), numbers, self._size)
-            if apart is not None:
-                target, chosen = constant_of(apart.inputs[1]), constant_of(node.inputs[1])
-                assert target is not None and chosen is not None
-                self._shapes[str(apart.outputs[0].name)] = (self._size, *target[1:].tolist())
-                self._shapes[str(node.inputs[1].name)] = chosen.shape  # type: ignore[union-attr]
-                self._axes.axis[str(apart.outputs[0].name)] = 0
+        before = set(self._graph)
+        if gather_by_sample(self._model, node, self._shape(data), self._size, self._zeros()):
+            self._shapes.update(infer_shapes(self._model, self._own))
+            for other in [other for other in self._graph if other not in before]:
+                self._axes.follow(other, self._shapes, self._size)
 
     def _join(self, node: ir.Node) -> None:
         """Constants with rows for each sample, where they meet samples."""
@@ -230,7 +228,7 @@ class _Walk:
         if value is None or rest or (block > 1 and self._then.comes_from_shapes(value)):
             return
         if self._size > 1:
-            array = self._constant(value)
+            array = self._numbers_of(value)
             if array is None or any(
                 not np.array_equal(part, array.take(range(block), axis), equal_nan=array.dtype.kind == "f")
                 for part in np.split(array, self._size, axis)
@@ -259,13 +257,15 @@ class _Walk:
         self._graph.insert_before(node, [rows, count, whole])
         return whole.outputs[0]
 
-    def _constant(self, value: ir.Value) -> np.ndarray | None:
-        """The numbers of what is the same for every run; None if they depend on free lengths."""
+    def _numbers_of(self, value: ir.Value) -> np.ndarray | None:
+        """A constant's; of what is computed, for inputs of zeros, None if these have free lengths."""
         array = constant_of(value)
         if array is None and self._fixed:
-            feed = {str(v.name): np.zeros(self._shape(v), v.dtype.numpy()) for v in self._graph.inputs if v.dtype}
-            array = Probe(self._model, [value]).run(feed)[str(value.name)]
+            array = Probe(self._model, [value]).run(self._zeros())[str(value.name)]
         return array
+
+    def _zeros(self) -> dict[str, np.ndarray]:
+        return {str(v.name): np.zeros(self._shape(v), v.dtype.numpy()) for v in self._graph.inputs if v.dtype}
 
 
 def _place(outer: int, axis: int, after: tuple[int, ...], size: int) -> tuple[int | None, bool]:

@@ -278,3 +278,35 @@ def test_an_index_of_sample_and_place(batch, how, tmp_path) -> None:
         SAMPLES=np.arange(1 if batch == "N" else batch),
     )
     _compare(model, 24 if batch == "N" else batch, tmp_path)
+
+
+LAST_OF_EACH = {
+    "GatherND": """s = Unsqueeze(each, ONE)  k = Unsqueeze(place, ONE)  pairs = Concat<axis = 1>(s, k)
+        picked = GatherND(a, pairs)""",
+    "Gather": """far = Mul(each, FOUR)  i = Add(place, far)  rows = Reshape(a, ROWS)  g = Gather<axis = 0>(rows, i)
+        lengths = Shape(i)  to = Concat<axis = 0>(lengths, WIDTH)  picked = Reshape(g, to)""",
+}
+"""As the last token of each text is picked."""
+
+
+@pytest.mark.parametrize("how", LAST_OF_EACH)
+@pytest.mark.parametrize("batch", [1, 2, "N"])
+def test_an_index_of_sample_and_place_that_depends_on_the_sample(batch, how, tmp_path) -> None:
+    samples = "count = Squeeze(n)  each = Range(NOUGHT, count, UNIT)" if batch == "N" else "each = Identity(SAMPLES)"
+    model = text_model(
+        f"""m (float[{batch},4,3] x) => (float[{batch},3] y)
+        <float[3,3] A, int64[] NOUGHT, int64[] UNIT, int64[] FOUR, int64[1] ONE, int64[2] ROWS, int64[1] WIDTH, int64[1] LAST,
+         int64[{1 if batch == "N" else batch}] SAMPLES> {{
+          h = MatMul(x, A)  a = Relu(h)  n = Shape<start = 0, end = 1>(x)  {samples}
+          sum = ReduceSum<keepdims = 0>(x, LAST)  place = ArgMax<axis = 1, keepdims = 0>(sum)
+          {LAST_OF_EACH[how]}  m = MatMul(picked, A)  b = Relu(m)  y = MatMul(b, A) }}""",
+        NOUGHT=np.asarray(0),
+        UNIT=np.asarray(1),
+        FOUR=np.asarray(4),
+        ONE=np.ones(1),
+        ROWS=np.asarray([-1, 3]),
+        WIDTH=np.full(1, 3),
+        LAST=np.full(1, -1),
+        SAMPLES=np.arange(1 if batch == "N" else batch),
+    )
+    _compare(model, 24 if batch == "N" else batch, tmp_path)

@@ -141,8 +141,10 @@ class _Walk:
             return
         outer = self._spread[str(data.name)][0] if data.name in self._spread else prod(before[: self._axes.place(data)])
         then = self._then.reshaped(node) or after
-        grown = next((place for place, length in enumerate(then) if length == _TIMES * after[place]), None)
-        if grown is None:
+        grown = next((place for place, length in enumerate(then) if length == _TIMES * after[place] > 0), None)
+        if 0 in after:  # there are no rows to follow
+            place, spread = (0 if before[0] == after[0] else None), False
+        elif grown is None:
             place, spread = _place(outer, self._axes.place(data), after, self._size)
         else:  # the target takes the number of samples from the data already
             place, spread = grown, prod(after[:grown]) != outer

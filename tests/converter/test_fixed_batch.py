@@ -310,3 +310,15 @@ def test_an_index_of_sample_and_place_that_depends_on_the_sample(batch, how, tmp
         SAMPLES=np.arange(1 if batch == "N" else batch),
     )
     _compare(model, 24 if batch == "N" else batch, tmp_path)
+
+
+def test_an_axis_of_length_0(tmp_path) -> None:
+    model = text_model(
+        """m (float[1,4] x) => (float[1,4] y) <float[4,4] A, int64[2] EMPTY, int64[1] ONE, int64[1] ZERO> {
+          h = MatMul(x, A)  a = Relu(h)  s = Slice(a, ZERO, ZERO, ONE)  r = Reshape(s, EMPTY)
+          j = Concat<axis = 1>(a, r)  y = MatMul(j, A) }""",
+        EMPTY=np.asarray([1, 0]),
+        ONE=np.ones(1),
+        ZERO=np.zeros(1),
+    )
+    _compare(model, 1, tmp_path)

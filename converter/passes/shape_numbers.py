@@ -8,7 +8,6 @@ from contextlib import suppress
 import numpy as np
 import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
-from onnx.reference.ops.op_reshape import reshape_reference_implementation
 
 from converter.graph import constant_of
 from converter.passes.regions import SHAPES
@@ -38,9 +37,9 @@ class ShapeNumbers:
         known = {name: array for name, array in arrays.items() if array is not None}
         subgraphs = any(attribute.type == ir.AttributeType.GRAPH for attribute in node.attributes.values())
         if len(known) == len(arrays) > 0 and len(node.outputs) == 1 and not node.domain and not subgraphs:
-            with suppress(Exception):  # what the reference cannot compute stays unknown
-                results = ReferenceEvaluator(ir.serde.serialize_node(node)).run(None, known)
-                self._numbers[str(node.outputs[0].name)] = np.asarray(next(iter(results)))
+            result = _computed(node, known)
+            if result is not None:
+                self._numbers[str(node.outputs[0].name)] = result
 
     def _array(self, node: ir.Node, value: ir.Value) -> np.ndarray | None:
         if node.op_type in SHAPES:
@@ -60,12 +59,18 @@ class ShapeNumbers:
     def reshaped(self, node: ir.Node) -> tuple[int, ...] | None:
         """What a Reshape to known numbers makes; None if it cannot, or the numbers are not known."""
         data, target = node.inputs[:2]
-        shape = self._shape(data) if data is not None else None
-        numbers = self._numbers.get(str(target.name)) if target is not None else None
+        if data is None or target is None:
+            return None
+        shape, numbers = self._shape(data), self._numbers.get(str(target.name))
         if shape is None or numbers is None:
             return None
-        zero = node.attributes.get("allowzero")
-        with suppress(ValueError):
-            empty = np.empty(shape, np.bool_)
-            return reshape_reference_implementation(empty, numbers, zero.as_int() if zero else 0).shape
-        return None
+        result = _computed(node, {str(data.name): np.empty(shape, np.bool_), str(target.name): numbers})
+        return None if result is None else result.shape
+
+
+def _computed(node: ir.Node, inputs: dict[str, np.ndarray]) -> np.ndarray | None:
+    """What the node gives; None if ONNX's reference cannot compute it."""
+    with suppress(Exception):
+        results = ReferenceEvaluator(ir.serde.serialize_node(node)).run(None, inputs)
+        return np.asarray(next(iter(results)))
+    return None

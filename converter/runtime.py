@@ -11,7 +11,7 @@ import onnx_ir as ir
 import onnxruntime as ort
 
 from converter.errors import RefusedError
-from converter.graph import to_proto
+from converter.graph import constant_of, to_proto
 from snn_ops.library import register
 from snn_ops.provider import start_session
 
@@ -102,6 +102,21 @@ class Probe:
         except Exception as error:
             raise RefusedError(f"ONNX Runtime cannot run the model on these samples: {brief(error)}") from error
         return dict(zip(self.names, arrays, strict=True))
+
+
+def zeros(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """A feed of zeros, of these shapes."""
+    return {str(v.name): np.zeros(shapes[str(v.name)], v.dtype.numpy()) for v in model.graph.inputs if v.dtype}
+
+
+def numbers_of(model: ir.Model, value: ir.Value, feed: Feed) -> np.ndarray:
+    """A constant's numbers, or what a run computes.
+
+    Raises:
+        RefusedError: the model does not accept the feed.
+    """
+    array = constant_of(value)
+    return Probe(model, [value]).run(feed)[str(value.name)] if array is None else array
 
 
 def batches(feed: Feed, size: int) -> Iterator[dict[str, np.ndarray]]:

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 
 from converter.graph import quiet
-from converter.runtime import Probe
+from converter.runtime import Probe, zeros
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -71,7 +71,7 @@ def _computed(
     """Those of the values that are tensors, for inputs of zeros."""
     if not values:
         return {}
-    feed = {str(v.name): np.zeros(input_shapes[str(v.name)], v.dtype.numpy()) for v in model.graph.inputs if v.dtype}
+    feed = zeros(model, input_shapes)
     return {name: array for name, array in Probe(model, values).run(feed).items() if isinstance(array, np.ndarray)}
 
 

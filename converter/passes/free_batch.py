@@ -26,7 +26,7 @@ from converter.graph import constant, constant_of
 from converter.passes.batch_axis import ELEMENTWISE, OPEN, Axis, BatchAxes, Shapes
 from converter.passes.gather_by_sample import gather_by_sample
 from converter.passes.shape_numbers import ShapeNumbers
-from converter.runtime import Probe
+from converter.runtime import numbers_of, zeros
 from converter.shapes import infer_shapes
 
 BATCH = "batch"
@@ -92,6 +92,7 @@ class _Walk:
     def __init__(self, model: ir.Model, shapes: Shapes, size: int) -> None:
         self._model, self._graph, self._shapes, self._size = model, model.graph, shapes, size
         self._own = {str(value.name): shapes[str(value.name)] for value in self._graph.inputs}
+        self._zeros = zeros(model, self._own)
         self._axes = BatchAxes(dict.fromkeys(self._own, 0))
         self._spread: dict[str, tuple[int, int]] = {}
         """Values whose samples are spread over an axis, [L B, E]: the rows of a sample, L, and the axis."""
@@ -197,7 +198,7 @@ class _Walk:
         if not self._fixed or self._axis(data) != 0:
             return
         before = set(self._graph)
-        if gather_by_sample(self._model, node, self._shape(data), self._size, self._zeros()):
+        if gather_by_sample(self._model, node, self._shape(data), self._size, self._zeros):
             self._shapes.update(infer_shapes(self._model, self._own))
             for other in [other for other in self._graph if other not in before]:
                 self._axes.follow(other, self._shapes, self._size)
@@ -230,8 +231,10 @@ class _Walk:
         if value is None or rest or (block > 1 and self._then.comes_from_shapes(value)):
             return
         if self._size > 1:
-            array = self._numbers_of(value)
-            if array is None or any(
+            if not self._fixed and value.const_value is None:
+                return
+            array = numbers_of(self._model, value, self._zeros)
+            if any(
                 not np.array_equal(part, array.take(range(block), axis), equal_nan=array.dtype.kind == "f")
                 for part in np.split(array, self._size, axis)
             ):
@@ -258,16 +261,6 @@ class _Walk:
         whole = ir.node("Concat", [before, count.outputs[0], behind], {"axis": 0}, name=f"{name}_lengths")
         self._graph.insert_before(node, [rows, count, whole])
         return whole.outputs[0]
-
-    def _numbers_of(self, value: ir.Value) -> np.ndarray | None:
-        """A constant's; of what is computed, for inputs of zeros, None if these have free lengths."""
-        array = constant_of(value)
-        if array is None and self._fixed:
-            array = Probe(self._model, [value]).run(self._zeros())[str(value.name)]
-        return array
-
-    def _zeros(self) -> dict[str, np.ndarray]:
-        return {str(v.name): np.zeros(self._shape(v), v.dtype.numpy()) for v in self._graph.inputs if v.dtype}
 
 
 def _place(outer: int, axis: int, after: tuple[int, ...], size: int) -> tuple[int | None, bool]:

@@ -16,8 +16,8 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.graph import constant, constant_of
-from converter.passes.regions import SHAPES
-from converter.runtime import Probe
+from converter.passes.regions import SHAPES, depending_on_inputs
+from converter.runtime import Probe, numbers_of, zeros
 
 GATHERS = frozenset({"Gather", "GatherND"})
 
@@ -39,29 +39,16 @@ class GatherBySamplePass(ir.passes.InPlacePass):
         lengths = [length for value in model.graph.inputs for length in list(value.shape or [None])[1:]]
         if not all(isinstance(length, int) for length in lengths):
             return ir.passes.PassResult(model, False)  # the indices may depend on them
-        of_inputs = _of_inputs(model.graph)
+        of_inputs = depending_on_inputs(model.graph)
         gathers = [node for node in model.graph if node.op_type in GATHERS and not node.domain]
         found = [node for node in gathers if node.inputs[0] in of_inputs and constant_of(node.inputs[1]) is None]
-        feed = {
-            str(v.name): np.zeros(self._input_shapes[str(v.name)], v.dtype.numpy())
-            for v in model.graph.inputs
-            if v.dtype
-        }
+        feed = zeros(model, self._input_shapes)
         for node in found:
             data = node.inputs[0]
             assert data is not None
             shape = Probe(model, [data]).run(feed)[str(data.name)].shape
             gather_by_sample(model, node, shape, self._samples, feed)
         return ir.passes.PassResult(model, bool(found))
-
-
-def _of_inputs(graph: ir.Graph) -> set[ir.Value]:
-    """What depends on inputs, other than through a shape."""
-    found = {value for value in graph.inputs if not value.is_initializer()}
-    for node in graph:
-        if node.op_type not in SHAPES and any(value in found for value in node.inputs):
-            found.update(node.outputs)
-    return found
 
 
 def gather_by_sample(
@@ -80,12 +67,12 @@ def gather_by_sample(
     assert chosen is not None
     if any(attribute.value for attribute in node.attributes.values()):  # axis, batch_dims
         return False
-    indices = _numbers(model, chosen, feed)
+    indices = numbers_of(model, chosen, feed)
     picked, axes = _rows(node, shape, indices)
     numbers, rest = divmod(int(np.prod(shape[:axes])), samples)
     if rest or not picked.size or picked.shape[:1] != (samples,):
         return False
-    of_inputs = _of_inputs(graph)
+    of_inputs = depending_on_inputs(graph)
     varies = chosen in of_inputs
     by_sample = picked.reshape(samples, -1) - numbers * np.arange(samples)[:, None]
     first = by_sample[0]
@@ -116,11 +103,6 @@ def _replace(node: ir.Node, op_type: str, attribute: str, data: ir.Value | None,
     node.replace_input_with(1, indices)
 
 
-def _numbers(model: ir.Model, value: ir.Value, feed: Mapping[str, np.ndarray]) -> np.ndarray:
-    array = constant_of(value)
-    return Probe(model, [value]).run(feed)[str(value.name)] if array is None else array
-
-
 def _term_within(
     model: ir.Model, indices: ir.Value, of_inputs: Set[ir.Value], numbers: int, feed: Mapping[str, np.ndarray]
 ) -> ir.Value:
@@ -129,9 +111,9 @@ def _term_within(
     if node is None or node.op_type != "Add":
         return indices
     for far, within in (node.inputs, node.inputs[::-1]):
-        if far is None or within is None or far in of_inputs or (_numbers(model, far, feed) % numbers).any():
+        if far is None or within is None or far in of_inputs or (numbers_of(model, far, feed) % numbers).any():
             continue
-        if _numbers(model, within, feed).shape == _numbers(model, indices, feed).shape:
+        if numbers_of(model, within, feed).shape == numbers_of(model, indices, feed).shape:
             for user, index in list(indices.uses()):
                 if user.op_type in SHAPES:
                     user.replace_input_with(index, within)
@@ -155,7 +137,7 @@ def _places_within(model: ir.Model, node: ir.Node, places: ir.Value, feed: Mappi
     name, joined = str(node.name), places.producer()
     if joined is not None and joined.op_type == "Concat":
         first, *others = (value for value in joined.inputs if value is not None)
-        shape = _numbers(model, first, feed).shape
+        shape = numbers_of(model, first, feed).shape
         if joined.attributes["axis"].as_int() % len(shape) == len(shape) - 1 and shape[-1] == 1:
             rest = ir.node("Concat", others, {"axis": -1}, name=f"{name}_places")
             model.graph.insert_before(node, rest)

@@ -39,21 +39,28 @@ class Regions:
         return value is not None and value.producer() in self.temporal
 
 
+def depending_on_inputs(graph: ir.Graph) -> set[ir.Value]:
+    """What depends on inputs without a default, other than through a shape."""
+    found = {value for value in graph.inputs if not value.is_initializer()}
+    for node in graph:
+        if node.op_type not in SHAPES and any(value in found for value in node.inputs):
+            found.update(node.outputs)
+    return found
+
+
 def find_regions(model: ir.Model) -> Regions:
     """Splits the main graph."""
     nodes = list(model.graph)
     after: set[ir.Node] = set()
     signals: set[ir.Node] = set()
-    of_samples = {value for value in model.graph.inputs if not value.is_initializer()}
+    of_inputs = depending_on_inputs(model.graph)
     for node in nodes:
         producers = {value.producer() for value in node.inputs if value is not None}
         if runs_through_time(node) or producers & after:
             after.add(node)
         if node.op_type in SHAPES:
             continue
-        depends = any(value in of_samples for value in node.inputs)
-        if depends:
-            of_samples.update(node.outputs)
+        depends = any(value in of_inputs for value in node.inputs)
         if runs_through_time(node) or producers & signals or (depends and producers & after):
             signals.add(node)
     before: set[ir.Node] = set()

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from converter import convert, load_ann
 from converter.graph import constant_of
-from snn_ops.ops import DOMAIN
+from snn_ops.format import DOMAIN
 
 COLOURS = {"Conv": "#33558b", "Gemm": "#33558b", "MatMul": "#33558b", "AveragePool": "#33553c", "Reshape": "#6c4f47"}
 NEURON, OTHER = "#9b2226", "#444444"

@@ -14,7 +14,8 @@ from converter.instruments import MEAN_SUFFIX, RATE_SUFFIX, with_layer_means
 from converter.neurons import Placed
 from converter.rules import Site
 from converter.runtime import Probe, batches
-from snn_ops.session import N_STEPS, rows_at_once
+from snn_ops.format import N_STEPS
+from snn_ops.session import rows_at_once
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from converter.errors import RefusedError
 from converter.instruments import RATE_SUFFIX, tail_of, with_rates, with_readout
 from converter.model import Ann, read_proto
 from converter.runtime import Feed, batches, brief, session
-from snn_ops.ops import DOMAIN
+from snn_ops.format import DOMAIN
 from snn_ops.session import Session
 
 

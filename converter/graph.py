@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from snn_ops.ops import DOMAIN, OPERATORS, OPSET_VERSION
-from snn_ops.session import N_STEPS
+from snn_ops.format import DOMAIN, N_STEPS, OPSET_VERSION
+from snn_ops.ops import OPERATORS
 
 
 @contextmanager

@@ -13,9 +13,7 @@ from onnx_ir.passes import common as common_passes
 from converter.graph import add_functions, captured, constant, operand, operator_node, to_proto
 from converter.neurons import Placed
 from converter.passes.regions import find_regions, runs_through_time
-from snn_ops.ops import DOMAIN
-from snn_ops.session import N_STEPS
-from snn_ops.stream import STATES
+from snn_ops.format import DOMAIN, N_STEPS, STATES
 
 RATE_SUFFIX = "_spike_rate"
 MEAN_SUFFIX = "_mean_over_time"

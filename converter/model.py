@@ -26,15 +26,13 @@ from converter.frameworks import export_to_onnx, framework_of
 from converter.graph import constant, name_nodes, quiet, to_proto
 from converter.passes.batch_axis import BatchAxes, trace_batch_axis
 from converter.passes.dequantise import DequantisePass
-from converter.passes.expose_states import STEP
 from converter.passes.free_batch import fixed_batch_size, free_batch, open_batch
 from converter.passes.gather_by_sample import GatherBySamplePass
 from converter.passes.unmerge_rows import UnmergeRowsPass
 from converter.runtime import Feed, Probe, session
 from converter.shapes import Shapes, infer_shapes
 from converter.usable import check_usable
-from snn_ops.ops import LOWEST_IR_VERSION, LOWEST_ONNX_OPSET
-from snn_ops.session import FIRST_SAMPLE, N_STEPS
+from snn_ops.format import FIRST_SAMPLE, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET, N_STEPS, STEP
 
 _FOLD_BATCH_NORMALIZATION = (
     fuse_batchnorm_into_conv_rule,

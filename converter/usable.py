@@ -5,8 +5,7 @@ from __future__ import annotations
 import onnx
 
 from converter.errors import RefusedError
-from snn_ops.ops import DOMAIN
-from snn_ops.session import N_STEPS
+from snn_ops.format import DOMAIN, N_STEPS
 
 LOWEST_OPSET = 7
 _RANDOM = frozenset("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split())

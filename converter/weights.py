@@ -9,8 +9,8 @@ import onnx
 from onnx import numpy_helper
 
 from converter.errors import RefusedError
-from snn_ops.ops import DOMAIN, OPERATORS
-from snn_ops.session import N_STEPS
+from snn_ops.format import DOMAIN, N_STEPS
+from snn_ops.ops import OPERATORS
 
 
 def weights_of(proto: onnx.ModelProto) -> dict[str, np.ndarray]:

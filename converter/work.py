@@ -19,7 +19,7 @@ import onnx_ir as ir
 from converter.instruments import SPIKING
 from converter.passes.regions import SHAPES
 from converter.shapes import Shapes
-from snn_ops.ops import DOMAIN
+from snn_ops.format import DOMAIN
 
 PICOJOULE_PER_MULTIPLY_ADD = 4.6
 PICOJOULE_PER_ADDITION = 0.9

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from importlib import metadata
 
+from snn_ops.format import DOMAIN, OPSET_VERSION
 from snn_ops.library import LibraryNotFoundError, cpu_isa, library_path, register
-from snn_ops.ops import DOMAIN, OPERATORS, OPSET_VERSION
+from snn_ops.ops import OPERATORS
 from snn_ops.session import Session
 from snn_ops.stream import Stream
 

@@ -23,7 +23,8 @@ import onnx.shape_inference
 import onnxruntime as ort
 
 from snn_ops import cupy_ops
-from snn_ops.ops import DOMAIN, OPERATORS, Operator
+from snn_ops.format import DOMAIN
+from snn_ops.ops import OPERATORS, Operator
 
 PYTHON_BACKENDS = ("numpy", "cupy")
 Compute = Callable[..., tuple[np.ndarray, ...]]

@@ -11,13 +11,12 @@ import onnx
 import onnxruntime as ort
 
 from snn_ops.feed import Inputs, by_name, checked_steps
+from snn_ops.format import FIRST_SAMPLE, N_STEPS
 from snn_ops.library import register
 from snn_ops.provider import start_session
 from snn_ops.python_ops import PYTHON_BACKENDS, fitted, raising
 from snn_ops.stream import Stream, states_of
 
-N_STEPS = "n_steps"
-FIRST_SAMPLE = "first_sample"
 ROWS = 256
 """Samples times steps that run at once on a CPU by default: enough work per call, and activations that stay in the cache
 (docs/FINDINGS.md). A GPU takes as many as `LARGEST_VALUE` allows."""

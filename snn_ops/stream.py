@@ -13,9 +13,8 @@ import onnxruntime as ort
 
 from snn_ops.feed import Inputs, by_name, checked_steps
 from snn_ops.files import read_npz, write_npz
+from snn_ops.format import STATES
 
-STATES = "onnx_snn.states"
-"""The file's metadata under this key list its states: JSON, ``[{"input": NAME, "output": NAME}, ...]``."""
 _ELEMENTS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
 
 

@@ -15,7 +15,8 @@ from onnx.reference import ReferenceEvaluator
 
 import snn_ops
 from converter import convert
-from snn_ops.ops import DOMAIN, OPERATORS
+from snn_ops.format import DOMAIN
+from snn_ops.ops import OPERATORS
 from snn_ops.single import SingleOperator
 from tests.models import mlp, samples, save
 from tools.operator_table import PAGE, ROOT, kernels, page

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from snn_ops.ops import DOMAIN, LOWEST_ONNX_OPSET, OPERATORS, OPSET_VERSION, Operator, Tensor
+from snn_ops.format import DOMAIN, LOWEST_ONNX_OPSET, OPSET_VERSION
+from snn_ops.ops import OPERATORS, Operator, Tensor
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "operators.md"

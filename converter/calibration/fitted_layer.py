@@ -13,8 +13,9 @@ from converter.neurons import FittedNeuron, Placed
 from converter.options import Options
 from converter.rules import Site
 from converter.runtime import Probe
+from snn_ops.format import N_STEPS
 from snn_ops.ops import OPERATORS
-from snn_ops.session import N_STEPS, Session
+from snn_ops.session import Session
 
 FIT_BYTES = 64 << 20
 """Currents of one layer held while it is fitted; the number of samples follows from it."""

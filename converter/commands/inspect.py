@@ -18,7 +18,7 @@ from converter.report.json_file import write_json
 from converter.report.tables import islands_table, kept_analog_table, layers_table, work_table
 from converter.result import Layer
 from converter.rules import KeptAnalog, find_sites
-from snn_ops.ops import DOMAIN
+from snn_ops.format import DOMAIN
 
 
 def inspect_command(

@@ -13,8 +13,7 @@ from converter.graph import name_nodes
 from converter.nengo.handlers import HANDLERS
 from converter.nengo.script import Script
 from converter.nengo.shapes import shapes_of_one_step
-from snn_ops.ops import DOMAIN
-from snn_ops.session import N_STEPS
+from snn_ops.format import DOMAIN, N_STEPS
 
 
 def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script:

@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from converter.errors import RefusedError
 from converter.shapes import Shapes, infer_shapes
-from snn_ops.session import N_STEPS
+from snn_ops.format import N_STEPS
 
 
 def shapes_of_one_step(proto: onnx.ModelProto) -> Shapes:

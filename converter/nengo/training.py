@@ -33,7 +33,7 @@ from converter.nengo.tensorflow_shim import import_nengo_dl
 from converter.runtime import Feed
 from converter.weights import import_weights
 from snn_ops.files import read_npz
-from snn_ops.ops import DOMAIN
+from snn_ops.format import DOMAIN
 from snn_ops.session import Session
 
 Progress = Callable[[str, int, int], None]

@@ -21,7 +21,7 @@ from converter.linearity import has_weights, is_linear
 from converter.passes.batch_axis import BatchAxes
 from converter.passes.regions import SHAPES, Regions, find_regions, runs_through_time
 from converter.passes.time_nodes import TimeNodes
-from snn_ops.ops import DOMAIN
+from snn_ops.format import DOMAIN
 
 TAKES_MEAN = frozenset({"SigmaDelta"})
 """Operators whose input is a target, a function of the running mean, not a current."""

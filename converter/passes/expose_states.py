@@ -24,11 +24,9 @@ import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
 
 from converter.errors import RefusedError
-from snn_ops.ops import DOMAIN, OPERATORS, Operator
-from snn_ops.session import FIRST_SAMPLE
-from snn_ops.stream import STATES
+from snn_ops.format import DOMAIN, FIRST_SAMPLE, STATES, STEP
+from snn_ops.ops import OPERATORS, Operator
 
-STEP = "step"
 _OUT = "_out"
 
 

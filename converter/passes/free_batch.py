@@ -28,8 +28,8 @@ from converter.passes.gather_by_sample import gather_by_sample
 from converter.passes.shape_numbers import ShapeNumbers
 from converter.runtime import numbers_of, zeros
 from converter.shapes import infer_shapes
+from snn_ops.format import BATCH
 
-BATCH = "batch"
 _STATES = {"LSTM": (5, 6), "GRU": (5,), "RNN": (5,)}
 """Initial states of recurrent layers, [directions, batch, hidden]."""
 _JOINS = frozenset({"Concat", "GatherElements"})

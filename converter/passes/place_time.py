@@ -12,12 +12,9 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from converter.passes.batch_axis import BatchAxes
-from converter.passes.free_batch import BATCH
 from converter.passes.regions import find_regions, runs_through_time
 from converter.passes.time_nodes import TimeNodes
-
-TIME_BATCH = "time_batch"
-"""The symbol of the merged axis, T*B."""
+from snn_ops.format import BATCH, TIME_BATCH
 
 
 class PlaceTimePass(ir.passes.InPlacePass):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from snn_ops.ops import DOMAIN
+from snn_ops.format import DOMAIN
 
 SHAPES = frozenset({"Shape", "Size"})
 _INTO_AND_OUT_OF_TIME = ("TimeRepeat", "TimeMean")

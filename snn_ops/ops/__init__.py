@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import onnx.defs
 
+from snn_ops.format import DOMAIN
 from snn_ops.ops import (
     adaptive_lif,
     alpha,
@@ -29,10 +30,6 @@ from snn_ops.ops import (
     time_repeat,
 )
 from snn_ops.ops._operator import (
-    DOMAIN,
-    LOWEST_IR_VERSION,
-    LOWEST_ONNX_OPSET,
-    OPSET_VERSION,
     Attribute,
     Operator,
     Tensor,
@@ -40,11 +37,7 @@ from snn_ops.ops._operator import (
 )
 
 __all__ = [
-    "DOMAIN",
-    "LOWEST_IR_VERSION",
-    "LOWEST_ONNX_OPSET",
     "OPERATORS",
-    "OPSET_VERSION",
     "Attribute",
     "Operator",
     "Tensor",

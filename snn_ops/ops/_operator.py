@@ -16,14 +16,8 @@ import numpy as np
 import onnx
 import onnx.parser
 
+from snn_ops.format import DOMAIN, LOWEST_ONNX_OPSET, OPSET_VERSION
 from snn_ops.ops._inference import infer_temporal
-
-DOMAIN = "onnx_snn"
-OPSET_VERSION = 1
-LOWEST_ONNX_OPSET = 18
-"""The oldest opset of the standard domain in which every function body is valid."""
-LOWEST_IR_VERSION = 9
-"""The oldest IR version that has all we write: functions, and initialisers as defaults of inputs."""
 
 _CURRENT, _STATE, _INT64 = "T", "S", "tensor(int64)"
 

@@ -20,10 +20,10 @@ from converter.evaluation import SpikingModel, evaluate
 from converter.graph import add_functions, to_proto
 from converter.options import Options
 from converter.passes.expose_states import ExposeStatesPass
+from snn_ops.format import STATES
 from snn_ops.ops import OPERATORS
 from snn_ops.session import rows_at_once
 from snn_ops.single import operator_model
-from snn_ops.stream import STATES
 from tests.models import convnet, mlp, samples, save, text_model
 from tests.ops.provider import provider_of
 

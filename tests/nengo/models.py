@@ -13,7 +13,8 @@ import onnx_ir as ir
 
 from converter import convert
 from converter.graph import add_functions, constant_of, operand, operator_node, set_constant, to_proto
-from snn_ops.ops import DOMAIN, OPERATORS
+from snn_ops.format import DOMAIN
+from snn_ops.ops import OPERATORS
 
 DATA = Path(str(resources.files("converter.demo"))) / "data"
 

@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from converter.nengo.handlers import arithmetic, convolution, dense, elementwise, movement, neurons, pooling, time
 from converter.nengo.script import Script
-from snn_ops.ops import DOMAIN
+from snn_ops.format import DOMAIN
 
 Handler = Callable[[ir.Node, Script], None]
 

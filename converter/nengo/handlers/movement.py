@@ -8,7 +8,7 @@ import onnx_ir as ir
 from converter.errors import RefusedError
 from converter.nengo.script import Script
 from converter.runtime import session
-from snn_ops.ops import LOWEST_IR_VERSION
+from snn_ops.format import LOWEST_IR_VERSION
 
 MOST = 1 << 24
 """Indices up to here are exact in float32."""

@@ -34,7 +34,7 @@ from benchmarks import vgg
 from benchmarks.machine import describe
 from benchmarks.operators import interleaved
 from converter import convert, load_ann
-from converter.commands.demo import demo_samples
+from converter.demo import demo_samples
 from converter.report.json_file import write_json
 from snn_ops.ops import OPERATORS
 from snn_ops.provider import start_session

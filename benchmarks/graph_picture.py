@@ -15,7 +15,7 @@ import onnx_ir as ir
 from matplotlib.figure import Figure
 
 from converter import convert, load_ann
-from converter.graph import constant_of
+from converter.graph.build import constant_of
 from snn_ops.format import DOMAIN
 
 COLOURS = {"Conv": "#33558b", "Gemm": "#33558b", "MatMul": "#33558b", "AveragePool": "#33553c", "Reshape": "#6c4f47"}

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from converter.model import Ann, load_ann
-from converter.nengo.tensorflow_shim import import_nengo_dl
+from converter.nengo.dl.shim import import_nengo_dl
+from converter.normalise.ann import Ann, load_ann
 
 import_nengo_dl()
 

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks import datasets
 from benchmarks.machine import describe
 from converter import Options, SpikingModel, convert, evaluate, load_ann
-from converter.data import InputSpec, check_samples
+from converter.io.samples import InputSpec, check_samples
 
 STEPS = (4, 8, 16, 32)
 

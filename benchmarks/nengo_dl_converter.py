@@ -13,8 +13,8 @@ import nengo
 import numpy as np
 
 from benchmarks import keras_models
-from converter.nengo.dl_simulator import quiet, through_time
-from converter.nengo.tensorflow_shim import import_nengo_dl
+from converter.nengo.dl.shim import import_nengo_dl
+from converter.nengo.dl.simulator import quiet, through_time
 
 RATES, SYNAPSE = 200, 0.005
 

@@ -18,12 +18,12 @@ import onnx_ir as ir
 from benchmarks import datasets, keras_models
 from benchmarks.machine import describe
 from converter import convert
-from converter.data import Samples
-from converter.graph import add_functions, constant_of, operand, operator_node, set_constant, to_proto
-from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
-from converter.nengo.training import TrainingOptions, classes, train
+from converter.graph.build import add_functions, constant_of, operand, operator_node, set_constant, to_proto
+from converter.graph.run import session
+from converter.io.samples import Samples
+from converter.nengo.dl.simulator import DLSimulator, to_nengo_dl
+from converter.nengo.dl.training import TrainingOptions, classes, train
 from converter.report.json_file import write_json
-from converter.runtime import session
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu")
 SMOOTHING = 0.1

@@ -28,8 +28,8 @@ from benchmarks import onnx_to_torch, zoo_data
 from benchmarks.machine import describe
 from benchmarks.zoo import samples_for
 from converter import load_ann
-from converter.data import Samples
-from converter.model import Ann
+from converter.io.samples import Samples
+from converter.normalise.ann import Ann
 from converter.report.json_file import write_json
 
 MODELS = (

@@ -21,9 +21,9 @@ import numpy as np
 from benchmarks import datasets, zoo_data
 from benchmarks.machine import describe
 from converter import Options, SpikingModel, convert, evaluate, load_ann
-from converter.data import InputSpec, Samples, check_samples
 from converter.errors import RefusedError
-from converter.model import Ann
+from converter.io.samples import InputSpec, Samples, check_samples
+from converter.normalise.ann import Ann
 from converter.report.json_file import write_json
 
 FREE_LENGTH = 64

@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
-from converter.conversion import Conversion, Options, convert
+from converter.conversion.main import convert
+from converter.conversion.result import Conversion
 from converter.errors import RefusedError
-from converter.evaluation import Evaluation, SpikingModel, evaluate
-from converter.model import Ann, load_ann
+from converter.measure.evaluation import Evaluation, evaluate
+from converter.normalise.ann import Ann, load_ann
+from converter.options import Options
+from converter.spiking.model import SpikingModel
 
 __all__ = [
     "Ann",

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from converter.calibration import METHODS
 from converter.errors import RefusedError
-from converter.rules import FITTED
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+FITTED = ("lif", "adaptive-lif", "izhikevich")
+"""Neurons whose firing rate is fitted to the activation, by name."""
+METHODS = ("percentile", "mse", "balance")
 NEURONS = ("auto", "if-burst", "if-signed", "if", "sigma-delta", "few-spike", *FITTED)
 METHOD_CHOICES = ("auto", *METHODS)
 CORRECTIONS = ("auto", "none", "bias", "potential")
@@ -149,3 +150,9 @@ def load_layers(path: str | Path) -> dict[str, dict[str, Any]]:
 def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise RefusedError(f"there is no {what} {value!r}; choose one of {', '.join(choices)}")
+
+
+def is_open(options: Options) -> bool:
+    """Whether anything is left to choose."""
+    measured = options.neuron not in (*FITTED, "few-spike")
+    return measured and "auto" in (options.neuron, options.method, options.correction)

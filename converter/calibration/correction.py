@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from converter.comparison import compare_layers
-from converter.data import Samples
-from converter.graph import constant, operand, set_operand
-from converter.neurons import Placed
-from converter.rules import Site
+from converter.activations.sites import Site
+from converter.graph.build import constant, operand, set_operand
+from converter.io.samples import Samples
+from converter.measure.layers import compare_layers
+from converter.neurons.neuron import Placed
 
 
 def correct(

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from converter.conversion import convert
-from converter.data import InputSpec, load_samples, peek_shape
-from converter.files import check_writable
-from converter.model import load_ann
+from converter.conversion.main import convert
+from converter.io.files import check_writable
+from converter.io.samples import InputSpec, load_samples, peek_shape
+from converter.normalise.ann import load_ann
 from converter.options import CORRECTIONS, METHOD_CHOICES, NEURONS, SCHEDULES, Options, load_layers
 from converter.report.console import messages, progress, results
 from converter.report.html import write_html

@@ -8,19 +8,21 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 import snn_ops
-from converter.conversion import Options, convert
-from converter.data import InputSpec, Samples, check_samples
-from converter.evaluation import SpikingModel, evaluate, seconds_per_sample
-from converter.model import Ann, load_ann
+from converter.conversion.main import convert
+from converter.demo import demo_samples
+from converter.measure.evaluation import evaluate
+from converter.measure.simulation import seconds_per_sample
+from converter.normalise.ann import load_ann
+from converter.options import Options
 from converter.report.console import messages, percent, progress, results
 from converter.report.console import table as make_table
 from converter.report.json_file import write_json
-from converter.report.picture import accuracy_picture
+from converter.report.plots import accuracy_picture
 from converter.report.tables import conversion_tables, rates_table
+from converter.spiking.model import SpikingModel
 
 STEPS = (1, 2, 4, 8, 16, 32)
 
@@ -82,13 +84,3 @@ def demo_command(
         found, out / f"{name}.png", title=f"LeNet-5 ({activation}) on MNIST, {conversion.layers[0].neuron} neurons"
     )
     messages().print(f"wrote {spiking_path}, {name}.json and {name}.png in {out}/")
-
-
-def demo_samples(which: str, ann: Ann) -> Samples:
-    """The embedded "calibration" or "test" images, as LeNet-5 expects them: pixels / 255."""
-    with (
-        resources.as_file(resources.files("converter.demo") / "data" / f"mnist_{which}.npz") as path,
-        np.load(path) as file,
-    ):
-        arrays = {"x": file["x"].astype(np.float32) / 255, "y": file["y"].astype(np.int64)}
-    return check_samples(arrays, [InputSpec.of(value) for value in ann.inputs])

@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from converter.commands.arguments import Backend, FirstSamples, Json, Provider, SpikingFile, Threads
-from converter.data import load_samples, peek_shape
-from converter.evaluation import Evaluation, SpikingModel, evaluate
-from converter.files import check_writable
-from converter.model import Ann, load_ann
+from converter.io.files import check_writable
+from converter.io.samples import load_samples, peek_shape
+from converter.measure.evaluation import Evaluation, evaluate
+from converter.normalise.ann import Ann, load_ann
 from converter.options import check_steps
 from converter.report.console import messages, progress, results
 from converter.report.json_file import write_json
-from converter.report.picture import accuracy_picture
+from converter.report.plots import accuracy_picture
 from converter.report.tables import outputs_table, rates_table, steps_table
+from converter.spiking.model import SpikingModel
 
 
 def evaluate_command(

@@ -9,11 +9,11 @@ import typer
 
 from converter.commands.arguments import SpikingFile
 from converter.errors import RefusedError, concerning
-from converter.evaluation import SpikingModel
-from converter.files import write_npz
-from converter.optional import import_optional
+from converter.io.files import write_npz
+from converter.io.optional import import_optional
+from converter.io.weights import weights_of
 from converter.report.console import messages
-from converter.weights import weights_of
+from converter.spiking.model import SpikingModel
 
 export_app = typer.Typer(no_args_is_help=True, help="Write a spiking model in another form.")
 

@@ -9,11 +9,11 @@ import typer
 
 from converter.commands.arguments import SpikingFile
 from converter.errors import concerning
-from converter.evaluation import SpikingModel
-from converter.files import check_writable, read_npz
-from converter.model import write_model
+from converter.io.files import check_writable, read_npz
+from converter.io.onnx_files import write_model
+from converter.io.weights import import_weights, weights_of
 from converter.report.console import messages
-from converter.weights import import_weights, weights_of
+from converter.spiking.model import SpikingModel
 
 
 def import_weights_command(

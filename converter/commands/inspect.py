@@ -8,16 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-from converter.evaluation import SpikingModel
-from converter.files import check_writable
-from converter.model import Ann, load_ann, read_proto, trace_batch
-from converter.passes.analog_islands import Island
+from converter.activations.sites import KeptAnalog, find_sites
+from converter.conversion.result import Layer
+from converter.io.files import check_writable
+from converter.io.onnx_files import read_proto
+from converter.normalise.ann import Ann, load_ann
+from converter.normalise.proof import trace_batch
 from converter.report.console import results
 from converter.report.console import table as make_table
 from converter.report.json_file import write_json
 from converter.report.tables import islands_table, kept_analog_table, layers_table, work_table
-from converter.result import Layer
-from converter.rules import KeptAnalog, find_sites
+from converter.spiking.islands import Island
+from converter.spiking.model import SpikingModel
 from snn_ops.format import DOMAIN
 
 

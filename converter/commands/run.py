@@ -9,14 +9,14 @@ import numpy as np
 import typer
 
 from converter.commands.arguments import Backend, Provider, SpikingFile, Steps, Threads
-from converter.data import load_samples
 from converter.errors import RefusedError
-from converter.evaluation import SpikingModel
-from converter.files import check_writable, read_npz, write_npz
+from converter.graph.run import Feed
+from converter.io.files import check_writable, read_npz, write_npz
+from converter.io.samples import load_samples
 from converter.options import check_steps
 from converter.report.console import messages, progress, results
 from converter.report.console import table as make_table
-from converter.runtime import Feed
+from converter.spiking.model import SpikingModel
 from snn_ops import Session
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import typer
 
 from converter.commands.arguments import Json, SpikingFile
-from converter.data import Samples, load_samples
 from converter.errors import concerning
-from converter.evaluation import SpikingModel
-from converter.files import check_writable
-from converter.model import write_model
-from converter.optional import import_optional
+from converter.io.files import check_writable
+from converter.io.onnx_files import write_model
+from converter.io.optional import import_optional
+from converter.io.samples import Samples, load_samples
 from converter.report.console import messages, number, percent, progress, results, table
 from converter.report.json_file import write_json
+from converter.spiking.model import SpikingModel
 
 
 def train_command(
@@ -43,7 +43,7 @@ def train_command(
     json: Json = None,
 ) -> None:
     """Train a spiking model in NengoDL and write it with the weights of its best epoch. Continues after an interruption."""
-    training = import_optional("converter.nengo.training", "nengo")
+    training = import_optional("converter.nengo.dl.training", "nengo")
     options = training.TrainingOptions(epochs, batch, learning_rate, smoothing, patience, steps, seed)
     checkpoint = checkpoint or out.with_name(f"{out.name}.checkpoint.npz")
     check_writable(out, checkpoint, json)

@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 
 from converter.commands.arguments import FirstSamples, Json, SpikingFile, Steps
-from converter.data import load_samples
 from converter.errors import RefusedError, concerning
-from converter.evaluation import SpikingModel
-from converter.files import check_writable
-from converter.optional import import_optional
+from converter.io.files import check_writable
+from converter.io.optional import import_optional
+from converter.io.samples import load_samples
 from converter.options import check_steps
 from converter.report.console import messages, number, progress, results, table
 from converter.report.json_file import write_json
+from converter.spiking.model import SpikingModel
 
 
 def verify_command(

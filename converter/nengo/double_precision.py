@@ -10,11 +10,11 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from converter.graph import constant, constant_of, name_nodes, set_constant, to_proto
+from converter.graph.build import constant, constant_of, name_nodes, set_constant, to_proto
+from converter.graph.shapes import Shapes
 from converter.nengo.handlers.convolution import cut_off, windows_of
 from converter.nengo.parts import windows
 from converter.nengo.shapes import shapes_of_one_step
-from converter.shapes import Shapes
 
 _SINGLE = (ir.DataType.FLOAT, ir.DataType.FLOAT16)
 

@@ -8,8 +8,8 @@ import onnx
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.files import check_writable, write_npz, write_whole
-from converter.graph import name_nodes
+from converter.graph.build import name_nodes
+from converter.io.files import check_writable, write_npz, write_whole
 from converter.nengo.handlers import HANDLERS
 from converter.nengo.script import Script
 from converter.nengo.shapes import shapes_of_one_step

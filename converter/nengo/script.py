@@ -18,9 +18,9 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph import constant_of, operand
+from converter.graph.build import constant_of, operand
+from converter.graph.shapes import Shapes
 from converter.nengo import functions, parts
-from converter.shapes import Shapes
 from snn_ops.ops import decimal
 
 Shape = tuple[int, ...]

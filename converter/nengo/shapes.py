@@ -7,7 +7,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.shapes import Shapes, infer_shapes
+from converter.graph.shapes import Shapes, infer_shapes
 from snn_ops.format import N_STEPS
 
 

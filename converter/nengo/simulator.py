@@ -9,8 +9,8 @@ from typing import Any
 import nengo
 import numpy as np
 
+from converter.graph.run import Feed
 from converter.nengo.network import NengoModel
-from converter.runtime import Feed
 
 Recording = dict[str, np.ndarray]
 NO_STATES: Mapping[str, str] = {}

@@ -15,12 +15,12 @@ import onnx
 import onnxruntime as ort
 
 from converter.errors import RefusedError
-from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
+from converter.graph.run import SILENT, Feed, brief
+from converter.nengo.dl.simulator import DLSimulator, to_nengo_dl
 from converter.nengo.double_precision import as_float64
 from converter.nengo.network import NengoModel, to_nengo
 from converter.nengo.script import Population
 from converter.nengo.simulator import CoreSimulator
-from converter.runtime import SILENT, Feed, brief
 from snn_ops.library import register
 from snn_ops.ops import OPERATORS
 from snn_ops.session import Session

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from converter.neurons._neuron import Neuron
-from converter.neurons.adaptive_lif import AdaptiveLIFNeuron
-from converter.neurons.count_if import CountIFNeuron
-from converter.neurons.few_spike import FewSpikeNeuron
-from converter.neurons.if_ import IFNeuron
-from converter.neurons.izhikevich import IzhikevichNeuron
-from converter.neurons.lif import LIFNeuron
-from converter.neurons.sigma_delta import SigmaDeltaNeuron
+from converter.activations.known import Rule
+from converter.neurons.fitted import AdaptiveLIFNeuron, IzhikevichNeuron, LIFNeuron
+from converter.neurons.neuron import Neuron
+from converter.neurons.rate import IFNeuron, SigmaDeltaNeuron
+from converter.neurons.two_phase import CountIFNeuron, FewSpikeNeuron
 from converter.options import Options
-from converter.rules import Rule
 
 
 def choose_neuron(rule: Rule, options: Options) -> Neuron:

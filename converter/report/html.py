@@ -10,9 +10,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from converter.files import write_whole
+from converter.conversion.result import Conversion
+from converter.io.files import write_whole
 from converter.report.tables import conversion_tables
-from converter.result import Conversion
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; color: #222 }

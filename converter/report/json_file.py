@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from converter.files import write_whole
+from converter.io.files import write_whole
 
 
 def write_json(data: Any, path: str | Path) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from converter.evaluation import Evaluation
-from converter.passes.analog_islands import Island
+from converter.activations.sites import KeptAnalog
+from converter.conversion.result import Conversion, Layer
+from converter.measure.evaluation import Evaluation
 from converter.report.console import number, percent, table
-from converter.result import Conversion, Layer
-from converter.rules import KeptAnalog
+from converter.spiking.islands import Island
 
 
 def layers_table(title: str, layers: Sequence[Layer]) -> Table:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from converter.errors import RefusedError
-from converter.model import load_ann, prove_batch, trace_batch
-from converter.passes.batch_axis import OPEN
+from converter.graph.batch_rules import OPEN
+from converter.normalise.ann import load_ann
+from converter.normalise.proof import prove_batch, trace_batch
 from tests.models import convnet, mlp, save, text_model
 
 GOOD = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from converter.calibration import METHODS, calibrated_range
+from converter.calibration.histograms import ChannelHistogram
+from converter.calibration.ranges import calibrated_range
 from converter.calibration.rate_fit import fit_rates
-from converter.calibration.statistics import ChannelHistogram
+from converter.options import METHODS
 from snn_ops.ops import OPERATORS
 
 

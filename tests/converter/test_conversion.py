@@ -10,9 +10,9 @@ import onnxruntime as ort
 import pytest
 
 import snn_ops
-from converter.conversion import convert
+from converter.conversion.main import convert
 from converter.errors import RefusedError
-from converter.model import load_ann
+from converter.normalise.ann import load_ann
 from converter.options import load_layers
 from snn_ops.ops import OPERATORS
 from tests.models import batchnorm_net, convnet, mlp, samples, save, text_model

@@ -8,11 +8,12 @@ import onnxruntime as ort
 import pytest
 
 import snn_ops
-from converter.conversion import convert
-from converter.data import Samples
+from converter.conversion.main import convert
 from converter.errors import RefusedError
-from converter.evaluation import SpikingModel, evaluate
-from converter.model import load_ann
+from converter.io.samples import Samples
+from converter.measure.evaluation import evaluate
+from converter.normalise.ann import load_ann
+from converter.spiking.model import SpikingModel
 from tests.models import convnet, mlp, samples, save, text_model
 
 STEPS = [1, 3, 8, 20]

@@ -10,9 +10,10 @@ import onnxruntime as ort
 import pytest
 
 import snn_ops
-from converter.conversion import convert
+from converter.conversion.main import convert
 from converter.errors import RefusedError
-from converter.model import load_ann, prove_batch
+from converter.normalise.ann import load_ann
+from converter.normalise.proof import prove_batch
 from tests.models import save, text_model
 
 LENGTH, WIDTH, HEADS = 5, 8, 2

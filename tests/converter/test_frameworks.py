@@ -10,9 +10,10 @@ import sys
 import numpy as np
 import pytest
 
-from converter import RefusedError, convert, frameworks, load_ann
-from converter.graph import to_proto
-from converter.runtime import session
+from converter import RefusedError, convert, load_ann
+from converter.graph.build import to_proto
+from converter.graph.run import session
+from converter.normalise import frameworks
 
 
 def needs(*names: str) -> pytest.MarkDecorator:

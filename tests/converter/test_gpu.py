@@ -11,9 +11,9 @@ import onnxruntime as ort
 import pytest
 
 import snn_ops
-from converter.conversion import convert
-from converter.graph import add_functions, to_proto
-from converter.passes.expose_states import ExposeStatesPass
+from converter.conversion.main import convert
+from converter.graph.build import add_functions, to_proto
+from converter.spiking.expose_states import ExposeStatesPass
 from snn_ops.provider import start_session
 from tests.converter.test_streaming import one_neuron_layer
 from tests.models import convnet, samples, save

@@ -10,10 +10,11 @@ import onnxruntime as ort
 import pytest
 
 import snn_ops
-from converter.conversion import Conversion, convert
-from converter.data import InputSpec, Samples, check_samples
+from converter.conversion.main import convert
+from converter.conversion.result import Conversion
 from converter.errors import RefusedError
-from converter.model import load_ann
+from converter.io.samples import InputSpec, Samples, check_samples
+from converter.normalise.ann import load_ann
 from tests.models import save, text_model
 
 IMAGE = "m (float[N,2,8,8] x) => (float[N,3] y)"

@@ -10,11 +10,12 @@ import onnxruntime as ort
 import pytest
 
 import snn_ops
-from converter.conversion import convert
+from converter.conversion.main import convert
 from converter.errors import RefusedError
-from converter.files import write_whole
-from converter.graph import to_proto
-from converter.model import load_ann, read_proto
+from converter.graph.build import to_proto
+from converter.io.files import write_whole
+from converter.io.onnx_files import read_proto
+from converter.normalise.ann import load_ann
 from tests.models import convnet, mlp, samples, save, text_model
 
 

@@ -8,11 +8,11 @@ import onnxruntime as ort
 import pytest
 
 import snn_ops
-from converter.conversion import convert
-from converter.graph import to_proto
-from converter.passes.batch_axis import BatchAxes, trace_batch_axis
-from converter.passes.pool_before_activation import PoolBeforeActivationPass
-from converter.shapes import infer_shapes
+from converter.conversion.main import convert
+from converter.graph.batch_axis import BatchAxes, trace_batch_axis
+from converter.graph.build import to_proto
+from converter.graph.shapes import infer_shapes
+from converter.spiking.pool_before_activation import PoolBeforeActivationPass
 from tests.models import samples, save, text_model
 
 

@@ -15,9 +15,9 @@ from onnxruntime.quantization import (
 )
 
 import snn_ops
-from converter.conversion import convert
+from converter.conversion.main import convert
 from converter.errors import RefusedError
-from converter.model import load_ann
+from converter.normalise.ann import load_ann
 from tests.models import mlp, samples, save, text_model
 
 NET = text_model(

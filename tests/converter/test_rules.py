@@ -8,9 +8,10 @@ import onnxruntime as ort
 import pytest
 
 import snn_ops
-from converter.conversion import convert
-from converter.model import load_ann, trace_batch
-from converter.rules import RULES, find_activations
+from converter.activations.known import RULES, find_activations
+from converter.conversion.main import convert
+from converter.normalise.ann import load_ann
+from converter.normalise.proof import trace_batch
 from tests.models import samples, save, text_model
 
 SCALARS = """float[1] SIX, float[] HALF, float[] ONE, float[] THREE, float[1] ZERO, float[1] SLOPE, float[] ROOT2, float[] CUBE,

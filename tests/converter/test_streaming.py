@@ -13,13 +13,14 @@ import onnxruntime as ort
 import pytest
 
 import snn_ops
-from converter.conversion import convert
-from converter.data import Samples
+from converter.conversion.main import convert
 from converter.errors import RefusedError
-from converter.evaluation import SpikingModel, evaluate
-from converter.graph import add_functions, to_proto
+from converter.graph.build import add_functions, to_proto
+from converter.io.samples import Samples
+from converter.measure.evaluation import evaluate
 from converter.options import Options
-from converter.passes.expose_states import ExposeStatesPass
+from converter.spiking.expose_states import ExposeStatesPass
+from converter.spiking.model import SpikingModel
 from snn_ops.format import STATES
 from snn_ops.ops import OPERATORS
 from snn_ops.session import rows_at_once

@@ -14,7 +14,7 @@ import pytest
 
 import snn_ops
 from converter import convert, load_ann
-from converter.commands.demo import demo_samples
+from converter.demo import demo_samples
 
 ROOT = Path(__file__).parents[2]
 IMAGES = 6

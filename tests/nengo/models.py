@@ -12,7 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from converter import convert
-from converter.graph import add_functions, constant_of, operand, operator_node, set_constant, to_proto
+from converter.graph.build import add_functions, constant_of, operand, operator_node, set_constant, to_proto
 from snn_ops.format import DOMAIN
 from snn_ops.ops import OPERATORS
 

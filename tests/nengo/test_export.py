@@ -15,8 +15,9 @@ pytest.importorskip("nengo")
 import nengo
 
 from converter import RefusedError, convert
-from converter.nengo import make_script, to_nengo, write_script
 from converter.nengo.double_precision import as_float64
+from converter.nengo.export import make_script, write_script
+from converter.nengo.network import to_nengo
 from converter.nengo.simulator import CoreSimulator
 from converter.nengo.verify import verify
 from snn_ops import Session

@@ -15,7 +15,7 @@ pytest.importorskip("nengo")
 
 import nengo
 
-from converter.nengo.tensorflow_shim import import_nengo_dl
+from converter.nengo.dl.shim import import_nengo_dl
 
 needs_nengo_dl = pytest.mark.skipif(importlib.util.find_spec("nengo_dl") is None, reason="NengoDL is not installed")
 
@@ -47,7 +47,7 @@ def test_says_what_is_missing(missing) -> None:
 import sys
 sys.modules[{missing!r}] = None
 from converter.errors import RefusedError
-from converter.nengo.tensorflow_shim import import_nengo_dl
+from converter.nengo.dl.shim import import_nengo_dl
 try:
     import_nengo_dl()
 except RefusedError as error:

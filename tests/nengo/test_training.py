@@ -19,10 +19,10 @@ if importlib.util.find_spec("nengo_dl") is None:
     pytest.skip("NengoDL is not installed", allow_module_level=True)
 
 from converter import RefusedError, convert
-from converter.data import Samples
-from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
-from converter.nengo.training import TrainingOptions, accuracy, classes, train
-from converter.weights import weights_of
+from converter.io.samples import Samples
+from converter.io.weights import weights_of
+from converter.nengo.dl.simulator import DLSimulator, to_nengo_dl
+from converter.nengo.dl.training import TrainingOptions, accuracy, classes, train
 from tests.models import convnet, mlp, samples, save, scaled_gemms, text_model
 from tests.nengo.models import images, lenet5
 
@@ -185,7 +185,7 @@ KILLED = """
 import sys, onnx
 from pathlib import Path
 from dataclasses import replace
-from converter.nengo.training import train
+from converter.nengo.dl.training import train
 from tests.nengo.test_training import OPTIONS, labelled
 proto = onnx.load(sys.argv[1])
 done = train(proto, labelled(2000, 0), labelled(300, 1), replace(OPTIONS, epochs=40), checkpoint=Path(sys.argv[2]))

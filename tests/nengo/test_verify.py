@@ -12,8 +12,8 @@ pytest.importorskip("nengo")
 
 from converter import convert
 from converter.errors import RefusedError
-from converter.nengo import to_nengo
-from converter.nengo.dl_simulator import DLSimulator, to_nengo_dl
+from converter.nengo.dl.simulator import DLSimulator, to_nengo_dl
+from converter.nengo.network import to_nengo
 from converter.nengo.verify import as_it_runs, recording_session, verify
 from snn_ops import Session
 from tests.models import convnet, samples, save, text_model

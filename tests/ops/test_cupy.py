@@ -47,7 +47,7 @@ def test_every_operator(op_type, attributes, element, device) -> None:
 MODEL = """
 import sys
 import numpy as np, snn_ops
-from converter.conversion import convert
+from converter.conversion.main import convert
 from tests.models import convnet, samples, save
 path, x = save(convnet(), sys.argv[1] + "/m.onnx"), samples(convnet())
 model = convert(path, x, neuron="if", method="percentile", correction="none", streaming=True).proto()

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("onnxruntime_extensions", reason="onnxruntime-extensions is not installed: extra python-ops")
 
 import snn_ops
-from converter.conversion import convert
+from converter.conversion.main import convert
 from snn_ops import python_ops
 from snn_ops.ops import OPERATORS
 from snn_ops.single import SingleOperator
@@ -80,7 +80,7 @@ def test_an_exception_reaches_the_caller(monkeypatch) -> None:
 BROKEN_MODEL = """
 import sys
 import numpy as np, snn_ops
-from converter.conversion import convert
+from converter.conversion.main import convert
 from snn_ops.ops import OPERATORS
 from tests.models import mlp, samples, save
 

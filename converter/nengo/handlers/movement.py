@@ -6,8 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
+from converter.graph.run import session
 from converter.nengo.script import Script
-from converter.runtime import session
 from snn_ops.format import LOWEST_IR_VERSION
 
 MOST = 1 << 24

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph import operand
+from converter.graph.build import operand
 from converter.nengo.script import Script
 from snn_ops.ops import decimal
 

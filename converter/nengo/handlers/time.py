@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph import operand
+from converter.graph.build import operand
 from converter.nengo.script import Script
 from snn_ops.ops import decimal
 

@@ -1,0 +1,1 @@
+"""Which function a group of nodes is, and where a neuron may stand."""

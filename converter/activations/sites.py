@@ -1,0 +1,170 @@
+"""Where neurons may stand: the activations of a model that have weights after them, and the others with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.activations.known import Rule, find_activations
+from converter.errors import RefusedError
+from converter.graph.batch_axis import BatchAxes
+from converter.graph.op_facts import RECURRENT, has_weights, is_linear
+
+_CHANNELS_FIRST = {"Conv", "ConvTranspose", "BatchNormalization", "InstanceNormalization", "MaxPool", "AveragePool"}
+_CHANNELS_LAST = {"MatMul", "Gemm", "LayerNormalization"}
+
+
+def channel_axis(value: ir.Value) -> int:
+    """Walks back to the layer that made the value: axis 1 behind a convolution, the last axis behind a matrix product.
+
+    A Transpose on the way moves the axis. Without such a layer it is axis 1, as in NCHW.
+    """
+    rank = len(value.shape) if value.shape is not None else 2
+    if rank <= 2:
+        return rank - 1
+    permutations: list[list[int]] = []
+    seen: set[ir.Node] = set()
+    axis = 1
+    node = value.producer()
+    while node is not None and node not in seen:
+        seen.add(node)
+        if node.op_type in _CHANNELS_FIRST:
+            break
+        if node.op_type in _CHANNELS_LAST:
+            axis = rank - 1
+            break
+        if node.op_type == "Transpose" and "perm" in node.attributes:
+            permutations.append(list(node.attributes["perm"].as_ints()))
+        elif node.op_type in ("Reshape", "Flatten", "Concat", "Squeeze", "Unsqueeze"):
+            break
+        node = next((v.producer() for v in node.inputs if v is not None and v.producer() is not None), None)
+    for permutation in reversed(permutations):
+        axis = permutation.index(axis)
+    return axis
+
+
+@dataclass(frozen=True)
+class Site:
+    """An activation of a model that a rule recognised.
+
+    Attributes:
+        name: the name of the node that makes `y`; reports call the layer by it.
+        rule: the rule.
+        x: what goes in, `y`: what comes out.
+        nodes: the nodes from `x` to `y`.
+        channel_axis: the axis of `y` along which thresholds differ.
+    """
+
+    name: str
+    rule: Rule
+    x: ir.Value
+    y: ir.Value
+    nodes: tuple[ir.Node, ...]
+    channel_axis: int
+
+    def per_channel(self, values: np.ndarray) -> np.ndarray:
+        """A number per channel, shaped to broadcast against ``[B, ...]``."""
+        rank = len(self.y.shape) if self.y.shape is not None else 2
+        return values.reshape(-1, *[1] * (rank - 1 - self.channel_axis)) if rank > 1 else values.reshape(())
+
+    def in_copy(self, values: Mapping[str, ir.Value], nodes: Mapping[str, ir.Node]) -> Site:
+        """The same activation in a copy of the model, whose values and nodes have the same names."""
+        copies = tuple(nodes[str(node.name)] for node in self.nodes)
+        return replace(self, x=values[str(self.x.name)], y=values[str(self.y.name)], nodes=copies)
+
+
+_PASS_ON = frozenset(
+    "GlobalMaxPool GroupNormalization InstanceNormalization LRN LayerNormalization LpNormalization Max MaxPool Min".split()
+)
+"""Not linear, but what goes in is what comes out, in another scale or number."""
+
+
+@dataclass(frozen=True)
+class KeptAnalog:
+    """An activation that no neuron takes the place of.
+
+    Attributes:
+        name: of the node that makes its result.
+        activation: what its rule calls it.
+        reason: why it stays as it is.
+    """
+
+    name: str
+    activation: str
+    reason: str
+
+
+def find_sites(model: ir.Model, axes: BatchAxes) -> tuple[list[Site], list[KeptAnalog]]:
+    """The activations that neurons take the place of, and the others.
+
+    Neurons stand where there are weights behind an activation: their spikes meet synapses. The others stay analog: a Sigmoid
+    or Exp at the output belongs to reading the result, a Sigmoid that gates another signal to a product, and whatever lies
+    before a recurrent layer has to come whole. Where no activation has weights behind it, all that do not lie before a
+    recurrent layer count.
+
+    Raises:
+        RefusedError: every activation lies before a recurrent layer.
+    """
+    activations = find_activations(model, axes)
+    feeding, recurrent = _before_weights(model, axes), _before_recurrence(model)
+    whole = {f.nodes[-1] for f, _ in activations} - recurrent
+    if activations and not whole:
+        node = next(node for node in reversed(list(model.graph)) if node.op_type in RECURRENT)
+        raise RefusedError(
+            f"{node.op_type} keeps a state of its own over a sequence, which does not come in parts; recurrent layers are not "
+            "converted, and behind this one there is no activation that a neuron could replace",
+            node=node.name,
+        )
+    taken = whole & feeding or whole
+    sites, kept = [], []
+    for f, rule in activations:
+        last = f.nodes[-1]
+        if last in taken:
+            sites.append(Site(str(last.name), rule, f.x, f.y, f.nodes, channel_axis(f.y)))
+            continue
+        if last in recurrent:
+            reason = "a recurrent layer behind it takes whole values"
+        elif any(_multiplies_signals(user, axes) for user, _ in f.y.uses()):
+            reason = "it gates another signal, and a product of two signals has no synapses"
+        else:
+            reason = "there are no weights behind it: it belongs to reading the result"
+        kept.append(KeptAnalog(str(last.name), rule.activation, reason))
+    return sites, kept
+
+
+def _multiplies_signals(node: ir.Node, axes: BatchAxes) -> bool:
+    return node.op_type == "Mul" and all(value is not None and axes.changes(value) for value in node.inputs)
+
+
+def sites_in_copy(sites: Iterable[Site], model: ir.Model) -> list[Site]:
+    """The same activations in a copy of their model."""
+    nodes = {str(node.name): node for node in model.graph}
+    values = {str(v.name): v for v in (*model.graph.inputs, *(v for n in model.graph for v in n.outputs))}
+    return [site.in_copy(values, nodes) for site in sites]
+
+
+def _before_recurrence(model: ir.Model) -> set[ir.Node]:
+    """Nodes whose results a recurrent layer takes in, at once or later."""
+    before: set[ir.Node] = set()
+    for node in reversed(list(model.graph)):
+        users = {user for value in node.outputs for user, _ in value.uses()}
+        if any(user in before or user.op_type in RECURRENT for user in users):
+            before.add(node)
+    return before
+
+
+def _before_weights(model: ir.Model, axes: BatchAxes) -> set[ir.Node]:
+    """Nodes whose results a layer with weights takes in, after linear operations and poolings at most."""
+    feeding: set[ir.Node] = set()
+    for node in reversed(list(model.graph)):
+        users = {user for value in node.outputs for user, _ in value.uses()}
+        if any(
+            has_weights(user, axes.changes)
+            or (user in feeding and (user.op_type in _PASS_ON or is_linear(user, axes.changes)))
+            for user in users
+        ):
+            feeding.add(node)
+    return feeding

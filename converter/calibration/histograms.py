@@ -1,0 +1,154 @@
+"""What the trained model's values look like on the calibration samples, channel by channel, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.errors import RefusedError
+from converter.graph.run import Feed, Probe, batches
+
+BINS = 2048
+"""Per channel, over a range of at most twice the largest value on each side."""
+MOST_VALUES = 4096
+"""Values that a channel contributes per batch; larger maps are thinned out evenly."""
+HISTOGRAM_BYTES = 256 << 20
+"""Histograms held at once; models with more channels pass over the samples more than once."""
+VALUE_BYTES = 128 << 20
+"""Values held at once; models of large images run fewer samples together."""
+MOST_SAMPLES = 32
+"""Samples run together."""
+
+
+class ChannelHistogram:
+    """Counts of a value's entries, a row per channel. The range grows with the data: it doubles, and bins merge in pairs."""
+
+    def __init__(self, channels: int) -> None:
+        self.counts = np.zeros((channels, BINS), np.int32)
+        self.limit = np.zeros(channels)
+        """Bins cover [-limit, limit]."""
+
+    def add(self, values: np.ndarray) -> None:
+        """Adds ``values`` [channels, n]."""
+        peak = np.abs(values).max(axis=1, initial=0)
+        first = (self.limit == 0) & (peak > 0)
+        self.limit[first] = peak[first]
+        while (too_small := peak > self.limit).any():
+            self._double(too_small)
+        scale = np.divide(BINS / 2, self.limit, out=np.zeros_like(self.limit), where=self.limit > 0)
+        index = np.clip((values * scale[:, None] + BINS / 2).astype(np.int64), 0, BINS - 1)
+        index += np.arange(len(values))[:, None] * BINS
+        self.counts += (
+            np.bincount(index.ravel(), minlength=self.counts.size).reshape(self.counts.shape).astype(np.int32)
+        )
+
+    def quantile(self, q: float) -> np.ndarray:
+        """The value below which a share `q` of a channel's entries lies, per channel."""
+        return self._edges(self.counts, q)
+
+    def magnitudes(self, bins: int = 256) -> tuple[np.ndarray, np.ndarray]:
+        """Absolute values and the shares of a channel's entries that have them, ``[channels, bins]`` each."""
+        half = BINS // 2
+        counts = self.counts[:, half:] + self.counts[:, :half][:, ::-1]
+        counts = counts.reshape(len(counts), bins, -1).sum(axis=2)
+        total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        values = (np.arange(bins) + 0.5) / bins * self.limit[:, None]
+        return values, counts / total
+
+    def magnitude_quantile(self, q: float) -> np.ndarray:
+        """The same for the entries' absolute values."""
+        half = BINS // 2
+        folded = np.zeros_like(self.counts)
+        folded[:, half:] = self.counts[:, half:] + self.counts[:, :half][:, ::-1]
+        return self._edges(folded, q)
+
+    def _edges(self, counts: np.ndarray, q: float) -> np.ndarray:
+        cumulative = counts.cumsum(axis=1)
+        wanted = q * cumulative[:, -1:]
+        bin_index = (cumulative < wanted).sum(axis=1)
+        before = np.where(
+            bin_index > 0, np.take_along_axis(cumulative, np.maximum(bin_index - 1, 0)[:, None], 1)[:, 0], 0
+        )
+        inside = np.take_along_axis(counts, np.minimum(bin_index, BINS - 1)[:, None], 1)[:, 0]
+        fraction = np.divide(wanted[:, 0] - before, inside, out=np.zeros(len(counts)), where=inside > 0)
+        edges: np.ndarray = (bin_index + fraction - BINS / 2) * self.limit / (BINS / 2)
+        return edges
+
+    def _double(self, rows: np.ndarray) -> None:
+        old = self.counts[rows]
+        quarter = BINS // 4
+        self.counts[rows] = 0
+        self.counts[np.ix_(rows, np.arange(quarter, 3 * quarter))] = old[:, ::2] + old[:, 1::2]
+        self.limit[rows] *= 2
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A value to watch and the axis of its channels."""
+
+    value: ir.Value
+    channel_axis: int
+
+
+def observe(
+    model: ir.Model,
+    wanted: Sequence[Observed],
+    feed: Feed,
+    histograms: dict[str, ChannelHistogram],
+    *,
+    progress: Callable[[int], None] = lambda samples: None,
+) -> None:
+    """Runs the model on all samples and adds each wanted value's entries to its histogram, by the value's name.
+
+    Raises:
+        RefusedError: a value is not finite.
+    """
+    for group, batch_size in _groups(model, wanted, feed):
+        probe = Probe(model, [item.value for item in group])
+        for part in batches(feed, batch_size):
+            arrays = probe.run(part)
+            for item in group:
+                name = str(item.value.name)
+                values = channel_rows(arrays[name], item.channel_axis)
+                if not np.isfinite(values).all():
+                    raise RefusedError(
+                        "the trained model computes values that are not finite on the calibration samples", node=name
+                    )
+                histograms.setdefault(name, ChannelHistogram(len(values))).add(values)
+            progress(len(next(iter(part.values()))))
+
+
+def _groups(model: ir.Model, wanted: Sequence[Observed], feed: Feed) -> list[tuple[list[Observed], int]]:
+    """The values in groups whose histograms may be held at once, each with a batch size whose values may be."""
+    first = {name: array[:1] for name, array in feed.items()}
+    arrays = Probe(model, [item.value for item in wanted]).run(first)
+    groups: list[tuple[list[Observed], int]] = []
+    pending = list(wanted)
+    while pending:
+        count, counted, held = 0, 0, 0
+        for item in pending:
+            array = arrays[str(item.value.name)]
+            counted += _channels(array, item.channel_axis) * BINS * 4
+            if count and counted > HISTOGRAM_BYTES:
+                break
+            held += array.nbytes
+            count += 1
+        groups.append((pending[:count], max(1, min(MOST_SAMPLES, VALUE_BYTES // max(held, 1)))))
+        pending = pending[count:]
+    return groups
+
+
+def _channels(array: np.ndarray, axis: int) -> int:
+    return array.shape[axis] if array.ndim > 1 else 1
+
+
+def channel_rows(array: np.ndarray, channel_axis: int, most: int = MOST_VALUES) -> np.ndarray:
+    """``[samples, ...] -> [channels, n]``, thinned out to at most about `most` values a channel."""
+    if array.ndim < 2:
+        return array.reshape(1, -1)
+    rows = np.moveaxis(array, channel_axis, 0).reshape(array.shape[channel_axis], -1)
+    stride = rows.shape[1] // most | 1  # odd, so that it does not fall on the same column of every row of pixels
+    return rows[:, ::stride]

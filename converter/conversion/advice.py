@@ -1,0 +1,35 @@
+"""What a user should know about a conversion, and could do."""
+
+from __future__ import annotations
+
+from converter.conversion.result import Conversion
+from converter.options import FITTED, is_open
+
+
+def advice(conversion: Conversion) -> list[str]:
+    """What a user should know and could do."""
+    notes = []
+    if conversion.ann.quantised:
+        notes.append("the model was quantised; converted, and compared with, is what its integers stand for in floats")
+    worst = max(conversion.layers, key=lambda layer: layer.relative_error)
+    if worst.relative_error > 0.1:
+        ways = ["more calibration samples", "more steps"]
+        if conversion.recipe.neuron in ("if", "if-signed", *FITTED):
+            ways.insert(0, "--neuron if-burst")
+        if conversion.options.schedule == "stepped" and conversion.recipe.neuron not in FITTED:
+            ways.append("--schedule two-phase")
+        notes.append(f"the largest error is {worst.relative_error:.0%}, in layer {worst.name!r}; try {', '.join(ways)}")
+    if not conversion.trials and is_open(conversion.options):
+        notes.append(
+            f"taken without measuring: {conversion.recipe} (few samples, or a model so large that it would take long)"
+        )
+    if (conversion.work.energy_ratio or 0) > 1:
+        notes.append(
+            f"{conversion.options.n_steps} steps of these spikes cost more additions than the trained model's multiply-adds "
+            "are worth; fewer steps cost less, and so does --neuron if-signed"
+        )
+    if conversion.options.schedule == "two-phase":
+        notes.append(
+            "two-phase: a layer fires when all T steps have come in, so a streaming device waits T steps per layer"
+        )
+    return notes

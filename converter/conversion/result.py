@@ -1,0 +1,125 @@
+"""Which neuron, method and correction: `--method auto` and `--neuron auto` measure on held-out calibration samples.
+
+First the neurons are compared, then the methods for the best of them, then the corrections. What counts is the relative error
+of the outputs after T/4, T/2 and T steps (their geometric mean); a simpler choice wins if it is within `MARGIN` of the
+best. Where the model is so large that measuring would take long, the defaults are taken: the neuron with the least error and
+the method that is never far from the best on the models of `docs/accuracy.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from converter.activations.sites import KeptAnalog
+from converter.graph.build import to_proto
+from converter.io.onnx_files import write_model
+from converter.measure.cost import Work
+from converter.normalise.ann import Ann
+from converter.options import Options
+from converter.spiking.islands import Island
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What `auto` stands for."""
+
+    neuron: str
+    method: str
+    correction: str
+
+    def __str__(self) -> str:
+        return ", ".join(part for part in (self.neuron, self.method, self.correction) if part != "none")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A recipe, measured.
+
+    Attributes:
+        errors: relative error of the outputs by number of steps.
+        spike_rate: spikes per neuron and step, mean over layers.
+    """
+
+    recipe: Recipe
+    errors: dict[int, float]
+    spike_rate: float
+
+    @property
+    def error(self) -> float:
+        """The geometric mean over the numbers of steps."""
+        return float(np.exp(np.mean(np.log(np.maximum(list(self.errors.values()), 1e-12)))))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of spiking neurons, as reports show it."""
+
+    name: str
+    activation: str
+    neuron: str
+    max_spikes: int | None
+    """In one step; None for neurons without such a limit."""
+    channels: int
+    threshold: tuple[float, float, float]
+    """Smallest, median and largest height of a spike."""
+    relative_error: float
+    """||snn - ann|| / ||ann|| of the layer's mean over `Conversion.compared_steps`, on calibration samples."""
+    spike_rate: float
+    """Spikes per neuron and step, each of a burst counted and those taken back as well."""
+    synaptic_operations: float
+    """Additions that its spikes cause, per sample in T steps."""
+
+
+@dataclass
+class Conversion:
+    """A spiking model and what was done to get it."""
+
+    ann: Ann
+    model: ir.Model
+    options: Options
+    recipe: Recipe
+    layers: list[Layer]
+    islands: list[Island]
+    kept_analog: list[KeptAnalog]
+    """Activations that no neuron took the place of, with the reason."""
+    work: Work
+    calibration_samples: int
+    compared_steps: int
+    """Steps after which the layers' errors and spike rates were taken; fewer than T for large models."""
+    trials: list[Trial] = field(default_factory=list)
+    """Recipes measured on held-out calibration samples, the chosen one last; empty if nothing was left to choose."""
+    notes: list[str] = field(default_factory=list)
+
+    def proto(self) -> onnx.ModelProto:
+        """The spiking model as ONNX."""
+        return to_proto(self.model)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the `.snn.onnx` file, whole or not at all."""
+        write_model(self.proto(), path)
+
+    def summary(self) -> dict[str, Any]:
+        """Everything that reports say, ready for JSON."""
+        return {
+            "source": str(self.ann.path),
+            "source_sha256": self.ann.sha256,
+            "options": asdict(self.options),
+            "recipe": asdict(self.recipe),
+            "trials": [
+                {**asdict(trial.recipe), "errors": trial.errors, "spike_rate": trial.spike_rate}
+                for trial in self.trials
+            ],
+            "calibration_samples": self.calibration_samples,
+            "compared_steps": self.compared_steps,
+            "layers": [asdict(layer) for layer in self.layers],
+            "islands": [asdict(island) for island in self.islands],
+            "kept_analog": [asdict(kept) for kept in self.kept_analog],
+            "work": self.work.summary(),
+            "notes": self.notes,
+        }

@@ -1,0 +1,1 @@
+"""ONNX graphs: facts about operators, building, running, shapes, where the samples lie. Knows no neurons."""

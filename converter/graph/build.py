@@ -1,0 +1,167 @@
+"""Small steps on an onnx-ir graph that all rooms above share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from converter.graph.op_facts import SHAPES
+from snn_ops.format import DOMAIN, N_STEPS, OPSET_VERSION
+from snn_ops.ops import OPERATORS
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """onnxscript and onnx-ir log warnings about what they leave as it is; the report says what matters."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def name_nodes(model: ir.Model) -> None:
+    """Every node gets a name, that of its first output where it has none: reports speak of nodes by name."""
+    taken: set[str] = set()
+    for node in model.graph:
+        name = node.name or str(node.outputs[0].name)
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        node.name = name
+
+
+def constant(graph: ir.Graph, name: str, array: np.ndarray) -> ir.Value:
+    """An initialiser; `name` gets a suffix if it is taken."""
+    unique = name
+    count = 1
+    while unique in graph.initializers:
+        count += 1
+        unique = f"{name}_{count}"
+    tensor = ir.tensor(array, name=unique)
+    shape = ir.Shape(array.shape)
+    value = ir.Value(name=unique, type=ir.TensorType(tensor.dtype), shape=shape, const_value=tensor)
+    graph.register_initializer(value)
+    return value
+
+
+def add_n_steps(model: ir.Model, default: int) -> ir.Value:
+    """The graph input `n_steps`, with a default."""
+    tensor = ir.tensor(np.asarray(default, np.int64), name=N_STEPS)
+    value = ir.Value(name=N_STEPS, type=ir.TensorType(ir.DataType.INT64), shape=ir.Shape([]), const_value=tensor)
+    model.graph.inputs.append(value)
+    model.graph.register_initializer(value)
+    return value
+
+
+def operator_node(
+    graph: ir.Graph,
+    op_type: str,
+    name: str,
+    x: ir.Value,
+    n_steps: ir.Value,
+    operands: Mapping[str, np.ndarray] | None = None,
+    attributes: Mapping[str, float | int] | None = None,
+) -> ir.Node:
+    """A node of one of our operators, as the format wants it: every input passed, every attribute written, every output
+    listed; final states nobody asked for have an empty name.
+
+    Args:
+        graph: receives the operands as initialisers `NAME_OPERAND`.
+        op_type: the operator.
+        name: the node's; its output is `NAME_OP_TYPE` until somebody renames it.
+        x: the first input.
+        n_steps: the number of steps.
+        operands: parameters and initial states by their names in the operator's signature; what is left out is 0.
+        attributes: those that differ from the operator's defaults.
+    """
+    operator = OPERATORS[op_type]
+    element = np.dtype(np.float64 if x.dtype == ir.DataType.DOUBLE else np.float32)
+    inputs: list[ir.Value | None] = [x]
+    for tensor in operator.inputs[1:]:
+        if tensor.name == n_steps.name:
+            inputs.append(n_steps)
+            continue
+        dtype = np.dtype(np.int64) if tensor.type == "tensor(int64)" else element
+        value = np.asarray((operands or {}).get(tensor.name, 0), dtype)
+        inputs.append(constant(graph, f"{name}_{tensor.name}", value))
+    return ir.node(
+        op_type,
+        inputs,
+        {**operator.defaults, **(attributes or {})},
+        domain=DOMAIN,
+        version=OPSET_VERSION,
+        outputs=[ir.Value(name=f"{name}_{op_type}", type=x.type), *(ir.Value(name="") for _ in operator.outputs[1:])],
+        name=name,
+    )
+
+
+def operand(node: ir.Node, name: str) -> ir.Value:
+    """A node's input by its name in the operator's signature."""
+    index = [tensor.name for tensor in OPERATORS[node.op_type].inputs].index(name)
+    value = node.inputs[index]
+    assert value is not None
+    return value
+
+
+def constant_of(value: ir.Value | None) -> np.ndarray | None:
+    """A constant's numbers; None for what is computed when the model runs, or given as an input without default."""
+    if value is None or value.const_value is None:
+        return None
+    array: np.ndarray = value.const_value.numpy()
+    return array
+
+
+def set_operand(node: ir.Node, name: str, array: np.ndarray) -> None:
+    """Gives a parameter or an initial state of a neuron node its numbers."""
+    set_constant(operand(node, name), array)
+
+
+def set_constant(value: ir.Value, array: np.ndarray) -> None:
+    """Replaces an initialiser's numbers."""
+    assert value.dtype is not None
+    value.const_value = ir.tensor(np.asarray(array, value.dtype.numpy()), name=value.name)
+    value.shape = ir.Shape(array.shape)
+
+
+def captured(node: ir.Node) -> set[ir.Value]:
+    """Values of the node's graph that its subgraphs take in without being given them as inputs."""
+    graphs = [a.as_graph() for a in node.attributes.values() if a.type == ir.AttributeType.GRAPH]
+    taken = [value for graph in graphs for inner in graph.all_nodes() for value in inner.inputs]
+    taken.extend(value for graph in graphs for value in graph.outputs)
+    return {value for value in taken if value is not None and value.graph is node.graph}
+
+
+def add_functions(model: ir.Model) -> None:
+    """The import of our domain, and a function for each of our operators in the main graph."""
+    model.opset_imports[DOMAIN] = OPSET_VERSION
+    for op_type in sorted({node.op_type for node in model.graph if node.domain == DOMAIN}):
+        function = ir.serde.deserialize_function(OPERATORS[op_type].function(model.opset_imports[""]))
+        model.functions[function.identifier()] = function
+
+
+def to_proto(model: ir.Model) -> onnx.ModelProto:
+    """The model as ONNX, with every output of our nodes listed.
+
+    onnx-ir leaves out outputs without a name at the end; a node that calls a function must list them all, as "".
+    """
+    proto = ir.to_proto(model)
+    for node in proto.graph.node:
+        if node.domain == DOMAIN:
+            node.output.extend([""] * (len(OPERATORS[node.op_type].outputs) - len(node.output)))
+    return proto
+
+
+def depending_on_inputs(graph: ir.Graph) -> set[ir.Value]:
+    """What depends on inputs without a default, other than through a shape."""
+    found = {value for value in graph.inputs if not value.is_initializer()}
+    for node in graph:
+        if node.op_type not in SHAPES and any(value in found for value in node.inputs):
+            found.update(node.outputs)
+    return found

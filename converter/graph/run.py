@@ -1,0 +1,126 @@
+"""Running ONNX models quietly, whole or with a look inside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime as ort
+
+from converter.errors import RefusedError
+from converter.graph.build import constant_of, to_proto
+from snn_ops.library import register
+from snn_ops.provider import start_session
+
+SILENT = 4
+"""ONNX Runtime's log level at which it prints nothing: what it has to say, it also raises."""
+
+Feed = Mapping[str, np.ndarray]
+_NOT_FOR_USERS = (
+    (r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", ""),
+    (r"Load model from .*? failed: ?", ""),
+    (r"Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: ", r"node '\2', \1: "),
+    (r"\S+\.(?:h|cc):\d+ (?:.*? was false\. )?", ""),  # a position in its source, a function, a condition
+)
+"""Parts of ONNX Runtime's messages, and what becomes of them."""
+
+
+def session(
+    model: ir.Model | onnx.ModelProto | bytes | str,
+    *,
+    threads: int | None = None,
+    spiking: bool = False,
+    provider: str = "cpu",
+) -> ort.InferenceSession:
+    """A session that takes as little memory as it can.
+
+    Args:
+        model: an ordinary ONNX model, or with `spiking` one with our operators.
+        threads: ONNX Runtime's threads; default: its own choice.
+        spiking: register our operators.
+        provider: "cpu" or "cuda".
+
+    Raises:
+        RefusedError: ONNX Runtime cannot load the model.
+    """
+    options = ort.SessionOptions()
+    options.log_severity_level = SILENT
+    options.enable_cpu_mem_arena = False  # large models: memory goes back at once
+    if threads:
+        options.intra_op_num_threads = threads
+    if spiking:
+        register(options)
+    if isinstance(model, ir.Model):
+        model = to_proto(model)
+    source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
+    del model  # a second copy of the weights, if nobody else holds it
+    try:
+        return start_session(source, options, provider)
+    except Exception as error:
+        raise RefusedError(f"ONNX Runtime cannot load the model: {brief(error)}") from error
+
+
+def brief(error: Exception) -> str:
+    """ONNX Runtime's message without what only its developers understand."""
+    text = " ".join(str(error).split())
+    for pattern, instead in _NOT_FOR_USERS:
+        text = re.sub(pattern, instead, text)
+    return text[:300]
+
+
+def with_outputs(model: ir.Model, values: Sequence[ir.Value]) -> onnx.ModelProto:
+    """A copy of the model that returns `values` (of its main graph) and nothing else."""
+    proto = to_proto(model)
+    del proto.graph.output[:]
+    for value in values:
+        proto.graph.output.append(onnx.ValueInfoProto(name=value.name))
+    return proto
+
+
+class Probe:
+    """Runs a model and returns chosen inner values.
+
+    Values are `ir.Value` of the model's main graph; those that no node makes (inputs, initialisers) are allowed.
+    """
+
+    def __init__(self, model: ir.Model, values: Sequence[ir.Value]) -> None:
+        self.names = [str(value.name) for value in values]
+        self._session = session(with_outputs(model, values))
+        self._inputs = {i.name for i in self._session.get_inputs()}
+
+    def run(self, feed: Feed) -> dict[str, np.ndarray]:
+        """One call of ONNX Runtime.
+
+        Raises:
+            RefusedError: the model does not accept the feed.
+        """
+        try:
+            arrays = self._session.run(self.names, {k: v for k, v in feed.items() if k in self._inputs})
+        except Exception as error:
+            raise RefusedError(f"ONNX Runtime cannot run the model on these samples: {brief(error)}") from error
+        return dict(zip(self.names, arrays, strict=True))
+
+
+def zeros(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """A feed of zeros, of these shapes."""
+    return {str(v.name): np.zeros(shapes[str(v.name)], v.dtype.numpy()) for v in model.graph.inputs if v.dtype}
+
+
+def numbers_of(model: ir.Model, value: ir.Value, feed: Feed) -> np.ndarray:
+    """A constant's numbers, or what a run computes.
+
+    Raises:
+        RefusedError: the model does not accept the feed.
+    """
+    array = constant_of(value)
+    return Probe(model, [value]).run(feed)[str(value.name)] if array is None else array
+
+
+def batches(feed: Feed, size: int) -> Iterator[dict[str, np.ndarray]]:
+    """The feed in pieces of at most `size` samples."""
+    count = len(next(iter(feed.values())))
+    for start in range(0, count, size):
+        yield {name: array[start : start + size] for name, array in feed.items()}

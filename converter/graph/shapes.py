@@ -1,0 +1,82 @@
+"""The shape of every value in a model, for given input shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir.passes.common import ShapeInferencePass
+
+from converter.graph.build import quiet
+from converter.graph.run import Probe, zeros
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def infer_shapes(model: ir.Model, input_shapes: Mapping[str, tuple[int, ...]]) -> Shapes:
+    """Infers every value's shape in the main graph by ONNX's shape inference; runs the model for what that leaves open.
+
+    The model's own shape annotations are the same afterwards.
+
+    Raises:
+        RefusedError: the model cannot run with inputs of these shapes.
+    """
+    values = [value for node in model.graph for value in node.outputs if value.name]
+    inputs, outputs = list(model.graph.inputs), list(model.graph.outputs)
+    annotated = {v: v.shape for graph in model.graphs() for v in (*graph.inputs, *graph.outputs)}
+    annotated |= {v: v.shape for graph in model.graphs() for node in graph for v in node.outputs}
+    try:
+        for value in (*outputs, *values):
+            value.shape = None
+        for value in inputs:
+            value.shape = ir.Shape(input_shapes[str(value.name)])
+        with quiet():
+            ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+        shapes = {str(value.name): _static(value.shape) for value in (*inputs, *values)}
+    finally:
+        for value, shape in annotated.items():
+            value.shape = shape
+    for name, initializer in model.graph.initializers.items():
+        shapes[name] = _static(initializer.shape)
+    missing = [value for value in values if shapes[str(value.name)] is None]
+    shapes.update({name: array.shape for name, array in _computed(model, missing, input_shapes).items()})
+    return {name: shape for name, shape in shapes.items() if shape is not None}
+
+
+def annotate(model: ir.Model, input_shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Types, ranks and symbolic shapes of all values; where inference leaves a value open, its type and rank in a run.
+
+    Raises:
+        RefusedError: the model cannot run with inputs of these shapes.
+    """
+    values = {str(v.name): v for node in model.graph for v in node.outputs if v.name}
+    for value in values.values():  # of lengths that are not known inference makes a new symbol for each value
+        if (
+            value.shape is not None
+            and None in [getattr(d, "value", d) for d in value.shape]
+            and not value.is_graph_output()
+        ):
+            value.shape = None
+    ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+    missing = [value for value in values.values() if value.shape is None or value.dtype is None]
+    for name, array in _computed(model, missing, input_shapes).items():
+        values[name].type = ir.TensorType(ir.DataType.from_numpy(array.dtype))
+        values[name].shape = ir.Shape([None] * array.ndim)
+
+
+def _computed(
+    model: ir.Model, values: Sequence[ir.Value], input_shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """Those of the values that are tensors, for inputs of zeros."""
+    if not values:
+        return {}
+    feed = zeros(model, input_shapes)
+    return {name: array for name, array in Probe(model, values).run(feed).items() if isinstance(array, np.ndarray)}
+
+
+def _static(shape: ir.Shape | None) -> tuple[int, ...] | None:
+    if shape is None:
+        return None
+    lengths = tuple(length for length in shape if isinstance(length, int))
+    return lengths if len(lengths) == len(shape) else None

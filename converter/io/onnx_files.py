@@ -1,0 +1,52 @@
+"""ONNX files, read with their external data and written whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+from google.protobuf.message import DecodeError
+
+from converter.errors import RefusedError
+from converter.graph.build import to_proto
+from converter.io.files import write_whole
+
+
+def read_proto(path: str | Path) -> onnx.ModelProto:
+    """Reads an ONNX file, with its external data.
+
+    Raises:
+        RefusedError: no file, not an ONNX model, truncated, or external data missing.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = (
+            "this is a folder, but no SavedModel: it has no saved_model.pb"
+            if path.is_dir()
+            else "there is no such file"
+        )
+        raise RefusedError(what, file=path)
+    try:
+        proto = onnx.load(path, load_external_data=False)
+    except DecodeError:
+        raise RefusedError("not an ONNX model, or the file is truncated; export it again", file=path) from None
+    if not proto.ir_version or not proto.graph.node:
+        raise RefusedError("not an ONNX model: it holds no graph", file=path)
+    try:
+        onnx.load_external_data_for_model(proto, str(path.parent))
+    except (FileNotFoundError, onnx.checker.ValidationError, ValueError, OSError) as error:
+        raise RefusedError(
+            f"its external data cannot be read ({error}); put those files beside the model", file=path
+        ) from None
+    return proto
+
+
+def write_model(model: ir.Model | onnx.ModelProto, path: str | Path) -> None:
+    """Writes an ONNX file, whole or not at all.
+
+    Raises:
+        RefusedError: the folder does not exist or cannot be written to.
+    """
+    proto = model if isinstance(model, onnx.ModelProto) else to_proto(model)
+    write_whole(path, proto.SerializeToString())

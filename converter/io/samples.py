@@ -1,0 +1,123 @@
+"""Samples from `.npz` files, checked before anything is computed with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.errors import RefusedError, concerning
+from converter.io.files import read_npz
+from snn_ops import files
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Arrays by input name, first axis the samples, and labels if there are any."""
+
+    feed: dict[str, np.ndarray]
+    labels: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.feed.values())))
+
+    def first(self, count: int | None) -> Samples:
+        """The first `count` samples."""
+        return self.take(slice(count))
+
+    def split(self, count: int) -> tuple[Samples, Samples]:
+        """The first `count` samples, and the rest."""
+        return self.first(count), self.take(slice(count, None))
+
+    def take(self, which: slice | np.ndarray) -> Samples:
+        """These samples."""
+        feed = {name: array[which] for name, array in self.feed.items()}
+        return Samples(feed, None if self.labels is None else self.labels[which])
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """An input as a model declares it: lengths that are None or a symbol are free."""
+
+    name: str
+    dtype: np.dtype
+    shape: Sequence[int | str | None]
+
+    @staticmethod
+    def of(value: ir.Value) -> InputSpec:
+        """From a value of an onnx-ir graph."""
+        assert value.dtype is not None and value.shape is not None
+        dims = [length if isinstance(length, int) and length > 0 else None for length in value.shape]
+        return InputSpec(str(value.name), value.dtype.numpy(), [None, *dims[1:]])
+
+
+def load_samples(path: str | Path, inputs: Sequence[InputSpec]) -> Samples:
+    """Reads ``x`` (or an array per input name) and, if present, labels ``y``.
+
+    Raises:
+        RefusedError: no such file, no `.npz`, no array for an input, no samples, wrong shape or type, NaN or infinity,
+            labels that do not fit.
+    """
+    arrays = read_npz(path, "write it with numpy.savez(path, x=..., y=...)")
+    with concerning(path):
+        return check_samples(arrays, inputs)
+
+
+def peek_shape(path: str | Path) -> tuple[int, ...] | None:
+    """The shape of a sample of ``x``; None where the file does not say it (`load_samples` says why)."""
+    try:
+        return files.read_npz(path)["x"].shape[1:]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def check_samples(arrays: Mapping[str, np.ndarray] | np.ndarray, inputs: Sequence[InputSpec]) -> Samples:
+    """Samples for these inputs; see `load_samples`."""
+    if isinstance(arrays, np.ndarray):
+        arrays = {"x": arrays}
+    if not arrays:
+        raise RefusedError("it holds no arrays; it needs `x`, the samples")
+    feed = {}
+    for spec in inputs:
+        name = spec.name if spec.name in arrays else "x"
+        if name not in arrays or (name == "x" and len(inputs) > 1 and spec.name != "x"):
+            wanted = "`x`" if len(inputs) == 1 else f"`{spec.name}`"
+            raise RefusedError(f"it holds {sorted(arrays)} but no {wanted}, the samples for input {spec.name!r}")
+        feed[spec.name] = _check_array(np.asarray(arrays[name]), spec, name)
+    counts = {name: len(array) for name, array in feed.items()}
+    if len(set(counts.values())) > 1:
+        raise RefusedError(f"the inputs have different numbers of samples: {counts}")
+    labels = None
+    if "y" in arrays and "y" not in feed:
+        labels = np.atleast_1d(arrays["y"])
+        if labels.dtype.kind not in "fiub" or not np.isfinite(labels).all():
+            raise RefusedError("the labels `y` are not class numbers")
+        labels = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(len(labels), -1)
+        labels = labels.reshape(-1)
+        if len(labels) != next(iter(counts.values())):
+            raise RefusedError(f"it holds {next(iter(counts.values()))} samples but {len(labels)} labels")
+        if not np.issubdtype(labels.dtype, np.integer) and not np.array_equal(labels, labels.astype(np.int64)):
+            raise RefusedError("the labels `y` are not class numbers")
+        labels = labels.astype(np.int64)
+    return Samples(feed, labels)
+
+
+def _check_array(array: np.ndarray, spec: InputSpec, name: str) -> np.ndarray:
+    if array.ndim == 0 or len(array) == 0:
+        raise RefusedError(f"`{name}` holds no samples")
+    if array.dtype.kind not in "fiub":
+        raise RefusedError(f"`{name}` holds {array.dtype}, not numbers")
+    wanted = [length if isinstance(length, int) else None for length in spec.shape]
+    fits = array.ndim == len(wanted) and all(w in (None, a) for w, a in zip(wanted[1:], array.shape[1:], strict=True))
+    if not fits:
+        shape = ", ".join("samples" if i == 0 else "any" if w is None else str(w) for i, w in enumerate(wanted))
+        raise RefusedError(
+            f"`{name}` has the shape {list(array.shape)}, the model's input {spec.name!r} needs [{shape}]"
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = int(np.argmin(np.isfinite(array.reshape(len(array), -1)).all(axis=1)))
+        raise RefusedError(f"`{name}` holds NaN or infinity, first in sample {bad}")
+    return np.ascontiguousarray(array, dtype=spec.dtype)

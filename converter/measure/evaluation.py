@@ -1,0 +1,90 @@
+"""How well a spiking model does, over the number of steps, from one simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from converter.errors import RefusedError
+from converter.graph.run import batches, session
+from converter.io.samples import Samples
+from converter.measure.scores import StepResult, _Score
+from converter.measure.simulation import _Stepped, _TwoPhase
+from converter.normalise.ann import Ann
+from converter.spiking.model import SpikingModel
+
+
+@dataclass
+class Evaluation:
+    """What `evaluate` measured."""
+
+    samples: int
+    ann_accuracy: float | None
+    steps: list[StepResult]
+    spike_rates: dict[str, float] = field(default_factory=dict)
+    """Share of neuron-steps with a spike, by layer, over the longest run."""
+
+    def summary(self) -> dict[str, Any]:
+        """Everything measured, ready for JSON."""
+        return {
+            "samples": self.samples,
+            "ann": {"accuracy": self.ann_accuracy},
+            "steps": [asdict(step) for step in self.steps],
+            "spike_rates": self.spike_rates,
+        }
+
+
+def evaluate(
+    spiking: SpikingModel,
+    samples: Samples,
+    steps: Sequence[int],
+    *,
+    ann: Ann | None = None,
+    backend: str = "native",
+    provider: str = "cpu",
+    threads: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Evaluation:
+    """Runs the samples once, for the largest number of steps, and reads the outputs off after each of `steps`.
+
+    Args:
+        spiking: the model.
+        samples: with or without labels.
+        steps: numbers of time steps, each at least 1.
+        ann: the trained model, for agreement and error.
+        backend, provider, threads: as for `snn_ops.Session`.
+        progress: called with samples done and their number.
+
+    Raises:
+        RefusedError: no steps, or a number below 1.
+    """
+    steps = sorted(set(steps))
+    if not steps or steps[0] < 1:
+        raise RefusedError(f"the number of steps must be at least 1, it is {steps[0] if steps else 'missing'}")
+    simulation = _TwoPhase if spiking.schedule == "two-phase" else _Stepped
+    simulate = simulation(spiking.proto, steps, backend=backend, provider=provider, threads=threads)
+    trained = session(ann.model, threads=threads) if ann is not None else None
+    score = _Score(len(steps), samples.labels is not None, trained is not None)
+    rates: dict[str, list[float]] = {}
+    weights: list[int] = []
+    done = 0
+    for part in batches(samples.feed, max(1, simulate.rows // steps[-1])):
+        count = len(next(iter(part.values())))
+        readout, part_rates = simulate(part)
+        reference = trained.run(list(readout), part) if trained is not None else None
+        labels = samples.labels[done : done + count] if samples.labels is not None else None
+        score.add(readout, reference, labels)
+        for name, rate in part_rates.items():
+            rates.setdefault(name, []).append(rate)
+        weights.append(count)
+        done += count
+        progress(done, len(samples))
+    return Evaluation(
+        len(samples),
+        score.ann_accuracy(),
+        [score.result(index, n_steps) for index, n_steps in enumerate(steps)],
+        {name: float(np.average(values, weights=weights)) for name, values in rates.items()},
+    )

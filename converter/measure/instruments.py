@@ -1,0 +1,196 @@
+"""Spiking models with further outputs: what they give after each of several steps, spikes per neuron, means of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes import common as common_passes
+
+from converter.graph.build import add_functions, captured, constant, operand, operator_node, to_proto
+from converter.neurons.neuron import Placed
+from converter.spiking.regions import find_regions, runs_through_time
+from snn_ops.format import DOMAIN, N_STEPS, STATES
+
+RATE_SUFFIX = "_spike_rate"
+MEAN_SUFFIX = "_mean_over_time"
+SPIKING = frozenset("IF LIF AdaptiveLIF Izhikevich SigmaDelta CountIF FewSpike".split())
+"""Operators whose outputs are spikes."""
+_COUNTED = frozenset({"IF", "SigmaDelta", "CountIF"})
+"""Those whose spikes have the height `threshold`, and may be several in a step."""
+
+
+def with_readout(proto: Any, steps: Sequence[int]) -> tuple[Any, list[str]]:
+    """The model up to its tail, with what goes into this after each of `steps`, and a spike rate for each layer.
+
+    Returns:
+        The model, and the names of the outputs that come from before the neurons or not from samples: the same at every step,
+        ``[B, ...]``, where the others are ``[K, B, ...]`` for K numbers of steps. Rates are scalars.
+    """
+    model = ir.from_proto(proto)
+    graph = model.graph
+    n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
+    means, same = _into_tail(model)
+    add_spike_rates(graph)
+    chosen = constant(graph, "readout_steps", np.asarray(steps, np.int64) - 1)
+    rates = [value for value in graph.outputs if str(value.name).endswith(RATE_SUFFIX)]
+    graph.outputs.clear()
+    graph.outputs.extend([*(_read_out(graph, mean, n_steps, chosen) for mean in means), *same, *rates])
+    model.metadata_props.pop(STATES, None)  # of a streaming model; it runs once
+    common_passes.RemoveUnusedNodesPass()(model)
+    add_functions(model)
+    return to_proto(model), [str(value.name) for value in same]
+
+
+def tail_of(proto: Any, types: Mapping[str, str]) -> Any | None:
+    """What lies behind the last neurons as a model of its own, ``[B, ...] -> [B, ...]``; None if there is nothing.
+
+    Args:
+        proto: the spiking model.
+        types: of the outputs of `with_readout`'s model, in ONNX Runtime's words; they are the inputs.
+    """
+    model = ir.from_proto(proto)
+    graph = model.graph
+    means, same = _into_tail(model)
+    taken = [*(mean.outputs[0] for mean in means), *same]
+    behind = _behind_means(model)
+    outputs = [value for value in graph.outputs if value.producer() in behind]
+    graph.remove(node for node in list(graph) if node not in behind)
+    graph.inputs.clear()
+    for name in (str(value.name) for value in taken):
+        element = ir.DataType[types[name].removeprefix("tensor(").removesuffix(")").upper()]
+        graph.inputs.append(ir.Value(name=name, type=ir.TensorType(element)))  # ONNX knows it by its name
+    graph.outputs.clear()
+    graph.outputs.extend(outputs)
+    common_passes.RemoveUnusedNodesPass()(model)
+    return to_proto(model) if outputs else None
+
+
+def _into_tail(model: ir.Model) -> tuple[list[ir.Node], list[ir.Value]]:
+    """What the tail and the outputs take in: means over time, and values that are the same at every step."""
+    behind, temporal = _behind_means(model), find_regions(model).temporal
+    taken = [value for node in behind for value in (*node.inputs, *captured(node))]
+    found = [v for v in (*taken, *model.graph.outputs) if v is not None and not v.is_initializer()]
+    by_producer = [(value.producer(), value) for value in dict.fromkeys(found)]
+    means = [node for node, value in by_producer if node is not None and _is_mean(node) and value is node.outputs[0]]
+    same = [v for node, v in by_producer if node is None or not (node in behind or node in temporal or _is_mean(node))]
+    return means, same
+
+
+def _behind_means(model: ir.Model) -> dict[ir.Node, None]:
+    """The tail without the means over time and what turns their inputs round."""
+    before: set[ir.Node | None] = set()
+    for node in reversed(model.graph):
+        if _is_mean(node) or node in before:
+            before |= {node, *(value.producer() for value in node.inputs if value is not None)}
+    tail = find_regions(model).tail
+    return dict.fromkeys(node for node in model.graph if node in tail and node not in before)
+
+
+def _is_mean(node: ir.Node) -> bool:
+    return node.op_type == "TimeMean" and node.domain == DOMAIN
+
+
+def _read_out(graph: ir.Graph, mean: ir.Node, n_steps: ir.Value, chosen: ir.Value) -> ir.Value:
+    """TimeMean(x) -> [K, B, ...]: the running mean, split into steps, those chosen."""
+    x = mean.inputs[0]
+    assert x is not None
+    name = str(mean.name)
+    running = operator_node(graph, "RunningMean", f"{name}_running", x, n_steps)
+    batch = ir.node("Shape", [mean.outputs[0]], {"start": 0}, name=f"{name}_shape")
+    one = constant(graph, f"{name}_one", np.asarray([1], np.int64))
+    steps = ir.node("Reshape", [n_steps, one], name=f"{name}_steps")
+    through_time = ir.node("Concat", [steps.outputs[0], batch.outputs[0]], {"axis": 0}, name=f"{name}_time_shape")
+    split = ir.node("Reshape", [running.outputs[0], through_time.outputs[0]], {"allowzero": 1}, name=f"{name}_split")
+    pick = ir.node("Gather", [split.outputs[0], chosen], {"axis": 0}, name=f"{name}_chosen")
+    graph.insert_after(mean, [running, batch, steps, through_time, split, pick])
+    result = pick.outputs[0]
+    result.name, mean.outputs[0].name = mean.outputs[0].name, f"{mean.outputs[0].name}_last"
+    result.type = mean.outputs[0].type
+    return result
+
+
+def add_spike_rates(graph: ir.Graph, layers: Collection[str] | None = None) -> None:
+    """A scalar output per layer: spikes per neuron and step, each of a burst counted and those taken back as well.
+
+    Args:
+        graph: of a spiking model.
+        layers: the layers' names; default: all.
+    """
+    for node in list(graph):
+        if (
+            not runs_through_time(node)
+            or node.op_type not in SPIKING
+            or (layers is not None and node.name not in layers)
+        ):
+            continue
+        spikes, name = node.outputs[0], f"{node.name}{RATE_SUFFIX}"
+        if node.op_type in _COUNTED:
+            size = ir.node("Abs", [spikes], name=f"{name}_size")
+            height = ir.node("CastLike", [operand(node, "threshold"), spikes], name=f"{name}_height")
+            counting = [size, height, ir.node("Div", [size.outputs[0], height.outputs[0]], name=f"{name}_count")]
+        else:
+            counting = [ir.node("Cast", [spikes], {"to": int(ir.DataType.BOOL)}, name=f"{name}_bool")]
+        to_float = {"to": int(ir.DataType.FLOAT)}
+        counting.append(ir.node("Cast", [counting[-1].outputs[0]], to_float, name=f"{name}_float"))
+        rate = ir.node("ReduceMean", [counting[-1].outputs[0]], {"keepdims": 0}, name=name)
+        rate.outputs[0].name = name
+        rate.outputs[0].type, rate.outputs[0].shape = ir.TensorType(ir.DataType.FLOAT), ir.Shape([])
+        graph.insert_after(node, [*counting, rate])
+        graph.outputs.append(rate.outputs[0])
+
+
+def with_rates(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a spike rate for each layer as further outputs."""
+    model = ir.from_proto(proto)
+    add_spike_rates(model.graph)
+    return to_proto(model)
+
+
+def with_layer_means(model: ir.Model, neurons: Sequence[Placed]) -> onnx.ModelProto:
+    """A copy of the model that returns layers' means over time, ``[B, ...]``, and their spike rates, and nothing else.
+
+    Args:
+        model: spiking, not yet with functions.
+        neurons: the layers; outputs are called by the names of their results and `MEAN_SUFFIX`.
+    """
+    copy = model.clone()
+    graph = copy.graph
+    by_name = {str(value.name): value for node in graph for value in node.outputs}
+    n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
+    regions = find_regions(copy)
+    means = []
+    for placed in neurons:
+        value = by_name[str(placed.y.name)]
+        producer = value.producer()
+        assert producer is not None
+        through_time = runs_through_time(producer) or producer in regions.temporal
+        if through_time and producer.op_type not in ("CountIF", "TimeMean"):
+            mean = operator_node(graph, "TimeMean", f"{value.name}{MEAN_SUFFIX}", value, n_steps)
+        else:
+            mean = ir.node("Identity", [value], name=f"{value.name}{MEAN_SUFFIX}")
+        mean.outputs[0].name = f"{value.name}{MEAN_SUFFIX}"
+        graph.insert_after(producer, mean)
+        means.append(mean.outputs[0])
+    graph.outputs.clear()
+    add_spike_rates(graph, {str(placed.node.name) for placed in neurons})
+    for value in means:
+        graph.outputs.append(value)
+    common_passes.RemoveUnusedNodesPass()(copy)
+    add_functions(copy)
+    return to_proto(copy)
+
+
+def without_softmax(model: ir.Model) -> ir.Model:
+    """The model with what goes into a Softmax at its end as the output: behind it, errors of clear cases vanish."""
+    for index, output in enumerate(model.graph.outputs):
+        node = output.producer()
+        if node is not None and node.op_type in ("Softmax", "LogSoftmax") and node.inputs[0] is not None:
+            scores = node.inputs[0]
+            scores.name = f"{output.name}_before_softmax"
+            scores.type, scores.shape = output.type, output.shape
+            model.graph.outputs[index] = scores
+    return model

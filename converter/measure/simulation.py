@@ -1,0 +1,83 @@
+"""Runs a spiking model once and gives its outputs after each of several numbers of steps."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+
+from converter.graph.run import Feed, session
+from converter.io.samples import Samples
+from converter.measure.instruments import RATE_SUFFIX, tail_of, with_rates, with_readout
+from snn_ops.session import Session
+
+
+class _Simulation:
+    """Runs a batch and returns its outputs after each of `steps`, ``[steps, samples, ...]``, and spike rates by layer."""
+
+    def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], **options: Any) -> None:
+        self._steps = steps
+        self._session = Session(proto, **options)
+
+    @property
+    def rows(self) -> int:
+        """Samples times steps to run at once."""
+        return self._session.rows
+
+    def _run(self, part: Feed, n_steps: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        arrays = dict(zip(self._session.output_names, self._session.run_batch(part, n_steps), strict=True))
+        rates = {name: float(arrays.pop(name)) for name in list(arrays) if name.endswith(RATE_SUFFIX)}
+        return arrays, {name.removesuffix(RATE_SUFFIX): rate for name, rate in rates.items()}
+
+
+class _Stepped(_Simulation):
+    """One run for all numbers of steps; what lies behind the neurons runs for each of them."""
+
+    def __init__(
+        self, proto: onnx.ModelProto, steps: Sequence[int], *, provider: str, threads: int | None, **options: Any
+    ) -> None:
+        before, self._same = with_readout(proto, steps)
+        super().__init__(before, steps, provider=provider, threads=threads, **options)
+        found = {output.name: output.type for output in self._session.ort.get_outputs()}
+        tail = tail_of(proto, found)
+        self._tail = session(tail, provider=provider, threads=threads) if tail is not None else None
+        self._tail_outputs = [output.name for output in self._tail.get_outputs()] if self._tail else []
+        self._outputs = [o.name for o in proto.graph.output if o.name in (*found, *self._tail_outputs)]
+
+    def __call__(self, part: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        arrays, rates = self._run(part, self._steps[-1])
+        found = [self._behind(arrays, index) for index in range(len(self._steps))]
+        return {name: np.stack([outputs[name] for outputs in found]) for name in self._outputs}, rates
+
+    def _behind(self, arrays: Mapping[str, np.ndarray], index: int) -> dict[str, np.ndarray]:
+        """The outputs after the index-th number of steps."""
+        now = {name: array if name in self._same else array[index] for name, array in arrays.items()}
+        if self._tail is None:
+            return now
+        feed = {value.name: now[value.name] for value in self._tail.get_inputs()}
+        return now | dict(zip(self._tail_outputs, self._tail.run(self._tail_outputs, feed), strict=True))
+
+
+class _TwoPhase(_Simulation):
+    """A run for each number of steps: a layer begins to fire when the layer before it has finished."""
+
+    def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], **options: Any) -> None:
+        super().__init__(with_rates(proto), steps, **options)
+
+    def __call__(self, part: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        runs = [self._run(part, n_steps) for n_steps in self._steps]
+        return {name: np.stack([arrays[name] for arrays, _ in runs]) for name in runs[0][0]}, runs[-1][1]
+
+
+def seconds_per_sample(session: Session, samples: Samples, *, repeats: int = 5) -> float:
+    """The median time of `repeats` runs, after one that does not count."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        session.run(samples.feed)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:]) / len(samples)

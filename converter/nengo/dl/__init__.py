@@ -1,0 +1,1 @@
+"""All that needs TensorFlow or NengoDL."""

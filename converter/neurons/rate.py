@@ -1,0 +1,53 @@
+"""Neurons whose mean output is the activation: IF for Relu, SigmaDelta for any function."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.activations.sites import Site
+from converter.graph.build import operator_node, set_operand
+from converter.neurons.neuron import Neuron, Placed, take_over
+
+
+class IFNeuron(Neuron):
+    """Integrate and fire.
+
+    Args:
+        max_spikes: most spikes in one step.
+        signed: spikes can be taken back.
+    """
+
+    op_type = "IF"
+
+    def __init__(self, max_spikes: int = 1, *, signed: bool = False) -> None:
+        super().__init__(max_spikes)
+        self._attributes = {"max_spikes": max_spikes, "signed": int(signed)}
+
+    def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
+        """Relu(x) -> IF(x)."""
+        node = operator_node(graph, self.op_type, site.name, site.x, n_steps, attributes=self._attributes)
+        take_over(graph, site, [node], node.outputs[0], keep_activation=False)
+        return Placed(node, site.x, node.outputs[0])
+
+
+class SigmaDeltaNeuron(Neuron):
+    """Tracks a target with signed spikes.
+
+    Args:
+        max_spikes: most spikes of either sign in one step.
+    """
+
+    op_type = "SigmaDelta"
+    tracks_function = True
+
+    def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
+        """f(x) -> SigmaDelta(f(x)); the pass for analog islands puts RunningMean in front of f."""
+        attributes = {"max_spikes": self.max_spikes}
+        node = operator_node(graph, self.op_type, site.name, site.y, n_steps, attributes=attributes)
+        take_over(graph, site, [node], node.outputs[0], keep_activation=True)
+        return Placed(node, site.x, node.outputs[0])
+
+    def set_range(self, placed: Placed, top: np.ndarray) -> None:
+        """The threshold; there is no voltage, SigmaDelta rounds to nearest by itself."""
+        set_operand(placed.node, "threshold", top / self.levels)

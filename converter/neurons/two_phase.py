@@ -1,0 +1,48 @@
+"""The neurons of the two-phase schedule: each layer receives all T steps, then fires."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.activations.sites import Site
+from converter.graph.build import operator_node, set_operand
+from converter.neurons.neuron import Neuron, Placed, take_over
+
+
+class CountIFNeuron(Neuron):
+    """Counts the spikes of all steps at once.
+
+    Args:
+        max_spikes: most spikes in one step.
+    """
+
+    op_type = "CountIF"
+
+    def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
+        """Stays below 0 only for Relu, which it is by itself."""
+        is_relu = site.rule.activation == "Relu"
+        attributes = {"max_spikes": self.max_spikes, "signed": int(not is_relu)}
+        x = site.x if is_relu else site.y
+        node = operator_node(graph, self.op_type, site.name, x, n_steps, attributes=attributes)
+        take_over(graph, site, [node], node.outputs[0], keep_activation=not is_relu)
+        return Placed(node, site.x, node.outputs[0])
+
+
+class FewSpikeNeuron(Neuron):
+    """Few-spike code."""
+
+    op_type = "FewSpike"
+
+    def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
+        """Relu(x) -> TimeMean(FewSpike(x)); any other f(x) -> TimeMean(FewSpike(f(x)))."""
+        is_relu = site.rule.activation == "Relu"
+        x = site.x if is_relu else site.y
+        node = operator_node(graph, self.op_type, site.name, x, n_steps, attributes={"constant_current": 1})
+        mean = operator_node(graph, "TimeMean", f"{site.name}_mean", node.outputs[0], n_steps)
+        take_over(graph, site, [node, mean], mean.outputs[0], keep_activation=not is_relu)
+        return Placed(node, site.x, mean.outputs[0])
+
+    def set_range(self, placed: Placed, top: np.ndarray) -> None:
+        """The value of the digits before the point; as much again in reserve as `top`."""
+        set_operand(placed.node, "scale", 2 * top)

@@ -1,0 +1,100 @@
+"""Trained models that are not ONNX yet: Keras, TensorFlow and PyTorch files go through the exporter of their framework.
+
+The exporter runs in a process of its own, so that its framework's state and memory stay out of ours.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from converter.errors import RefusedError
+
+
+@dataclass(frozen=True)
+class Framework:
+    """How a framework's files are known, and what exports them.
+
+    Attributes:
+        name: as messages call it.
+        suffixes: of its files.
+        needs: packages; the first ones of a message when they are missing.
+        module: the exporter, called with the file, the ONNX file to write, and the lengths of a sample.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    needs: tuple[str, ...]
+    module: str
+    install: str
+
+
+KERAS = Framework(
+    "Keras",
+    (".keras", ".h5", ".hdf5"),
+    ("tensorflow", "tf2onnx"),
+    "converter.normalise.frameworks.keras",
+    "onnx-snn[nengo]",
+)
+SAVED_MODEL = Framework("TensorFlow", (), KERAS.needs, "converter.normalise.frameworks.keras", KERAS.install)
+TORCH = Framework("PyTorch", (".pt2",), ("torch",), "converter.normalise.frameworks.torch_export", "torch")
+TORCHSCRIPT = Framework(
+    "PyTorch", (".pt", ".pth", ".ts"), ("torch",), "converter.normalise.frameworks.torchscript", "torch"
+)
+
+
+def framework_of(path: Path) -> Framework | None:
+    """The framework whose file this is; None: ONNX."""
+    if path.is_dir() and (path / "saved_model.pb").is_file():
+        return SAVED_MODEL
+    return next((f for f in (KERAS, TORCH, TORCHSCRIPT) if path.suffix.lower() in f.suffixes), None)
+
+
+def export_to_onnx(path: Path, framework: Framework, sample_shape: Sequence[int] | None = None) -> onnx.ModelProto:
+    """The model as ONNX.
+
+    Args:
+        path: the framework's file, or the folder of a SavedModel.
+        framework: as `framework_of` says.
+        sample_shape: of the input without the batch axis, for files that do not say it.
+
+    Raises:
+        RefusedError: no such file, the framework is not installed, or its exporter fails; with its last words.
+    """
+    if not path.exists():
+        raise RefusedError("there is no such file", file=path)
+    missing = [name for name in framework.needs if importlib.util.find_spec(name) is None]
+    if missing:
+        raise RefusedError(
+            f"reading {framework.name} models needs {' and '.join(missing)}; install {framework.install}, or export the "
+            "model to ONNX yourself",
+            file=path,
+        )
+    if framework is TORCHSCRIPT and sample_shape is None:
+        raise RefusedError(
+            "TorchScript does not say the shape of its input; save the model with torch.export.save (.pt2) instead",
+            file=path,
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "model.onnx"
+        command = [sys.executable, "-m", framework.module, str(path), str(target), *map(str, sample_shape or ())]
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+        environment.pop("TF_USE_LEGACY_KERAS", None)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        if done.returncode or not target.is_file():
+            last = [line for line in done.stderr.splitlines() if line.strip()]
+            raise RefusedError(
+                f"{framework.name} cannot export it: {last[-1].strip()[:300] if last else 'without a word'}", file=path
+            )
+        return onnx.load(target)
+
+
+__all__ = ["Framework", "export_to_onnx", "framework_of"]

@@ -1,0 +1,1 @@
+"""A spiking model's graph: the passes that bring time into it, and the file read back."""

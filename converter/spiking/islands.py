@@ -1,0 +1,127 @@
+"""Keeps what is not linear exact: operations between neurons that do not commute with a mean over time become islands.
+
+A linear operation may run on the spikes of each step: the mean of its results is its result of the mean. MaxPool, Softmax,
+products of two signals and the like may not. Such a node gets RunningMean on its inputs, so that it sees what the trained
+model's node sees, and RunningDifference on its outputs, which turns the result back into a current with the same mean:
+
+    x -> RunningMean -> MaxPool -> RunningDifference -> ...
+
+Neurons that track a target (SigmaDelta) take the running mean's function directly, without RunningDifference. Values inside
+an island are graded, not spikes; reports list every island.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from converter.graph.batch_axis import BatchAxes
+from converter.graph.op_facts import SHAPES, has_weights, is_linear
+from converter.spiking.regions import Regions, find_regions, runs_through_time
+from converter.spiking.time_nodes import TimeNodes
+from snn_ops.format import DOMAIN
+
+TAKES_MEAN = frozenset({"SigmaDelta"})
+"""Operators whose input is a target, a function of the running mean, not a current."""
+
+
+@dataclass(frozen=True)
+class Island:
+    """Nodes that stay analog, in the order of the graph."""
+
+    nodes: tuple[str, ...]
+    op_types: tuple[str, ...]
+    multiply_adds: int = 0
+    """Of its products of signals, per sample."""
+
+
+class AnalogIslandsPass(ir.passes.InPlacePass):
+    """Inserts RunningMean and RunningDifference around what is not linear. `islands` lists what it found.
+
+    Args:
+        n_steps: the model's `n_steps` input.
+        axes: where the samples of each value lie.
+        functions: nodes of functions that neurons track; they need the running mean, and are no islands.
+    """
+
+    def __init__(self, n_steps: ir.Value, axes: BatchAxes, functions: frozenset[ir.Node] = frozenset()) -> None:
+        super().__init__()
+        self.islands: list[Island] = []
+        self._time, self._functions = TimeNodes(n_steps, axes), functions
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        """Applies the pass to the main graph."""
+        regions = find_regions(model)
+        inside = _analog(regions, self._functions)
+        analog = [node for node in model.graph if node in inside]
+        for node in analog:
+            for index, value in enumerate(node.inputs):
+                if regions.is_temporal(value) and value is not None and value.producer() not in inside:
+                    node.replace_input_with(index, self._time.behind(model.graph, "RunningMean", value))
+        for node in analog:
+            for value in node.outputs:
+                for user, index in list(value.uses()):
+                    if not _is_inside(user, index, inside):
+                        user.replace_input_with(index, self._time.behind(model.graph, "RunningDifference", value))
+        for node in model.graph:  # a target that is itself a current
+            if node.domain == DOMAIN and node.op_type in TAKES_MEAN:
+                target = node.inputs[0]
+                if regions.is_temporal(target) and target is not None and target.producer() not in inside:
+                    node.replace_input_with(0, self._time.behind(model.graph, "RunningMean", target))
+        self.islands = _connected([node for node in analog if node not in self._functions])
+        return ir.passes.PassResult(model, bool(self._time))
+
+
+def find_islands(model: ir.Model, functions: frozenset[ir.Node]) -> list[Island]:
+    """The islands between neurons of a model that is not run step by step, where nothing needs to be inserted."""
+    inside = _analog(find_regions(model), functions)
+    return _connected([node for node in model.graph if node in inside and node not in functions])
+
+
+def _analog(regions: Regions, functions: frozenset[ir.Node]) -> frozenset[ir.Node]:
+    """What is not linear, and what lies between: operations without weights whose every neighbour is analog."""
+    inside = {node for node in regions.temporal if node in functions or not _may_spike(node, regions)}
+    between = {
+        node
+        for node in regions.temporal - inside
+        if not runs_through_time(node) and not has_weights(node, regions.is_temporal)
+    }
+    while True:  # what has a neighbour that spikes is not between
+        enclosed = inside | between
+        outer = {
+            node
+            for node in between
+            if not all(v.producer() in enclosed for v in node.inputs if v is not None and regions.is_temporal(v))
+            or not all(_is_inside(user, index, enclosed) for v in node.outputs for user, index in v.uses())
+        }
+        if not outer:
+            return frozenset(enclosed)
+        between -= outer
+
+
+def _is_inside(user: ir.Node, index: int, inside: Set[ir.Node]) -> bool:
+    """Whether a use of an analog value may see it as it is."""
+    tracks = user.domain == DOMAIN and user.op_type in TAKES_MEAN and index == 0
+    return user in inside or tracks or user.op_type in SHAPES
+
+
+def _may_spike(node: ir.Node, regions: Regions) -> bool:
+    """Whether the node may run on the currents of single steps."""
+    return runs_through_time(node) or is_linear(node, regions.is_temporal)
+
+
+def _connected(nodes: list[ir.Node]) -> list[Island]:
+    """Groups of analog nodes that feed each other."""
+    group_of: dict[ir.Node, list[ir.Node]] = {}
+    for node in nodes:
+        group = [node]
+        for value in node.inputs:
+            producer = value.producer() if value is not None else None
+            if producer in group_of and group_of[producer] is not group:
+                group = group_of[producer] + group
+        for member in group:
+            group_of[member] = group
+    unique = {id(group): group for group in group_of.values()}
+    return [Island(tuple(str(n.name) for n in group), tuple(n.op_type for n in group)) for group in unique.values()]

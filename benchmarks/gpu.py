@@ -167,7 +167,9 @@ def trained_models(folder: Path, count: int) -> Iterable[tuple[str, Path, np.nda
     """Name, file, images to run and images to calibrate on."""
     with resources.as_file(resources.files("converter.demo") / "data" / "lenet5_relu.onnx") as source:
         ann = load_ann(source)
-        (test,), (calibration,) = (demo_samples(which, ann).feed.values() for which in ("test", "calibration"))
+        (test,), (calibration,) = (
+            demo_samples(which, ann.input_specs).feed.values() for which in ("test", "calibration")
+        )
         yield "lenet5", source, test[:count], calibration
     path = folder / "vgg.onnx"
     onnx.save(vgg.model(), path)

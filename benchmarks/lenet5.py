@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks import datasets
 from benchmarks.machine import describe
 from converter import Options, SpikingModel, convert, evaluate, load_ann
-from converter.io.samples import InputSpec, check_samples
+from converter.io.samples import check_samples
 
 STEPS = (4, 8, 16, 32)
 
@@ -25,7 +25,7 @@ def main() -> None:
     for activation in ("relu", "tanh"):
         with resources.as_file(resources.files("converter.demo") / "data" / f"lenet5_{activation}.onnx") as path:
             ann = load_ann(path)
-        samples = check_samples({"x": x_test, "y": data.y_test}, [InputSpec.of(value) for value in ann.inputs])
+        samples = check_samples({"x": x_test, "y": data.y_test}, ann.input_specs)
         for neuron in ("auto", "if", "lif"):
             conversion = convert(ann, x_calibration, options=Options(neuron=neuron))
             with tempfile.TemporaryDirectory() as folder:

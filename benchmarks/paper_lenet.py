@@ -19,7 +19,7 @@ from benchmarks import datasets, keras_models
 from benchmarks.machine import describe
 from converter import convert
 from converter.graph.build import add_functions, constant_of, operand, operator_node, set_constant, to_proto
-from converter.graph.run import session
+from converter.graph.run import start_quietly
 from converter.io.samples import Samples
 from converter.nengo.dl.simulator import DLSimulator, to_nengo_dl
 from converter.nengo.dl.training import TrainingOptions, classes, train
@@ -74,7 +74,7 @@ def network(name: str, arguments: argparse.Namespace) -> dict[str, float]:
             learning_rate=arguments.learning_rate,
         )
         ann = keras_models.to_ann(model)
-        (logits,) = session(ann.model).run(None, {ann.inputs[0].name: x_test})
+        (logits,) = start_quietly(ann.model).run(None, {ann.inputs[0].name: x_test})
         label = {"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "ReLU"}[activation]
         errors[label] = _error(logits.argmax(axis=1), data.y_test)
         print(f"{name} {label}: {errors[label]:.2f} %, {time.perf_counter() - start:.0f} s", flush=True)

@@ -115,7 +115,7 @@ def _options(texts: list[str]) -> dict[str, Any]:
 
 def samples_for(ann: Ann, entry: dict[str, Any], arguments: argparse.Namespace) -> tuple[Samples, Samples]:
     """Calibration samples and test samples."""
-    specs = [InputSpec.of(value) for value in ann.inputs]
+    specs = ann.input_specs
     if "dataset" in entry:
         data = datasets.load(entry["dataset"])
         x_calibration = zoo_data.model_input(data.x_train[: arguments.calibration], entry)

@@ -5,8 +5,8 @@ A function is one node, such as ``Relu``, or several that work element by elemen
 
     Mul(a, b), a = 0.5 x, b = 1 + Erf(x / 1.414)    ->    a function of x, made of five nodes
 
-Functions that follow each other with nothing but numbers in between become one (``Min(Relu(x), 6)``). What a function is,
-the rules decide: by its operator, or by its values (`ElementwiseFunction.values`).
+Functions that follow each other with nothing but numbers in between become one (``Min(Relu(x), 6)``). Which activation
+a function is, `known.recognise` tells: by its operator, or by its values (`ElementwiseFunction.values`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.graph.op_facts import Changes
-from converter.graph.run import session
+from converter.graph.run import start_quietly
 
 _LINEAR_IN_ALL = frozenset("Add Sub Sum Neg Identity".split())
 _LINEAR_IN_ONE = frozenset("Mul Div".split())
@@ -65,7 +65,7 @@ class ElementwiseFunction:
         with np.errstate(over="ignore"):  # far from 0 there are no float16
             given = x.astype(element)
         feed = given.reshape(-1, *[1] * max(rank - 1, 0))
-        (y,) = session(self._model(feed.ndim)).run(None, {str(self.x.name): feed})
+        (y,) = start_quietly(self._model(feed.ndim)).run(None, {str(self.x.name): feed})
         result: np.ndarray = y.astype(np.float64).reshape(-1)
         return result if result.shape == x.shape else None
 

@@ -1,10 +1,10 @@
-"""The activations that are recognised, by operator or by their values, and the neurons that can take their place."""
+"""The activations that are recognised, by operator or by their values, and the neurons that can take their place: one table."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC
-from typing import ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -19,311 +19,207 @@ FAR = np.concatenate([-np.logspace(5, 1, 9), np.logspace(1, 5, 9)])
 TOLERANCE = 2e-3
 """Exporters' approximations of Gelu differ by less from the form they approximate, other activations by more."""
 
+Values = Callable[[np.ndarray, np.ndarray], bool]
+"""(x, y): whether y are an activation's values at x."""
 
-class Rule(ABC):
-    """Activation -> neuron.
+
+@dataclass(frozen=True)
+class Activation:
+    """A function of one signal, and which neurons can stand for it.
 
     Attributes:
-        activation: the name used in reports.
+        name: as reports call it.
         op_types: the ONNX operators that are this activation, whatever their attributes.
+        has_values: whether ``y`` are its values at ``x``, `NEAR` and `FAR`; None: known by its operator only.
         neurons: the neurons that can take its place, by name; the first is the default.
-        saturates_at: the |x| from which the activation hardly changes, None if it goes on.
+        saturates_at: the |x| from which it hardly changes; None if it goes on.
         never_decreasing: x <= x' means f(x) <= f(x').
+        below_0: it takes negative values, where no firing rate can follow.
     """
 
-    activation: ClassVar[str]
-    op_types: ClassVar[tuple[str, ...]] = ()
-    neurons: ClassVar[tuple[str, ...]] = ("sigma-delta",)
-    saturates_at: ClassVar[float | None] = None
-    never_decreasing: ClassVar[bool] = False
+    name: str
+    op_types: tuple[str, ...] = ()
+    has_values: Values | None = None
+    neurons: tuple[str, ...] = ("sigma-delta",)
+    saturates_at: float | None = None
+    never_decreasing: bool = False
+    below_0: bool = True
 
-    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The activation's values at ``x``, in each form that exporters write; empty: known by its operator only."""
-        return ()
+    @property
+    def is_relu(self) -> bool:
+        """Whether an integrate-and-fire neuron is this function by itself."""
+        return "if-burst" in self.neurons
 
-    def has_values(self, x: np.ndarray, y: np.ndarray) -> bool:
-        """Whether ``y`` are this activation's values at ``x``, `NEAR` and `FAR`, up to a positive factor.
 
-        A factor is allowed because the function stays in the graph in front of a neuron that tracks it.
-        """
+def _forms(*forms: Callable[[np.ndarray], np.ndarray]) -> Values:
+    """The values of one of the forms that exporters write, up to a positive factor.
+
+    A factor is allowed because the function stays in the graph before a neuron that tracks it.
+    """
+
+    def has_values(x: np.ndarray, y: np.ndarray) -> bool:
         finite = np.isfinite(y)
         x, y = x[finite], y[finite]
-        for form in self.forms(x):
-            near = np.abs(x) <= NEAR[-1]
+        near = np.abs(x) <= NEAR[-1]
+        for form in (f(x) for f in forms):
             power = float((form[near] ** 2).sum())
             factor = float((form[near] * y[near]).sum()) / power if power else 0.0
             if factor > 0 and np.all(np.abs(y - factor * form) <= TOLERANCE * factor * np.maximum(1, np.abs(form))):
                 return True
         return False
 
-
-class ReluRule(Rule):
-    """``Relu``."""
-
-    activation = "Relu"
-    op_types = ("Relu",)
-    neurons = ("if-burst", "if", "if-signed", "sigma-delta", "few-spike", *FITTED)
-    never_decreasing = True
-
-    def has_values(self, x: np.ndarray, y: np.ndarray) -> bool:
-        """Exactly max(x, 0): IF neurons do not keep the function in the graph, so a factor is not allowed."""
-        return bool(np.allclose(y, np.maximum(x, 0), rtol=1e-6, atol=1e-6))
-
-
-class ClipRule(Rule):
-    """``Clip``."""
-
-    activation = "Clip"
-    neurons = ("sigma-delta", "if", "if-signed", "few-spike", *FITTED)
-    never_decreasing = True
-
-    def has_values(self, x: np.ndarray, y: np.ndarray) -> bool:
-        """Exactly max(x, 0) up to the largest value, which is then kept."""
-        most = float(np.max(y, initial=0))
-        return 0 < most < x.max() and bool(np.allclose(y, np.clip(x, 0, most), rtol=1e-6, atol=1e-6))
-
-
-class HardTanhRule(Rule):
-    """``HardTanh``."""
-
-    activation = "HardTanh"
-    saturates_at = 1.0
-    never_decreasing = True
-
-    def has_values(self, x: np.ndarray, y: np.ndarray) -> bool:
-        """clip(x, low, high) with low < 0 < high."""
-        low, high = float(y.min()), float(y.max())
-        return x.min() < low < 0 < high < x.max() and bool(np.allclose(y, np.clip(x, low, high), rtol=1e-6, atol=1e-6))
-
-
-class LeakyReluRule(Rule):
-    """``LeakyRelu``."""
-
-    activation = "LeakyRelu"
-    op_types = ("LeakyRelu",)
-    never_decreasing = True
-
-    def has_values(self, x: np.ndarray, y: np.ndarray) -> bool:
-        """Two straight lines that meet in 0, the left one less steep."""
-        right, left = (float(y[np.argmin(np.abs(x - at))]) for at in (1.0, -1.0))
-        slope = -left / right if right > 0 else 0.0
-        return 0 < slope < 1 and bool(np.allclose(y, right * np.maximum(x, slope * x), rtol=1e-5, atol=1e-5))
-
-
-class PReluRule(Rule):
-    """``PRelu``."""
-
-    activation = "PRelu"
-    op_types = ("PRelu",)
-
-
-class ThresholdedReluRule(Rule):
-    """``ThresholdedRelu``."""
-
-    activation = "ThresholdedRelu"
-    op_types = ("ThresholdedRelu",)
-    never_decreasing = True
-
-    def has_values(self, x: np.ndarray, y: np.ndarray) -> bool:
-        """x from some alpha > 0 on, 0 below."""
-        passing = y > 0
-        alpha = float(x[passing].min(initial=np.inf))
-        return 0.1 < alpha < x.max() and bool(np.allclose(y, np.where(x >= alpha, x, 0), rtol=1e-6, atol=1e-6))
-
-
-class TanhRule(Rule):
-    """``Tanh``."""
-
-    activation = "Tanh"
-    op_types = ("Tanh",)
-    neurons = ("sigma-delta", *FITTED)
-    saturates_at = 3.0
-    never_decreasing = True
-
-    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (np.tanh(x),)
-
-
-class SigmoidRule(Rule):
-    """``Sigmoid``."""
-
-    activation = "Sigmoid"
-    op_types = ("Sigmoid",)
-    neurons = ("sigma-delta", "few-spike", *FITTED)
-    saturates_at = 6.0
-    never_decreasing = True
-
-    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (0.5 * (1 + np.tanh(x / 2)),)
-
-
-class HardSigmoidRule(Rule):
-    """``HardSigmoid``."""
-
-    activation = "HardSigmoid"
-    op_types = ("HardSigmoid",)
-    neurons = ("sigma-delta", "few-spike")
-    saturates_at = 3.0
-    never_decreasing = True
-
-    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (np.clip(x / 6 + 0.5, 0, 1), np.clip(0.2 * x + 0.5, 0, 1))
-
-
-class HardSwishRule(Rule):
-    """``HardSwish``."""
-
-    activation = "HardSwish"
-    op_types = ("HardSwish",)
-
-    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (x * np.clip(x / 6 + 0.5, 0, 1),)
-
-
-class SiLURule(Rule):
-    """``SiLU``."""
-
-    activation = "SiLU"
-    op_types = ("Swish",)
-
-    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (x * 0.5 * (1 + np.tanh(x / 2)),)
-
-
-class GeluRule(Rule):
-    """``Gelu``."""
-
-    activation = "Gelu"
-    op_types = ("Gelu",)
-
-    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (
-            np.asarray([0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in x]),
-            0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
-            x * 0.5 * (1 + np.tanh(0.851 * x)),
-        )
-
-
-class EluRule(Rule):
-    """``Elu``."""
-
-    activation = "Elu"
-    op_types = ("Elu",)
-    never_decreasing = True
-
-    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (np.where(x > 0, x, np.expm1(np.minimum(x, 0))),)
-
-
-class SeluRule(Rule):
-    """``Selu``."""
-
-    activation = "Selu"
-    op_types = ("Selu",)
-    never_decreasing = True
-
-    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0))),)
-
-
-class CeluRule(Rule):
-    """``Celu``."""
-
-    activation = "Celu"
-    op_types = ("Celu",)
-    never_decreasing = True
-
-
-class SoftplusRule(Rule):
-    """``Softplus``."""
-
-    activation = "Softplus"
-    op_types = ("Softplus",)
-    neurons = ("sigma-delta", "few-spike")
-    never_decreasing = True
-
-    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (np.logaddexp(0, x),)
-
-
-class SoftsignRule(Rule):
-    """``Softsign``."""
-
-    activation = "Softsign"
-    op_types = ("Softsign",)
-    never_decreasing = True
-
-    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (x / (1 + np.abs(x)),)
-
-
-class MishRule(Rule):
-    """``Mish``."""
-
-    activation = "Mish"
-    op_types = ("Mish",)
-
-    def forms(self, x: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (x * np.tanh(np.logaddexp(0, x)),)
-
-
-class SignRule(Rule):
-    """``Sign``."""
-
-    activation = "Sign"
-    op_types = ("Sign",)
-    saturates_at = 1.0
-    never_decreasing = True
-
-
-class ElementwiseRule(Rule):
-    """``Function``."""
-
-    activation = "Function"
-
-    def has_values(self, x: np.ndarray, y: np.ndarray) -> bool:
-        """Any values: this rule comes last."""
-        return True
-
-
-RULES: tuple[Rule, ...] = (
-    ReluRule(),
-    ClipRule(),
-    HardTanhRule(),
-    LeakyReluRule(),
-    PReluRule(),
-    ThresholdedReluRule(),
-    TanhRule(),
-    SigmoidRule(),
-    HardSigmoidRule(),
-    HardSwishRule(),
-    SiLURule(),
-    GeluRule(),
-    EluRule(),
-    SeluRule(),
-    CeluRule(),
-    SoftplusRule(),
-    SoftsignRule(),
-    MishRule(),
-    SignRule(),
-    ElementwiseRule(),
+    return has_values
+
+
+def _is_relu(x: np.ndarray, y: np.ndarray) -> bool:
+    """Exactly max(x, 0): IF neurons do not keep the function in the graph, so a factor is not allowed."""
+    return bool(np.allclose(y, np.maximum(x, 0), rtol=1e-6, atol=1e-6))
+
+
+def _is_clip(x: np.ndarray, y: np.ndarray) -> bool:
+    """Exactly max(x, 0) up to the largest value, which is then kept."""
+    most = float(np.max(y, initial=0))
+    return 0 < most < x.max() and bool(np.allclose(y, np.clip(x, 0, most), rtol=1e-6, atol=1e-6))
+
+
+def _is_hard_tanh(x: np.ndarray, y: np.ndarray) -> bool:
+    """clip(x, low, high) with low < 0 < high."""
+    low, high = float(y.min()), float(y.max())
+    return x.min() < low < 0 < high < x.max() and bool(np.allclose(y, np.clip(x, low, high), rtol=1e-6, atol=1e-6))
+
+
+def _is_leaky_relu(x: np.ndarray, y: np.ndarray) -> bool:
+    """Two straight lines that meet in 0, the left one less steep."""
+    right, left = (float(y[np.argmin(np.abs(x - at))]) for at in (1.0, -1.0))
+    slope = -left / right if right > 0 else 0.0
+    return 0 < slope < 1 and bool(np.allclose(y, right * np.maximum(x, slope * x), rtol=1e-5, atol=1e-5))
+
+
+def _is_thresholded_relu(x: np.ndarray, y: np.ndarray) -> bool:
+    """x from some alpha > 0 on, 0 below."""
+    passing = y > 0
+    alpha = float(x[passing].min(initial=np.inf))
+    return 0.1 < alpha < x.max() and bool(np.allclose(y, np.where(x >= alpha, x, 0), rtol=1e-6, atol=1e-6))
+
+
+def _elu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def _gelu(x: np.ndarray) -> np.ndarray:
+    return np.asarray([0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in x])
+
+
+def _gelu_by_tanh(x: np.ndarray) -> np.ndarray:
+    result: np.ndarray = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    return result
+
+
+ACTIVATIONS: tuple[Activation, ...] = (
+    # y = max(x, 0). The mean of an IF neuron's spikes is exactly that, in steps of threshold / T.
+    # Also as Max(x, 0), Clip(x, 0, none) and the like.
+    Activation(
+        "Relu",
+        ("Relu",),
+        _is_relu,
+        neurons=("if-burst", "if", "if-signed", "sigma-delta", "few-spike", *FITTED),
+        never_decreasing=True,
+        below_0=False,
+    ),
+    # y = min(max(x, 0), m), e.g. Relu6. Spikes track it; an IF neuron of one spike a step clips by itself.
+    # Also as Min(Relu(x), m).
+    Activation(
+        "Clip",
+        (),
+        _is_clip,
+        neurons=("sigma-delta", "if", "if-signed", "few-spike", *FITTED),
+        never_decreasing=True,
+        below_0=False,
+    ),
+    # y = clip(x, -m, m). Written as Clip(x, -1, 1), Max(Min(x, 1), -1) and the like.
+    Activation("HardTanh", (), _is_hard_tanh, saturates_at=1.0, never_decreasing=True),
+    # y = max(x, a x), 0 < a < 1. Also as Max(x, a x), Relu(x) - a Relu(-x) with one slope, and Where(x > 0, x, a x).
+    Activation("LeakyRelu", ("LeakyRelu",), _is_leaky_relu, never_decreasing=True),
+    # y = x for x > 0, else a x with a trained slope a per channel
+    Activation("PRelu", ("PRelu",)),
+    # y = x for x > alpha, else 0
+    Activation("ThresholdedRelu", ("ThresholdedRelu",), _is_thresholded_relu, never_decreasing=True, below_0=False),
+    # y = tanh(x), in [-1, 1]. A LIF neuron fits tanh(x) + 1 with its rate.
+    Activation(
+        "Tanh",
+        ("Tanh",),
+        _forms(np.tanh),
+        neurons=("sigma-delta", *FITTED),
+        saturates_at=3.0,
+        never_decreasing=True,
+    ),
+    # y = 1 / (1 + exp(-x)), in [0, 1]. A LIF neuron fits it with its rate.
+    Activation(
+        "Sigmoid",
+        ("Sigmoid",),
+        _forms(lambda x: 0.5 * (1 + np.tanh(x / 2))),
+        neurons=("sigma-delta", "few-spike", *FITTED),
+        saturates_at=6.0,
+        never_decreasing=True,
+        below_0=False,
+    ),
+    # y = max(0, min(1, alpha x + beta)). Also as Clip(x + 3, 0, 6) / 6.
+    Activation(
+        "HardSigmoid",
+        ("HardSigmoid",),
+        _forms(lambda x: np.clip(x / 6 + 0.5, 0, 1), lambda x: np.clip(0.2 * x + 0.5, 0, 1)),
+        neurons=("sigma-delta", "few-spike"),
+        saturates_at=3.0,
+        never_decreasing=True,
+        below_0=False,
+    ),
+    # y = x clip(x / 6 + 1/2, 0, 1). Also as x HardSigmoid(x) and x Clip(x + 3, 0, 6) / 6.
+    Activation("HardSwish", ("HardSwish",), _forms(lambda x: x * np.clip(x / 6 + 0.5, 0, 1))),
+    # y = x / (1 + exp(-x)). ONNX has it as Mul(x, Sigmoid(x)), from opset 24 as Swish.
+    Activation("SiLU", ("Swish",), _forms(lambda x: x * 0.5 * (1 + np.tanh(x / 2)))),
+    # y = x (1 + erf(x / sqrt(2))) / 2. Also in pieces, with Erf, with Tanh (its approximation), and as x Sigmoid(1.702 x).
+    Activation("Gelu", ("Gelu",), _forms(_gelu, _gelu_by_tanh, lambda x: x * 0.5 * (1 + np.tanh(0.851 * x)))),
+    # y = x for x > 0, else alpha (exp(x) - 1)
+    Activation("Elu", ("Elu",), _forms(_elu), never_decreasing=True),
+    # y = gamma x for x > 0, else gamma alpha (exp(x) - 1), with the two numbers of self-normalising networks
+    Activation("Selu", ("Selu",), _forms(lambda x: _elu(x, 1.6732632423543772)), never_decreasing=True),
+    # y = max(0, x) + min(0, alpha (exp(x / alpha) - 1))
+    Activation("Celu", ("Celu",), never_decreasing=True),
+    # y = log(1 + exp(x)). Also in pieces.
+    Activation(
+        "Softplus",
+        ("Softplus",),
+        _forms(lambda x: np.logaddexp(0, x)),
+        neurons=("sigma-delta", "few-spike"),
+        never_decreasing=True,
+        below_0=False,
+    ),
+    # y = x / (1 + |x|). Also in pieces.
+    Activation("Softsign", ("Softsign",), _forms(lambda x: x / (1 + np.abs(x))), never_decreasing=True),
+    # y = x tanh(log(1 + exp(x))). Also in pieces.
+    Activation("Mish", ("Mish",), _forms(lambda x: x * np.tanh(np.logaddexp(0, x)))),
+    # y = -1, 0, 1, as in binarised networks; where x stays close to 0 the spikes go back and forth
+    Activation("Sign", ("Sign",), saturates_at=1.0, never_decreasing=True),
 )
 """The first that recognises a function has it."""
+ANY_FUNCTION = Activation("Function")
+"""Every other function of one signal, element by element: sin(x), x^2, exp(x). Spikes track it."""
 
 
-def find_activations(model: ir.Model, axes: BatchAxes) -> list[tuple[ElementwiseFunction, Rule]]:
-    """Every function of one signal in the main graph, in the order of the graph, with its rule."""
-    return [(function, rule_of(function)) for function in find_functions(model, axes.changes)]
+def find_activations(model: ir.Model, axes: BatchAxes) -> list[tuple[ElementwiseFunction, Activation]]:
+    """Every function of one signal in the main graph, in the order of the graph, and which activation it is."""
+    return [(function, recognise(function)) for function in find_functions(model, axes.changes)]
 
 
-def rule_of(function: ElementwiseFunction) -> Rule:
+def recognise(function: ElementwiseFunction) -> Activation:
     """Which activation a function is: told by the operator where that settles it, by the function's values elsewhere."""
     if len(function.nodes) == 1:
-        for rule in RULES:
-            if function.nodes[0].op_type in rule.op_types:
-                return rule
+        for activation in ACTIVATIONS:
+            if function.nodes[0].op_type in activation.op_types:
+                return activation
     x = np.concatenate([NEAR, FAR])
     y = function.values(x)
     if y is None or not np.isfinite(y[: len(NEAR)]).all():
-        return RULES[-1]
-    return next(rule for rule in RULES if rule.has_values(x, y))
+        return ANY_FUNCTION
+    known = (a for a in ACTIVATIONS if a.has_values is not None and a.has_values(x, y))
+    return next(known, ANY_FUNCTION)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from converter.activations.known import Rule, find_activations
+from converter.activations.known import Activation, find_activations
 from converter.errors import RefusedError
 from converter.graph.batch_axis import BatchAxes
 from converter.graph.op_facts import RECURRENT, has_weights, is_linear
@@ -48,18 +48,18 @@ def channel_axis(value: ir.Value) -> int:
 
 @dataclass(frozen=True)
 class Site:
-    """An activation of a model that a rule recognised.
+    """An activation of a model.
 
     Attributes:
         name: the name of the node that makes `y`; reports call the layer by it.
-        rule: the rule.
+        activation: which it is.
         x: what goes in, `y`: what comes out.
         nodes: the nodes from `x` to `y`.
         channel_axis: the axis of `y` along which thresholds differ.
     """
 
     name: str
-    rule: Rule
+    activation: Activation
     x: ir.Value
     y: ir.Value
     nodes: tuple[ir.Node, ...]
@@ -88,7 +88,7 @@ class KeptAnalog:
 
     Attributes:
         name: of the node that makes its result.
-        activation: what its rule calls it.
+        activation: which it is, by name.
         reason: why it stays as it is.
     """
 
@@ -120,10 +120,10 @@ def find_sites(model: ir.Model, axes: BatchAxes) -> tuple[list[Site], list[KeptA
         )
     taken = whole & feeding or whole
     sites, kept = [], []
-    for f, rule in activations:
+    for f, activation in activations:
         last = f.nodes[-1]
         if last in taken:
-            sites.append(Site(str(last.name), rule, f.x, f.y, f.nodes, channel_axis(f.y)))
+            sites.append(Site(str(last.name), activation, f.x, f.y, f.nodes, channel_axis(f.y)))
             continue
         if last in recurrent:
             reason = "a recurrent layer behind it takes whole values"
@@ -131,7 +131,7 @@ def find_sites(model: ir.Model, axes: BatchAxes) -> tuple[list[Site], list[KeptA
             reason = "it gates another signal, and a product of two signals has no synapses"
         else:
             reason = "there are no weights behind it: it belongs to reading the result"
-        kept.append(KeptAnalog(str(last.name), rule.activation, reason))
+        kept.append(KeptAnalog(str(last.name), activation.name, reason))
     return sites, kept
 
 

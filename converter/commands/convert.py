@@ -9,7 +9,7 @@ import typer
 
 from converter.conversion.main import convert
 from converter.io.files import check_writable
-from converter.io.samples import InputSpec, load_samples, peek_shape
+from converter.io.samples import load_samples, peek_shape
 from converter.normalise.ann import load_ann
 from converter.options import CORRECTIONS, METHOD_CHOICES, NEURONS, SCHEDULES, Options, load_layers
 from converter.report.console import messages, progress, results
@@ -89,7 +89,7 @@ def convert_command(
     out = out or model.with_name(f"{stem}.snn.onnx")
     check_writable(out, report, json)
     ann = load_ann(model, sample_shape=peek_shape(calibration))
-    samples = load_samples(calibration, [InputSpec.of(value) for value in ann.inputs])
+    samples = load_samples(calibration, ann.input_specs)
     with progress() as advance:
         conversion = convert(ann, samples, options=options, progress=advance)
     conversion.save(out)

@@ -42,11 +42,13 @@ def demo_command(
         shutil.copyfile(source, trained)
     ann = load_ann(trained)
     with progress() as advance:
-        conversion = convert(ann, demo_samples("calibration", ann), options=Options(neuron), progress=advance)
+        conversion = convert(
+            ann, demo_samples("calibration", ann.input_specs), options=Options(neuron), progress=advance
+        )
         spiking_path = out / f"{name}.snn.onnx"
         conversion.save(spiking_path)
         spiking = SpikingModel(spiking_path)
-        test = demo_samples("test", ann)
+        test = demo_samples("test", ann.input_specs)
         ways = {"native kernels": "native", "plain ONNX Runtime": "functions"}
         found = {
             way: evaluate(spiking, test, STEPS, ann=ann, backend=backend, progress=partial(advance, way))

@@ -70,7 +70,7 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
 def _inspect_trained(ann: Ann, json: Path | None) -> None:
     axes = trace_batch(ann)
     sites, kept = find_sites(ann.model, axes)
-    rows = [(site.name, site.rule.activation, ", ".join(site.rule.neurons)) for site in sites]
+    rows = [(site.name, site.activation.name, ", ".join(site.activation.neurons)) for site in sites]
     data = {
         "model": str(ann.path),
         "spiking": False,

@@ -26,7 +26,7 @@ from converter.errors import RefusedError, concerning
 from converter.graph.build import add_functions, add_n_steps, captured, operand, to_proto
 from converter.graph.op_facts import is_linear
 from converter.graph.shapes import annotate, infer_shapes
-from converter.io.samples import InputSpec, Samples, check_samples
+from converter.io.samples import Samples, check_samples
 from converter.measure.cost import Work, count_work, multiply_adds, row_bytes
 from converter.measure.evaluation import evaluate
 from converter.measure.instruments import without_softmax
@@ -71,11 +71,7 @@ def convert(
     """
     options = replace(options or Options(), **changes)
     ann = model if isinstance(model, Ann) else load_ann(model)
-    samples = (
-        calibration
-        if isinstance(calibration, Samples)
-        else check_samples(calibration, [InputSpec.of(v) for v in ann.inputs])
-    )
+    samples = calibration if isinstance(calibration, Samples) else check_samples(calibration, ann.input_specs)
     with concerning(ann.path):
         return _Converter(ann, samples, options, progress).run()
 
@@ -243,7 +239,7 @@ class _Converter:
         kinds: list[Neuron] = []
         functions: set[ir.Node] = set()
         for site in sites_in_copy(self.sites, spiking):
-            kind = choose_neuron(site.rule, options.of_layer(site.name))
+            kind = choose_neuron(site.activation, options.of_layer(site.name))
             neurons.append(kind.insert(spiking.graph, site, n_steps))
             kinds.append(kind)
             functions.update(site.nodes)
@@ -276,9 +272,9 @@ class _Converter:
 
     def _scale(self, site: Site, options: Options) -> np.ndarray:
         """How large an activation's input is where the activation still changes."""
-        if site.rule.saturates_at is None:
+        if site.activation.saturates_at is None:
             return self._range(site.y, options)
-        return self._range(site.x, options).clip(max=site.rule.saturates_at)
+        return self._range(site.x, options).clip(max=site.activation.saturates_at)
 
 
 def _check_subgraphs(model: ir.Model, sites: Sequence[Site]) -> None:
@@ -307,7 +303,7 @@ def _describe(site: Site, placed: Placed, error: LayerError, work: Work) -> Laye
     low, median, high = (float(q) for q in np.quantile(heights, (0, 0.5, 1)))
     return Layer(
         site.name,
-        site.rule.activation,
+        site.activation.name,
         node.op_type,
         node.attributes["max_spikes"].as_int() if "max_spikes" in node.attributes else None,
         int(heights.size),

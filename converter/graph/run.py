@@ -28,7 +28,7 @@ _NOT_FOR_USERS = (
 """Parts of ONNX Runtime's messages, and what becomes of them."""
 
 
-def session(
+def start_quietly(
     model: ir.Model | onnx.ModelProto | bytes | str,
     *,
     threads: int | None = None,
@@ -88,7 +88,7 @@ class Probe:
 
     def __init__(self, model: ir.Model, values: Sequence[ir.Value]) -> None:
         self.names = [str(value.name) for value in values]
-        self._session = session(with_outputs(model, values))
+        self._session = start_quietly(with_outputs(model, values))
         self._inputs = {i.name for i in self._session.get_inputs()}
 
     def run(self, feed: Feed) -> dict[str, np.ndarray]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
-import onnx_ir as ir
 from google.protobuf.message import DecodeError
 
 from converter.errors import RefusedError
-from converter.graph.build import to_proto
 from converter.io.files import write_whole
 
 
@@ -42,11 +40,10 @@ def read_proto(path: str | Path) -> onnx.ModelProto:
     return proto
 
 
-def write_model(model: ir.Model | onnx.ModelProto, path: str | Path) -> None:
+def write_model(proto: onnx.ModelProto, path: str | Path) -> None:
     """Writes an ONNX file, whole or not at all.
 
     Raises:
         RefusedError: the folder does not exist or cannot be written to.
     """
-    proto = model if isinstance(model, onnx.ModelProto) else to_proto(model)
     write_whole(path, proto.SerializeToString())

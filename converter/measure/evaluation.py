@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from converter.errors import RefusedError
-from converter.graph.run import batches, session
+from converter.graph.run import batches, start_quietly
 from converter.io.samples import Samples
 from converter.measure.scores import StepResult, _Score
 from converter.measure.simulation import _Stepped, _TwoPhase
@@ -66,7 +66,7 @@ def evaluate(
         raise RefusedError(f"the number of steps must be at least 1, it is {steps[0] if steps else 'missing'}")
     simulation = _TwoPhase if spiking.schedule == "two-phase" else _Stepped
     simulate = simulation(spiking.proto, steps, backend=backend, provider=provider, threads=threads)
-    trained = session(ann.model, threads=threads) if ann is not None else None
+    trained = start_quietly(ann.model, threads=threads) if ann is not None else None
     score = _Score(len(steps), samples.labels is not None, trained is not None)
     rates: dict[str, list[float]] = {}
     weights: list[int] = []

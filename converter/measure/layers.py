@@ -9,8 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.activations.sites import Site
-from converter.graph import run as runtime
-from converter.graph.run import Probe, batches
+from converter.graph.run import Probe, batches, start_quietly
 from converter.io.samples import Samples
 from converter.measure.instruments import MEAN_SUFFIX, RATE_SUFFIX, with_layer_means
 from converter.neurons.neuron import Placed
@@ -55,7 +54,7 @@ def compare_layers(
     if len(parts) == 1:  # large models: one after the other in memory
         activations = list(activations)
         del probe
-    session = runtime.session(with_layer_means(spiking, neurons), spiking=True)
+    session = start_quietly(with_layer_means(spiking, neurons), spiking=True)
     names = [output.name for output in session.get_outputs()]
     sums = [_Sums() for _ in sites]
     for part, expected in zip(parts, activations, strict=True):

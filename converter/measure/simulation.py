@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from converter.graph.run import Feed, session
+from converter.graph.run import Feed, start_quietly
 from converter.io.samples import Samples
 from converter.measure.instruments import RATE_SUFFIX, tail_of, with_rates, with_readout
 from snn_ops.session import Session
@@ -44,7 +44,7 @@ class _Stepped(_Simulation):
         super().__init__(before, steps, provider=provider, threads=threads, **options)
         found = {output.name: output.type for output in self._session.ort.get_outputs()}
         tail = tail_of(proto, found)
-        self._tail = session(tail, provider=provider, threads=threads) if tail is not None else None
+        self._tail = start_quietly(tail, provider=provider, threads=threads) if tail is not None else None
         self._tail_outputs = [output.name for output in self._tail.get_outputs()] if self._tail else []
         self._outputs = [o.name for o in proto.graph.output if o.name in (*found, *self._tail_outputs)]
 

@@ -72,7 +72,7 @@ def _node(op_type: str, x: ir.Value, number: ir.Value, name: str) -> ir.Node:
 
 def _needs_offset(site: Site) -> bool:
     """Whether the activation falls below 0, where no rate can follow."""
-    return site.rule.activation == "Tanh"
+    return site.activation.below_0
 
 
 class LIFNeuron(FittedNeuron):

@@ -21,7 +21,7 @@ class CountIFNeuron(Neuron):
 
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
         """Stays below 0 only for Relu, which it is by itself."""
-        is_relu = site.rule.activation == "Relu"
+        is_relu = site.activation.is_relu
         attributes = {"max_spikes": self.max_spikes, "signed": int(not is_relu)}
         x = site.x if is_relu else site.y
         node = operator_node(graph, self.op_type, site.name, x, n_steps, attributes=attributes)
@@ -36,7 +36,7 @@ class FewSpikeNeuron(Neuron):
 
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
         """Relu(x) -> TimeMean(FewSpike(x)); any other f(x) -> TimeMean(FewSpike(f(x)))."""
-        is_relu = site.rule.activation == "Relu"
+        is_relu = site.activation.is_relu
         x = site.x if is_relu else site.y
         node = operator_node(graph, self.op_type, site.name, x, n_steps, attributes={"constant_current": 1})
         mean = operator_node(graph, "TimeMean", f"{site.name}_mean", node.outputs[0], n_steps)

@@ -20,9 +20,10 @@ from onnxscript.rewriter.rules.common import (
 
 from converter.errors import RefusedError, concerning
 from converter.graph.build import constant, name_nodes, quiet
-from converter.graph.run import session
+from converter.graph.run import start_quietly
 from converter.graph.shapes import infer_shapes
 from converter.io.onnx_files import read_proto
+from converter.io.samples import InputSpec
 from converter.normalise.admission import check_usable
 from converter.normalise.dequantise import DequantisePass
 from converter.normalise.frameworks import export_to_onnx, framework_of
@@ -67,6 +68,11 @@ class Ann:
         return list(self.model.graph.inputs)
 
     @property
+    def input_specs(self) -> list[InputSpec]:
+        """What samples for the model must look like."""
+        return [InputSpec.of(value) for value in self.inputs]
+
+    @property
     def outputs(self) -> list[ir.Value]:
         """The normalised model's outputs."""
         return list(self.model.graph.outputs)
@@ -87,7 +93,7 @@ def load_ann(path: str | Path, *, sample_shape: Sequence[int] | None = None) -> 
     proto = export_to_onnx(path, framework, sample_shape) if framework else read_proto(path)
     with concerning(path):
         check_usable(proto)
-        session(proto if framework else str(path))  # whatever else is wrong with the model, ONNX Runtime says it
+        start_quietly(proto if framework else str(path))  # whatever else is wrong with the model, ONNX Runtime says it
         return _normalise(path, proto)
 
 

@@ -10,7 +10,7 @@ from onnx_ir.passes import common as common_passes
 from converter.errors import RefusedError
 from converter.graph.batch_axis import BatchAxes, trace_batch_axis
 from converter.graph.op_facts import RECURRENT
-from converter.graph.run import Feed, Probe, session
+from converter.graph.run import Feed, Probe, start_quietly
 from converter.graph.shapes import Shapes, infer_shapes
 from converter.io.samples import Samples
 from converter.normalise.ann import MANY_SAMPLES, Ann, _shape
@@ -77,7 +77,7 @@ def prove_batch(ann: Ann, feed: Feed) -> tuple[BatchAxes, Shapes]:
 def _run_apart(ann: Ann, feed: Feed) -> dict[str, np.ndarray]:
     """Each sample by itself, through the model as it came at its own batch size (in floats, if it was quantised)."""
     size = 1 if ann.quantised else ann.batch or 1
-    original = session(ann.model if ann.quantised else ann.source)
+    original = start_quietly(ann.model if ann.quantised else ann.source)
     names = [output.name for output in original.get_outputs()]
     results = []
     for index in range(4):

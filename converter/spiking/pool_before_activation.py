@@ -23,10 +23,10 @@ class PoolBeforeActivationPass(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Applies the swap wherever it is possible."""
         modified = False
-        for function, rule in find_activations(model, self._axes):
+        for function, activation in find_activations(model, self._axes):
             users = [user for user, _ in function.y.uses()]
             pool = users[0] if len(users) == 1 and not function.y.is_graph_output() else None
-            if pool is not None and pool.op_type in _MAXIMUM and len(pool.outputs) == 1 and rule.never_decreasing:
+            if pool is not None and pool.op_type in _MAXIMUM and len(pool.outputs) == 1 and activation.never_decreasing:
                 _swap(pool, function)
                 modified = True
         model.graph.sort()

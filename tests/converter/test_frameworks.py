@@ -12,7 +12,7 @@ import pytest
 
 from converter import RefusedError, convert, load_ann
 from converter.graph.build import to_proto
-from converter.graph.run import session
+from converter.graph.run import start_quietly
 from converter.normalise import frameworks
 
 
@@ -52,7 +52,7 @@ def test_keras(keras, tmp_path) -> None:
     for file in files:
         ann = load_ann(tmp_path / file)
         assert len(ann.sha256) == 64
-        (found,) = session(to_proto(ann.model)).run(None, {ann.inputs[0].name: x})
+        (found,) = start_quietly(to_proto(ann.model)).run(None, {ann.inputs[0].name: x})
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     conversion = convert(ann, x, neuron="if-burst")
     assert [layer.neuron for layer in conversion.layers] == ["IF", "IF"]
@@ -71,7 +71,7 @@ def test_torch(tmp_path) -> None:
     torch.jit.trace(model, x).save(tmp_path / "m.pt")
     for path, shape in ((tmp_path / "m.pt2", None), (tmp_path / "m.pt", (2, 8, 8))):
         ann = load_ann(path, sample_shape=shape)
-        (found,) = session(to_proto(ann.model)).run(None, {ann.inputs[0].name: x.numpy()})
+        (found,) = start_quietly(to_proto(ann.model)).run(None, {ann.inputs[0].name: x.numpy()})
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     assert len(convert(ann, x.numpy(), neuron="if").layers) == 1
     with pytest.raises(RefusedError, match=r"m\.pt: TorchScript does not say the shape of its input"):

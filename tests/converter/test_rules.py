@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 
 import snn_ops
-from converter.activations.known import RULES, find_activations
+from converter.activations.known import ACTIVATIONS, ANY_FUNCTION, find_activations
 from converter.conversion.main import convert
 from converter.normalise.ann import load_ann
 from converter.normalise.proof import trace_batch
@@ -89,7 +89,7 @@ def model_with(form: str):
 
 
 def test_every_rule_is_tested() -> None:
-    assert {rule.activation for rule in RULES} == {activation for activation, _ in FORMS.values()}
+    assert {activation.name for activation in (*ACTIVATIONS, ANY_FUNCTION)} == {name for name, _ in FORMS.values()}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -97,7 +97,7 @@ def test_recognised_and_converted(form, tmp_path) -> None:
     model = model_with(form)
     path = save(model, tmp_path / "m.onnx")
     ann = load_ann(path)
-    found = [rule.activation for _, rule in find_activations(ann.model, trace_batch(ann))]
+    found = [activation.name for _, activation in find_activations(ann.model, trace_batch(ann))]
     if form == "LeakyRelu, Keras PReLU":  # a sum of two functions: each of them is a layer
         assert found == ["Relu", "Relu", "Relu"]
     else:
@@ -172,7 +172,7 @@ def test_values_decide_not_names(tmp_path) -> None:
     ):
         FORMS["here"] = (activation, body)
         ann = load_ann(save(model_with("here"), tmp_path / "m.onnx"))
-        names = [rule.activation for _, rule in find_activations(ann.model, trace_batch(ann))]
+        names = [activation.name for _, activation in find_activations(ann.model, trace_batch(ann))]
         del FORMS["here"]
         assert activation in names
         assert isinstance(ann.model, ir.Model)

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph.run import session
+from converter.graph.run import start_quietly
 from converter.nengo.script import Script
 from snn_ops.format import LOWEST_IR_VERSION
 
@@ -78,5 +78,5 @@ def _run(node: ir.Node, script: Script, starts: dict[str, int]) -> list[np.ndarr
         name: (start + np.arange(np.prod(script.shapes[name]))).reshape(script.shapes[name]).astype(np.float32)
         for name, start in starts.items()
     }
-    arrays = session(ir.Model(graph, ir_version=script.model.ir_version or LOWEST_IR_VERSION)).run(None, feed)
+    arrays = start_quietly(ir.Model(graph, ir_version=script.model.ir_version or LOWEST_IR_VERSION)).run(None, feed)
     return [array.ravel().astype(np.int64) for array in arrays]

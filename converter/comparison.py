@@ -14,7 +14,7 @@ from converter.instruments import MEAN_SUFFIX, RATE_SUFFIX, with_layer_means
 from converter.neurons import Placed
 from converter.rules import Site
 from converter.runtime import Probe, batches
-from snn_ops.format import N_STEPS
+from snn_ops.format import N_STEPS, Metadata
 from snn_ops.session import rows_at_once
 
 
@@ -49,7 +49,8 @@ def compare_layers(
         sites, neurons: the layers to compare.
         samples: a few; all of them are run for `n_steps` steps.
     """
-    parts = list(batches(samples.feed, max(1, rows_at_once(spiking.metadata_props) // n_steps)))
+    rows = rows_at_once(Metadata.read(spiking.metadata_props).row_bytes)
+    parts = list(batches(samples.feed, max(1, rows // n_steps)))
     probe = Probe(trained, [site.y for site in sites])
     activations: Iterable[dict[str, np.ndarray]] = (probe.run(part) for part in parts)
     if len(parts) == 1:  # large models: one after the other in memory

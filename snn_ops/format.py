@@ -37,7 +37,7 @@ PREFIX = f"{DOMAIN}."
 STATES = f"{PREFIX}states"
 """The key of `Metadata.states`."""
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 Object = Mapping[str, Any]
 """A JSON object."""
 
@@ -47,7 +47,7 @@ class FormatError(ValueError):
 
 
 @dataclass(frozen=True)
-class _Kind(Generic[T]):
+class _Kind(Generic[_T]):
     """What a field of the metadata may be.
 
     Attributes:
@@ -57,8 +57,8 @@ class _Kind(Generic[T]):
     """
 
     what: str
-    read: Callable[[str], T]
-    write: Callable[[T], str]
+    read: Callable[[str], _T]
+    write: Callable[[_T], str]
 
 
 def _count(text: str) -> int:
@@ -105,7 +105,7 @@ _OBJECTS = _Kind("a JSON list of objects", _objects, json.dumps)
 _PAIRS = _Kind('a JSON list of {"input": NAME, "output": NAME}', _pairs, json.dumps)
 
 
-class _Key(Generic[T]):
+class _Key(Generic[_T]):
     """A field of `Metadata`, kept as the text that stands in the file and checked when it is read.
 
     Args:
@@ -116,13 +116,13 @@ class _Key(Generic[T]):
 
     name: str
 
-    def __init__(self, kind: _Kind[T], default: T, *, measured: bool = False) -> None:
+    def __init__(self, kind: _Kind[_T], default: _T, *, measured: bool = False) -> None:
         self.kind, self.default, self.measured = kind, default, measured
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, metadata: Metadata | None, owner: type) -> T:
+    def __get__(self, metadata: Metadata | None, owner: type) -> _T:
         if metadata is None:
             return None  # type: ignore[return-value] # the default of the argument in Metadata(...): not given
         text = vars(metadata).get(self.name)
@@ -134,7 +134,7 @@ class _Key(Generic[T]):
             shown = text if len(text) <= 40 else f"{text[:40]}..."
             raise FormatError(f"metadata {PREFIX}{self.name} must be {self.kind.what}, it is {shown!r}") from error
 
-    def __set__(self, metadata: Metadata, value: T | None) -> None:
+    def __set__(self, metadata: Metadata, value: _T | None) -> None:
         if value is not None:
             vars(metadata)[self.name] = self.kind.write(value)
 
@@ -247,7 +247,7 @@ def _keys() -> dict[str, _Key[Any]]:
     return {field.name: vars(Metadata)[field.name] for field in fields(Metadata)}
 
 
-def known(cls: type[T], values: Object, key: str) -> T:
+def known(cls: type[_T], values: Object, key: str) -> _T:
     """A dataclass from the fields of an object in the metadata. Those that the class does not have are ignored.
 
     Args:

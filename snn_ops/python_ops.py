@@ -23,10 +23,10 @@ import onnx.shape_inference
 import onnxruntime as ort
 
 from snn_ops import cupy_ops
+from snn_ops.feed import Model
 from snn_ops.format import DOMAIN
 from snn_ops.ops import OPERATORS, Operator
 
-PYTHON_BACKENDS = ("numpy", "cupy")
 Compute = Callable[..., tuple[np.ndarray, ...]]
 """(operator, *inputs, **attributes) -> outputs"""
 
@@ -182,6 +182,13 @@ def raising() -> Iterator[None]:
         raise (error or consequence) from (consequence if error else consequence.__cause__)
     if error:
         raise error
+
+
+def loaded(model: Model) -> onnx.ModelProto:
+    """The model, read from its file or bytes unless it is one already."""
+    if isinstance(model, onnx.ModelProto):
+        return model
+    return onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)
 
 
 def fitted(model: onnx.ModelProto, backend: str) -> onnx.ModelProto:

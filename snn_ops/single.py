@@ -11,10 +11,10 @@ import onnxruntime as ort
 from onnx import helper
 
 from snn_ops.format import DOMAIN, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET, OPSET_VERSION
-from snn_ops.library import register
+from snn_ops.library import PYTHON_BACKENDS, register
 from snn_ops.ops import OPERATORS
 from snn_ops.provider import start_session
-from snn_ops.python_ops import PYTHON_BACKENDS, raising
+from snn_ops.python_ops import raising
 
 
 def operator_model(

@@ -36,13 +36,11 @@ from benchmarks.operators import interleaved
 from converter import convert, load_ann
 from converter.demo import demo_samples
 from converter.report.json_file import write_json
-from snn_ops.ops import OPERATORS
+from snn_ops.ops import OPERATORS, Time
 from snn_ops.provider import start_session
 from snn_ops.single import SingleOperator
 
 STEPS = 32
-CURRENTS = {"RegularSpiking": 1000.0, "StochasticSpiking": 1000.0, "PoissonSpiking": 1000.0, "Izhikevich": 10.0}
-"""Currents are drawn from 0 to three times this, by default 1."""
 NEURONS = {"lenet5": ("auto", "lif"), "vgg": ("auto",)}
 """By model, as the converter calls them."""
 
@@ -92,26 +90,20 @@ def attempt(row: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[
 
 
 def operator_inputs(op_type: str, currents: np.ndarray) -> dict[str, np.ndarray]:
-    """Amplitudes and thresholds 1, states 0; `currents` for `STEPS` steps, or for those of one."""
-    outputs = {output.name for output in OPERATORS[op_type].outputs}
-    inputs: dict[str, np.ndarray] = {}
-    for tensor in OPERATORS[op_type].inputs:
-        if tensor.type == "T":
-            inputs[tensor.name] = currents[: len(currents) // STEPS] if op_type == "TimeRepeat" else currents
-        elif tensor.type == "S":
-            inputs[tensor.name] = np.asarray(0 if f"{tensor.name}_out" in outputs else 1, np.float32)
-        else:
-            inputs[tensor.name] = np.asarray(STEPS if tensor.name == "n_steps" else 0, np.int64)
-    return inputs
+    """Parameters at their defaults, states at rest; `currents` for `STEPS` steps, or for those of one."""
+    operator = OPERATORS[op_type]
+    first = currents[: len(currents) // STEPS] if operator.time is Time.REPEAT else currents
+    values: dict[str, float] = {state.name: state.at_rest(operator.defaults) for state in operator.states}
+    values |= {parameter.name: parameter.default for parameter in operator.parameters} | {"n_steps": STEPS}
+    others = {t.name: np.asarray(values.get(t.name, 0), t.kind.dtype(np.float32)) for t in operator.inputs[1:]}
+    return {operator.input.name: first} | others
 
 
 def operators(provider: str, neurons: int) -> list[dict[str, Any]]:
-    unit = 3 * np.random.default_rng(0).random(STEPS * neurons, np.float32)
-    units = {"float32": unit, "float16": unit.astype(np.float16)}
+    unit = np.random.default_rng(0).random(STEPS * neurons, np.float32)
 
     def one(op_type: str, element: str) -> dict[str, Any]:
-        factor = CURRENTS.get(op_type, 1)
-        feed = operator_inputs(op_type, units[element] if factor == 1 else (factor * unit).astype(element))
+        feed = operator_inputs(op_type, (OPERATORS[op_type].usual[1] * unit).astype(element, copy=False))
         session = SingleOperator(op_type, provider=provider).session(*feed.values())
         run = BoundRun(session, provider, feed, OPERATORS[op_type].outputs[0].name)
         found = run().numpy()
@@ -127,7 +119,7 @@ def operators(provider: str, neurons: int) -> list[dict[str, Any]]:
 
     return [
         attempt({"operator": op_type, "type": element}, partial(one, op_type, element))
-        for op_type, element in itertools.product(OPERATORS, units)
+        for op_type, element in itertools.product(OPERATORS, ("float32", "float16"))
     ]
 
 

@@ -9,29 +9,16 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
 import importlib
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from snn_ops.ops import Operator, _time
+from snn_ops.ops import COMPILER_OPTIONS, ENTRY, THREADS, Attributes, Kernel, Kind, Operator, Time, time_axis
 
-INCLUDE = Path(__file__).parent / "kernels"
-"""Where the headers are."""
-COMPILER_OPTIONS = ("--std=c++17", "-fmad=false", f"-I{INCLUDE}")
-"""For NVRTC. As in cmake/CudaKernels.cmake, no product is contracted with a sum."""
-ENTRY = "onnx_snn_walk"
-THREADS = 256
 MAX_RANK = 8  # kernels/temporal.h
-SMALL_STEP, SQUARE, CUBE = 0.125, 0.16652728, 0.03972288  # kernels/neurons.h, LIFSmallStep
-AT_ONCE = ("CountIF", "LIFRate", "SoftLIFRate")
-"""Operators that step once, whatever n_steps is."""
-Attributes = Mapping[str, float | int]
 
 
 class Device(Protocol):
@@ -91,48 +78,6 @@ class CupyDevice:
         return self._cupy.RawModule(code=source, options=COMPILER_OPTIONS, backend="nvrtc").get_function(ENTRY)
 
 
-@functools.cache
-def _digest(folder: Path) -> str:
-    """Of the headers. CuPy keeps compiled kernels on disk by their source alone: without it, it would go on using those of an
-    older release."""
-    names = ("neurons.h", "temporal.h", "cuda/walk_neuron.h")
-    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in names)).hexdigest()
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """A compiled neuron of kernels/neurons.h and its constants, as kernels/operators/*.h choose them.
-
-    Attributes:
-        neuron: the struct.
-        constants: its `Constants<S>`, as pairs of a type ("S", "double" or "long long") and a number.
-    """
-
-    neuron: str
-    constants: Sequence[tuple[str, float | int]] = field(default=())
-
-    def source(self, element: np.dtype) -> str:
-        """What is compiled for currents of this type."""
-        kind = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}[element]
-        return f"""// {_digest(INCLUDE)}
-#include "cuda/walk_neuron.h"
-using namespace onnx_snn;
-extern "C" __global__ void {ENTRY}(const TemporalCall* call, const {self.neuron}::Constants<{kind}>* constants) {{
-  const int64_t neuron = int64_t(blockIdx.x) * {THREADS} + threadIdx.x;
-  if (neuron < call->n_neurons) walk_neuron<{self.neuron}, {kind}>(*call, *constants, neuron);
-}}
-"""
-
-    def packed(self, element: np.dtype) -> np.ndarray:
-        """The constants as the bytes of the struct."""
-        types = {"S": element, "double": np.dtype(np.float64), "long long": np.dtype(np.int64)}
-        fields = [(f"_{index}", types[kind]) for index, (kind, _) in enumerate(self.constants)]
-        struct = np.zeros((), np.dtype(fields or [("_", np.dtype(np.uint8))], align=True))
-        for name, (_, value) in zip(struct.dtype.names or (), self.constants, strict=False):
-            struct[name] = value
-        return struct.reshape(1).view(np.uint8)
-
-
 class _Operand(ctypes.Structure):
     _fields_ = (("data", ctypes.c_void_p), ("stride", ctypes.c_int64 * MAX_RANK), ("uniform", ctypes.c_bool))
 
@@ -160,151 +105,101 @@ class _TemporalCall(ctypes.Structure):
     )
 
 
-def _lif(a: Attributes, element: np.dtype) -> Kernel:
-    small = element == np.float32 and a["dt"] / a["tau_rc"] <= SMALL_STEP
-    adaptation = [("S", a["dt"] / a["tau_n"]), ("S", a["inc_n"])] if "tau_n" in a else [("S", 0), ("S", 0)]
-    numbers = [("S", a[name]) for name in ("tau_rc", "tau_ref", "min_voltage", "dt")]
-    derived = [("S", 1 / a["tau_rc"]), ("S", _slope(a, element)), ("S", a["tau_ref"] + a["dt"])]
-    neuron = "LIFSmallStep" if small else "LIF"
-    return Kernel(
-        f"Adaptive<{neuron}>" if "tau_n" in a else neuron,
-        [*numbers, *derived, ("double", a["dt"]), *adaptation],
-    )
+class _Memory:
+    """What a call holds on the device, until its results are back."""
 
+    def __init__(self, device: Device) -> None:
+        self._device, self._held = device, list[Any]()
 
-def _slope(a: Attributes, element: np.dtype) -> float:
-    """kernels/operators/lif.h, slope."""
-    dt, tau_rc, rate = (element.type(value) for value in (a["dt"], a["tau_rc"], 1 / a["tau_rc"]))
-    y, decay = float(-dt * rate), float(element.type(math.expm1(-dt / tau_rc)))
-    return (decay - y) / (y * y) - y * (SQUARE + y * CUBE)
+    def uploaded(self, array: np.ndarray) -> int:
+        """The address of a copy."""
+        self._held.append(self._device.upload(np.ascontiguousarray(array)))
+        return self._device.address(self._held[-1])
 
-
-def _numbers(neuron: str, *names: str) -> Callable[[Attributes, np.dtype], Kernel]:
-    """Constants that are attributes as they stand."""
-    return lambda a, element: Kernel(neuron, [("S", a[name]) for name in names])
-
-
-def _counting(neuron: str) -> Callable[[Attributes, np.dtype], Kernel]:
-    """A neuron with most spikes per step, and with two variants where it has the attribute `signed`."""
-
-    def kernel(a: Attributes, element: np.dtype) -> Kernel:
-        variant = f"<{'true' if a['signed'] else 'false'}>" if "signed" in a else ""
-        return Kernel(neuron + variant, [("long long", a["max_spikes"])])
-
-    return kernel
-
-
-def _from_rate(neuron: str) -> Callable[[Attributes, np.dtype], Kernel]:
-    return lambda a, element: Kernel(neuron, [("S", a["dt"]), ("double", a["dt"]), ("long long", a.get("seed", 0))])
-
-
-def _filter(neuron: str) -> Callable[[Attributes, np.dtype], Kernel]:
-    def kernel(a: Attributes, element: np.dtype) -> Kernel:
-        decay = math.exp(-a["dt"] / a["tau"]) if a["tau"] > 0 else 0.0
-        return Kernel(neuron, [("S", decay), ("S", a["dt"] / a["tau"] * decay if a["tau"] > 0 else 0.0)])
-
-    return kernel
-
-
-def _izhikevich(a: Attributes, element: np.dtype) -> Kernel:
-    names = ("tau_recovery", "coupling", "reset_voltage", "reset_recovery", "dt")
-    return Kernel("Izhikevich", [*(("S", a[name]) for name in names), ("double", a["dt"])])
-
-
-KERNELS: dict[str, Callable[[Attributes, np.dtype], Kernel]] = {
-    "IF": _counting("IFCounting"),
-    "CountIF": _counting("CountIF"),
-    "FewSpike": _numbers("FewSpike"),
-    "LIF": _lif,
-    "AdaptiveLIF": _lif,
-    "LIFRate": _numbers("LIFRate", "tau_rc", "tau_ref"),
-    "SoftLIFRate": _numbers("SoftLIFRate", "tau_rc", "tau_ref", "sigma"),
-    "Izhikevich": _izhikevich,
-    "RegularSpiking": _from_rate("RegularSpiking"),
-    "StochasticSpiking": _from_rate("StochasticSpiking"),
-    "PoissonSpiking": _from_rate("PoissonSpiking"),
-    "SigmaDelta": _counting("SigmaDelta"),
-    "Lowpass": _filter("Lowpass"),
-    "Alpha": _filter("Alpha"),
-    "RunningMean": _numbers("RunningMean"),
-    "RunningDifference": _numbers("RunningDifference"),
-    "TimeMean": _numbers("RunningMean"),
-}
-"""By operator; TimeRepeat only moves data, which are in host memory anyway."""
-
-
-def kernel_of(operator: Operator, attributes: Attributes, element: np.dtype) -> Kernel:
-    """The kernel for these attributes.
-
-    Raises:
-        ValueError: an attribute that the operator does not take.
-    """
-    return KERNELS[operator.name](operator.values(attributes), element)
+    def room(self, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+        """An array to be written."""
+        self._held.append(self._device.empty(shape, dtype))
+        return self._held[-1]
 
 
 def run(
     device: Device, operator: Operator, inputs: Sequence[np.ndarray], attributes: Attributes
 ) -> tuple[np.ndarray, ...]:
-    """The operator on NumPy arrays, computed on the device.
+    """The operator on NumPy arrays, computed on the device; what only moves data runs on the host, where they are anyway.
 
     Raises:
+        TypeError: an attribute that the operator does not have.
         ValueError: n_steps, a shape or an attribute that the operator does not take.
     """
-    if operator.name not in KERNELS:
+    if operator.kernel is None:
         return operator.run(*inputs, **attributes)
-    given = operator.named(inputs)
-    x, element = inputs[0], inputs[0].dtype
-    kernel = kernel_of(operator, attributes, element)
-    duration = given.get("n_steps", 1)
-    through_time = operator.name not in AT_ONCE
-    constant = int(attributes.get("constant_current", 0))
-    neurons = _time.split(x, duration, constant).shape[1:] if through_time else x.shape
-    steps = duration if through_time else 1
-    keeps_time = through_time and operator.name != "TimeMean"
-    held: list[Any] = []
-
-    def uploaded(array: np.ndarray) -> int:
-        held.append(device.upload(np.ascontiguousarray(array)))
-        return device.address(held[-1])
-
-    def room(shape: tuple[int, ...]) -> Any:
-        held.append(device.empty(shape, element))
-        return held[-1]
-
-    count = math.prod(neurons)
-    output = room((steps * neurons[0], *neurons[1:]) if keeps_time else neurons)
-    call = _TemporalCall(
-        current=uploaded(x),
-        current_step=0 if constant else count,
-        output=device.address(output),
-        output_step=count if keeps_time else 0,
-        n_steps=steps,
-        duration=duration,
-        n_neurons=count,
-        neurons_per_sample=math.prod(neurons[1:]),
-    )
-    lengths = [length for length in neurons if length != 1]
-    if len(lengths) > MAX_RANK:
-        raise ValueError(f"{operator.inputs[0].name} has more than {MAX_RANK} axes")
-    call.rank, call.dims[: len(lengths)] = len(lengths), lengths
-    states = [tensor.name.removesuffix("_out") for tensor in operator.outputs[1:] if tensor.type == "S"]
-    parameters = [t.name for t in operator.inputs[1:] if t.type == "S" and t.name not in states]
-    finals = [room(neurons) for _ in states]
-    for index, name in enumerate(parameters):
-        call.parameter[index] = _operand(given[name].astype(element), neurons, uploaded)
-    for index, (name, final) in enumerate(zip(states, finals, strict=True)):
-        call.state[index] = _operand(given[name].astype(element), neurons, uploaded)
+    given, checked = operator.inputs_by_name(inputs), operator.checked_attributes(attributes)
+    memory, element = _Memory(device), inputs[0].dtype
+    neurons, steps = _neurons_and_steps(operator, given, checked)
+    keeps_steps = operator.time is Time.STEPS
+    output = memory.room((steps * neurons[0], *neurons[1:]) if keeps_steps else neurons, element)
+    finals = [memory.room(neurons, Kind.STATE.dtype(element)) for _ in operator.states]
+    call = _call(operator, given, neurons, memory)
+    call.n_steps = steps
+    call.current_step = 0 if checked.get("constant_current") else call.n_neurons
+    call.output, call.output_step = device.address(output), call.n_neurons if keeps_steps else 0
+    for index, final in enumerate(finals):
         call.final_state[index] = device.address(final)
-    for name, target in (("step", "first_step"), ("first_sample", "first_sample")):
-        if name in given:
-            setattr(call, target, uploaded(np.asarray(given[name], np.int64)))
-    if count:
-        arguments = [np.frombuffer(bytes(call), np.uint8), kernel.packed(element)]
-        device.launch(kernel.source(element), count, [device.upload(argument) for argument in arguments])
+    if call.n_neurons:
+        _launch(device, operator.kernel, call, checked, element)
     results = [device.download(array) for array in (output, *finals)]
-    if "step" in given:
+    if operator.counts_steps:
         results.append(np.asarray(given["step"] + steps, np.int64))
     return tuple(results)
+
+
+def _neurons_and_steps(
+    operator: Operator, given: dict[str, Any], attributes: Attributes
+) -> tuple[tuple[int, ...], int]:
+    """The shape of the neurons, and how often each steps.
+
+    Raises:
+        ValueError: the steps do not divide the first axis.
+    """
+    x = given[operator.input.name]
+    if operator.time not in (Time.STEPS, Time.LAST):
+        return x.shape, 1
+    through_time = time_axis.split(x, given["n_steps"], int(attributes.get("constant_current", 0)))
+    return through_time.shape[1:], given["n_steps"]
+
+
+def _call(operator: Operator, given: dict[str, Any], neurons: tuple[int, ...], memory: _Memory) -> _TemporalCall:
+    """What the kernel is told of its inputs, which it finds on the device.
+
+    Raises:
+        ValueError: an operand does not broadcast to the neurons' shape, or that has too many axes.
+    """
+    lengths = [length for length in neurons if length != 1]
+    if len(lengths) > MAX_RANK:
+        raise ValueError(f"{operator.input.name} has more than {MAX_RANK} axes")
+    x = given[operator.input.name]
+    call = _TemporalCall(
+        current=memory.uploaded(x),
+        duration=given.get("n_steps", 1),
+        n_neurons=math.prod(neurons),
+        rank=len(lengths),
+        neurons_per_sample=math.prod(neurons[1:]),
+    )
+    call.dims[: len(lengths)] = lengths
+    names = ([p.name for p in operator.parameters], [s.name for s in operator.states])
+    for operands, of in zip((call.parameter, call.state), names, strict=True):
+        for index, name in enumerate(of):
+            operands[index] = _operand(given[name].astype(Kind.STATE.dtype(x.dtype)), neurons, memory.uploaded)
+    for name, target in (("step", "first_step"), ("first_sample", "first_sample")):
+        if name in given:
+            setattr(call, target, memory.uploaded(np.asarray(given[name], np.int64)))
+    return call
+
+
+def _launch(device: Device, kernel: Kernel, call: _TemporalCall, attributes: Attributes, element: np.dtype) -> None:
+    arguments = [np.frombuffer(bytes(call), np.uint8), kernel.packed(attributes, element)]
+    uploaded = [device.upload(argument) for argument in arguments]
+    device.launch(kernel.source(attributes, element), call.n_neurons, uploaded)
 
 
 def _operand(array: np.ndarray, neurons: tuple[int, ...], uploaded: Callable[[np.ndarray], int]) -> _Operand:

@@ -1,11 +1,18 @@
-"""What a caller passes to a model: its inputs, by name, and the number of steps."""
+"""What a caller passes: a model, its inputs by name, and the number of steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+if TYPE_CHECKING:
+    import onnx
+
+Model: TypeAlias = "str | PathLike[str] | bytes | onnx.ModelProto"
+"""A file, its bytes, or the model."""
 Inputs = np.ndarray | Mapping[str, np.ndarray]
 """``[samples, ...]`` for a model of one input, or arrays by input name."""
 

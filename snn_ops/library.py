@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
-
-from snn_ops.python_ops import PYTHON_BACKENDS, install, refuse_parallel
 
 if TYPE_CHECKING:
     import onnxruntime
 
 LIBRARY_NAME = "libonnx_snn.so"
+PYTHON_BACKENDS = ("numpy", "cupy")
 BACKENDS = ("native", "functions", *PYTHON_BACKENDS)
 
 
@@ -50,7 +50,7 @@ def register(session_options: onnxruntime.SessionOptions, backend: str = "native
             sequential execution; run such a session inside ``snn_ops.python_ops.raising()``.
 
     Raises:
-        PythonOperatorsError: a Python backend cannot be used here.
+        RuntimeError: a Python backend cannot be used here.
         LibraryNotFoundError: backend "native", and the library was not built.
         ValueError: there is no such backend.
     """
@@ -59,9 +59,19 @@ def register(session_options: onnxruntime.SessionOptions, backend: str = "native
     if backend == "native":
         session_options.register_custom_ops_library(library_path())
     elif backend in PYTHON_BACKENDS:
-        refuse_parallel(session_options)
-        session_options.register_custom_ops_library(install(backend))
+        python_ops = _python_ops(backend)
+        python_ops.refuse_parallel(session_options)
+        session_options.register_custom_ops_library(python_ops.install(backend))
     return session_options
+
+
+def _python_ops(backend: str) -> ModuleType:
+    """The module `snn_ops.python_ops`, which needs packages that the other backends do without."""
+    try:
+        from snn_ops import python_ops  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise RuntimeError(f"backend {backend!r} needs {error.name}: pip install 'onnx-snn[python-ops]'") from error
+    return python_ops
 
 
 def cpu_isa() -> str:

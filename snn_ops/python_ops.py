@@ -23,10 +23,10 @@ import onnx.shape_inference
 import onnxruntime as ort
 
 from snn_ops import cupy_ops
+from snn_ops.feed import Model
 from snn_ops.format import DOMAIN
 from snn_ops.ops import OPERATORS, Operator
 
-PYTHON_BACKENDS = ("numpy", "cupy")
 Compute = Callable[..., tuple[np.ndarray, ...]]
 """(operator, *inputs, **attributes) -> outputs"""
 
@@ -55,7 +55,7 @@ class _Definition:
 
     @property
     def output_types(self) -> list[np.dtype]:
-        return [np.dtype(np.int64) if o.type == "tensor(int64)" else self.element for o in self.operator.outputs]
+        return [o.kind.dtype(self.element) for o in self.operator.outputs]
 
 
 class _Caught(threading.local):
@@ -129,13 +129,16 @@ def _compute(backend: str) -> Compute:
 
 def _define(ocos: Any, operator: Operator, element: np.dtype) -> None:
     kind = ocos.PyCustomOpDef
-    types = {"tensor(int64)": kind.dt_int64}
-    number = kind.dt_float if element == np.float32 else kind.dt_double
+    types = {
+        np.dtype(np.int64): kind.dt_int64,
+        np.dtype(np.float32): kind.dt_float,
+        np.dtype(np.float64): kind.dt_double,
+    }
     native = kind()
     native.op_type = f"{DOMAIN}::{operator.name}"
     native.obj_id = id(native)
-    native.input_types = [types.get(tensor.type, number) for tensor in operator.inputs]
-    native.output_types = [types.get(tensor.type, number) for tensor in operator.outputs]
+    native.input_types = [types[tensor.kind.dtype(element)] for tensor in operator.inputs]
+    native.output_types = [types[tensor.kind.dtype(element)] for tensor in operator.outputs]
     native.attrs = {
         a.name: kind.dt_float if isinstance(a.default, float) else kind.dt_int64 for a in operator.attributes
     }
@@ -182,6 +185,13 @@ def raising() -> Iterator[None]:
         raise (error or consequence) from (consequence if error else consequence.__cause__)
     if error:
         raise error
+
+
+def loaded(model: Model) -> onnx.ModelProto:
+    """The model, read from its file or bytes unless it is one already."""
+    if isinstance(model, onnx.ModelProto):
+        return model
+    return onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)
 
 
 def fitted(model: onnx.ModelProto, backend: str) -> onnx.ModelProto:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from os import PathLike, fspath
+from os import fspath
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 
-from snn_ops.feed import Inputs, by_name, checked_steps
-from snn_ops.format import FIRST_SAMPLE, N_STEPS
-from snn_ops.library import register
+from snn_ops.feed import Inputs, Model, by_name, checked_steps
+from snn_ops.format import FIRST_SAMPLE, N_STEPS, Metadata
+from snn_ops.library import PYTHON_BACKENDS, register
 from snn_ops.provider import start_session
-from snn_ops.python_ops import PYTHON_BACKENDS, fitted, raising
 from snn_ops.stream import Stream, states_of
 
 ROWS = 256
@@ -22,10 +20,6 @@ ROWS = 256
 (docs/FINDINGS.md). A GPU takes as many as `LARGEST_VALUE` allows."""
 LARGEST_VALUE = 64 << 20
 """Bytes that a model's largest value may take: models of large images run fewer rows at once."""
-
-
-Model = str | PathLike[str] | bytes | onnx.ModelProto
-"""A file, its bytes, or the model."""
 
 
 class Session:
@@ -45,9 +39,9 @@ class Session:
 
     Raises:
         LibraryNotFoundError: backend "native", and the library was not built.
-        PythonOperatorsError: the Python backend is not to be had, or the model computes in float16.
-        RuntimeError: the provider is not to be had.
-        ValueError: an unknown provider or backend, or n_steps below 1.
+        RuntimeError: the provider or the Python backend is not to be had, or the latter would compute in float16.
+        FormatError: the file is of a newer format, or damaged in a field of its metadata that is needed to run it.
+        ValueError: an unknown provider or backend, n_steps below 1, or the file declares a state that it does not have.
     """
 
     def __init__(
@@ -67,24 +61,25 @@ class Session:
         register(options, backend)
         self._guard: Callable[[], AbstractContextManager[None]] = nullcontext
         if backend in PYTHON_BACKENDS:
-            model, self._guard = fitted(_loaded(model), backend), raising
+            from snn_ops import python_ops  # noqa: PLC0415 # it needs packages that the other backends do without
+
+            model, self._guard = python_ops.fitted(python_ops.loaded(model), backend), python_ops.raising
         self.ort = start_session(_source(model), options, provider)
         overridable = {i.name for i in self.ort.get_overridable_initializers()}
         self._has_steps, self._has_random_neurons = N_STEPS in overridable, FIRST_SAMPLE in overridable
-        metadata = self.ort.get_modelmeta().custom_metadata_map
-        self.n_steps = checked_steps(n_steps if n_steps is not None else int(metadata.get("onnx_snn.n_steps", 1)))
+        self._metadata = Metadata.read(self.ort.get_modelmeta().custom_metadata_map)
+        self.n_steps = checked_steps(n_steps if n_steps is not None else self._metadata.n_steps)
         self._batch_size = batch_size
-        self._metadata = metadata
         self._provider = provider
         self.input_names = [i.name for i in self.ort.get_inputs()]
-        self._states = states_of(self.ort)
+        self._states = states_of(self.ort, self._metadata.states)
         carried = {state.output for state in self._states}
         self.output_names = [o.name for o in self.ort.get_outputs() if o.name not in carried]
 
     @property
     def rows(self) -> int:
         """Samples times steps that run at once by default: `ROWS`, or as many as `LARGEST_VALUE` allows."""
-        return rows_at_once(self._metadata, self._provider)
+        return rows_at_once(self._metadata.row_bytes, self._provider)
 
     def run(
         self,
@@ -168,22 +163,21 @@ class Session:
         return {FIRST_SAMPLE: np.asarray(index, np.int64)} if self._has_random_neurons else {}
 
 
-def rows_at_once(metadata: Mapping[str, str], provider: str = "cpu") -> int:
-    """Samples times steps that a model with these metadata runs at once by default."""
-    row_bytes = int(metadata.get("onnx_snn.row_bytes", 0))
+def rows_at_once(row_bytes: int, provider: str = "cpu") -> int:
+    """Samples times steps that a model runs at once by default.
+
+    Args:
+        row_bytes: about how many bytes one sample needs for one step; 0: not known.
+        provider: "cpu" or "cuda".
+    """
     if not row_bytes:
         return ROWS
     rows = max(1, LARGEST_VALUE // row_bytes)
     return rows if provider == "cuda" else min(ROWS, rows)
 
 
-def _loaded(model: Model) -> onnx.ModelProto:
-    if isinstance(model, onnx.ModelProto):
-        return model
-    return onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)
-
-
 def _source(model: Model) -> str | bytes:
-    if isinstance(model, onnx.ModelProto):
+    """What ONNX Runtime loads: the file's path, or the bytes. An `onnx.ModelProto` is told without importing onnx."""
+    if hasattr(model, "SerializeToString"):
         return model.SerializeToString()
     return model if isinstance(model, bytes) else fspath(model)

@@ -11,10 +11,10 @@ import onnxruntime as ort
 from onnx import helper
 
 from snn_ops.format import DOMAIN, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET, OPSET_VERSION
-from snn_ops.library import register
-from snn_ops.ops import OPERATORS
+from snn_ops.library import PYTHON_BACKENDS, register
+from snn_ops.ops import OPERATORS, Kind, Tensor
 from snn_ops.provider import start_session
-from snn_ops.python_ops import PYTHON_BACKENDS, raising
+from snn_ops.python_ops import raising
 
 
 def operator_model(
@@ -38,22 +38,13 @@ def operator_model(
     """
     operator = OPERATORS[op_type]
     given = operator.outputs if with_states else operator.outputs[:1]
-    current = np.dtype(element)
-    elements = {
-        "T": helper.np_dtype_to_tensor_dtype(current),
-        "S": helper.np_dtype_to_tensor_dtype(np.dtype(np.float32) if current == np.float16 else current),
-        "tensor(int64)": onnx.TensorProto.INT64,
-    }
-    inputs = [
-        helper.make_tensor_value_info(tensor.name, elements[tensor.type], [None] * rank)
-        for tensor, rank in zip(operator.inputs, ranks, strict=True)
-    ]
-    outputs = [
-        helper.make_tensor_value_info(
-            tensor.name, elements[tensor.type], [] if tensor.type == "tensor(int64)" else [None] * ranks[0]
-        )
-        for tensor in given
-    ]
+
+    def value(tensor: Tensor, rank: int) -> onnx.ValueInfoProto:
+        number = helper.np_dtype_to_tensor_dtype(tensor.kind.dtype(element))
+        return helper.make_tensor_value_info(tensor.name, number, [None] * rank)
+
+    inputs = [value(tensor, rank) for tensor, rank in zip(operator.inputs, ranks, strict=True)]
+    outputs = [value(tensor, 0 if tensor.kind is Kind.INTEGER else ranks[0]) for tensor in given]
     node = helper.make_node(
         op_type,
         [tensor.name for tensor in operator.inputs],

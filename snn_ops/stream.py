@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import onnxruntime as ort
 
 from snn_ops.feed import Inputs, by_name, checked_steps
 from snn_ops.files import read_npz, write_npz
-from snn_ops.format import STATES
+from snn_ops.format import N_STEPS
 
 _ELEMENTS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
 
@@ -35,24 +34,25 @@ class State:
     shape: tuple[int | str | None, ...]
 
 
-def states_of(session: ort.InferenceSession) -> list[State]:
-    """The states that a file declares, none if it was not made for streaming.
+def states_of(session: ort.InferenceSession, pairs: Sequence[Mapping[str, str]]) -> list[State]:
+    """The states that a file declares.
+
+    Args:
+        session: of the file.
+        pairs: names of their inputs and outputs (`Metadata.states`).
 
     Raises:
-        ValueError: the metadata name a state that the model does not have.
+        ValueError: the model does not have one of these states.
     """
-    pairs = json.loads(session.get_modelmeta().custom_metadata_map.get(STATES, "[]"))
     inputs = {i.name for i in session.get_overridable_initializers()}
-    outputs = {o.name: o for o in session.get_outputs()}
+    outputs = {o.name: o for o in session.get_outputs() if o.type in _ELEMENTS}
+    states = []
     for pair in pairs:
-        if pair["input"] not in inputs or pair["output"] not in outputs:
-            raise ValueError(f"the file's metadata name a state {pair['input']!r} that the model does not have")
-    return [
-        State(
-            p["input"], p["output"], np.dtype(_ELEMENTS[outputs[p["output"]].type]), tuple(outputs[p["output"]].shape)
-        )
-        for p in pairs
-    ]
+        name, output = pair["input"], outputs.get(pair["output"])
+        if name not in inputs or output is None:
+            raise ValueError(f"the file's metadata name a state {name!r} that the model does not have")
+        states.append(State(name, output.name, np.dtype(_ELEMENTS[output.type]), tuple(output.shape)))
+    return states
 
 
 class Stream:
@@ -175,7 +175,7 @@ class Stream:
         The binding is a new one: in ONNX Runtime 1.23 one that was cleared and bound again mixed up its outputs.
         """
         binding = self._session.io_binding()
-        numbers = {**self._numbers, "n_steps": np.asarray(n_steps, np.int64)}
+        numbers = {**self._numbers, N_STEPS: np.asarray(n_steps, np.int64)}
         kept = {name: ort.OrtValue.ortvalue_from_numpy(number) for name, number in numbers.items()}
         for name, number in kept.items():
             binding.bind_ortvalue_input(name, number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import fields
 
 import numpy as np
 import onnx
@@ -15,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 
 import snn_ops
 from converter import convert
-from snn_ops.format import DOMAIN
+from snn_ops.format import DOMAIN, FORMAT_VERSION, PREFIX, FormatError, Metadata
 from snn_ops.ops import OPERATORS
 from snn_ops.single import SingleOperator
 from tests.models import mlp, samples, save
@@ -126,8 +127,17 @@ def test_metadata_are_those_of_the_format(tmp_path) -> None:
     conversion = convert(save(trained, tmp_path / "m.onnx"), samples(trained), streaming=True)
     table = FORMAT.read_text().split("## Metadata")[1].split("## Example")[0]
     documented = set(re.findall(r"`(onnx_snn\.\w+)`", table))
-    assert {entry.key for entry in conversion.proto().metadata_props if entry.key.startswith("onnx_snn.")} == documented
+    written = {entry.key for entry in conversion.proto().metadata_props if entry.key.startswith(PREFIX)}
+    assert written | {"onnx_snn.format"} == documented
+    assert {PREFIX + field.name for field in fields(Metadata)} == documented
     assert all(f"`{name}`" in table for name in conversion.summary()["layers"][0])
+
+
+def test_a_newer_format_is_refused_as_the_page_says() -> None:
+    (message,) = re.findall(r'"(made for format [^"]*)"', FORMAT.read_text())
+    with pytest.raises(FormatError) as error:
+        Metadata.read({"onnx_snn.format": str(FORMAT_VERSION + 1)})
+    assert str(error.value) == " ".join(message.split())
 
 
 def test_streaming_as_the_format_says(tmp_path) -> None:

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from snn_ops.format import DOMAIN, LOWEST_ONNX_OPSET, OPSET_VERSION
-from snn_ops.ops import OPERATORS, Operator, Tensor
+from snn_ops.ops import OPERATORS, Kind, Operator, Tensor
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "operators.md"
@@ -61,7 +61,7 @@ def page() -> str:
 
 def states(op: Operator) -> list[str]:
     """What the operator hands on from one chunk of time to the next."""
-    return [tensor.name.removesuffix("_out") for tensor in op.outputs if tensor.name.endswith("_out")]
+    return list(op.carried.values())
 
 
 def section(op: Operator) -> list[str]:
@@ -83,7 +83,7 @@ def section(op: Operator) -> list[str]:
 
 def type_of(tensor: Tensor) -> str:
     """The types as the page's introduction explains them."""
-    return {"T": "float16 / 32 / 64", "S": "float32 / 64", "tensor(int64)": "int64"}[tensor.type]
+    return {Kind.CURRENT: "float16 / 32 / 64", Kind.STATE: "float32 / 64", Kind.INTEGER: "int64"}[tensor.kind]
 
 
 def table(columns: list[str], rows: list[list[str]]) -> list[str]:

@@ -163,7 +163,7 @@ class _Converter:
 
     def _steps_to_compare(self) -> int:
         """T, or as many steps as one sample can be run for in bounded time and memory."""
-        rows = rows_at_once({"onnx_snn.row_bytes": str(self.row_bytes)})
+        rows = rows_at_once(self.row_bytes)
         steps = min(rows, BUDGET // max(1, sum(self.products.values())), self.options.n_steps)
         return int(max(steps, min(4, self.options.n_steps)))
 

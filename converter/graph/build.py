@@ -88,8 +88,7 @@ def operator_node(
         if tensor.name == n_steps.name:
             inputs.append(n_steps)
             continue
-        dtype = np.dtype(np.int64) if tensor.type == "tensor(int64)" else element
-        value = np.asarray((operands or {}).get(tensor.name, 0), dtype)
+        value = np.asarray((operands or {}).get(tensor.name, 0), tensor.kind.dtype(element))
         inputs.append(constant(graph, f"{name}_{tensor.name}", value))
     return ir.node(
         op_type,

@@ -13,7 +13,7 @@ from converter.graph.run import Probe, batches, start_quietly
 from converter.io.samples import Samples
 from converter.measure.instruments import MEAN_SUFFIX, RATE_SUFFIX, with_layer_means
 from converter.neurons.neuron import Placed
-from snn_ops.format import N_STEPS
+from snn_ops.format import N_STEPS, Metadata
 from snn_ops.session import rows_at_once
 
 
@@ -48,7 +48,8 @@ def compare_layers(
         sites, neurons: the layers to compare.
         samples: a few; all of them are run for `n_steps` steps.
     """
-    parts = list(batches(samples.feed, max(1, rows_at_once(spiking.metadata_props) // n_steps)))
+    rows = rows_at_once(Metadata.read(spiking.metadata_props).row_bytes)
+    parts = list(batches(samples.feed, max(1, rows // n_steps)))
     probe = Probe(trained, [site.y for site in sites])
     activations: Iterable[dict[str, np.ndarray]] = (probe.run(part) for part in parts)
     if len(parts) == 1:  # large models: one after the other in memory

@@ -1,4 +1,4 @@
-"""The operator set: one file per operator. ``OPERATORS`` maps op_type to `Operator`.
+"""The operator set: one file per operator, which declares it. ``OPERATORS`` maps op_type to `Operator`.
 
 Importing this package registers the schemas with ``onnx.defs``, so that ``onnx.checker`` and ``onnx.shape_inference`` know
 the domain.
@@ -6,66 +6,79 @@ the domain.
 
 from __future__ import annotations
 
+import importlib
+
 import onnx.defs
 
 from snn_ops.format import DOMAIN
-from snn_ops.ops import (
-    adaptive_lif,
-    alpha,
-    count_if,
-    few_spike,
-    if_,
-    izhikevich,
-    lif,
-    lif_rate,
-    lowpass,
-    poisson_spiking,
-    regular_spiking,
-    running_difference,
-    running_mean,
-    sigma_delta,
-    soft_lif_rate,
-    stochastic_spiking,
-    time_mean,
-    time_repeat,
-)
-from snn_ops.ops._operator import (
+from snn_ops.ops._kernel import COMPILER_OPTIONS, ENTRY, INCLUDE, THREADS, Kernel
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import (
     Attribute,
-    Operator,
+    Attributes,
+    Height,
+    Kind,
+    Parameter,
+    Range,
+    State,
     Tensor,
+    Time,
+    Unit,
+    arithmetic,
     decimal,
 )
 
 __all__ = [
     "OPERATORS",
-    "Attribute",
     "Operator",
     "Tensor",
+    "Kind",
+    "Parameter",
+    "State",
+    "Attribute",
+    "Attributes",
+    "Range",
+    "Time",
+    "Height",
+    "Unit",
+    "arithmetic",
     "decimal",
+    "Kernel",
+    "COMPILER_OPTIONS",
+    "ENTRY",
+    "INCLUDE",
+    "THREADS",
 ]
 
-_MODULES = (
-    if_,
-    count_if,
-    few_spike,
-    lif,
-    adaptive_lif,
-    izhikevich,
-    lif_rate,
-    soft_lif_rate,
-    regular_spiking,
-    stochastic_spiking,
-    poisson_spiking,
-    sigma_delta,
-    lowpass,
-    alpha,
-    running_mean,
-    running_difference,
-    time_repeat,
-    time_mean,
+_FILES = (
+    "if_",
+    "count_if",
+    "few_spike",
+    "lif",
+    "adaptive_lif",
+    "izhikevich",
+    "lif_rate",
+    "soft_lif_rate",
+    "regular_spiking",
+    "stochastic_spiking",
+    "poisson_spiking",
+    "sigma_delta",
+    "lowpass",
+    "alpha",
+    "running_mean",
+    "running_difference",
+    "time_repeat",
+    "time_mean",
 )
+"""The operators, in the order of docs/operators.md: each declares its `Operator` in a file of this folder."""
 
-OPERATORS: dict[str, Operator] = {module.OPERATOR.name: module.OPERATOR for module in _MODULES}
+
+def _declared(file: str) -> Operator:
+    operator: Operator = importlib.import_module(f"{__name__}.{file}").OPERATOR
+    return operator
+
+
+OPERATORS: dict[str, Operator] = {operator.name: operator for operator in map(_declared, _FILES)}
 
 
 def _register_schemas() -> None:

@@ -1,151 +1,139 @@
-"""What an operator of ONNX-SNN is: a signature, an equation, a NumPy reference and a function body.
+"""What an operator of ONNX-SNN is: one declaration, from which all else follows.
 
-A file of this folder defines one operator. From its `Operator` come the schema that ``onnx.checker`` uses, the ONNX
-function that makes a model run without the native library, and the generated operator table.
+A file of this folder declares one operator. From its `Operator` come the schema that ``onnx.checker`` uses, the ONNX function
+that makes a model run without the native library, the Python operators, the C++ signatures of the native library, the public
+functions and the page docs/operators.md.
 """
 
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
 import onnx.parser
 
 from snn_ops.format import DOMAIN, LOWEST_ONNX_OPSET, OPSET_VERSION
-from snn_ops.ops._inference import infer_temporal
-
-_CURRENT, _STATE, _INT64 = "T", "S", "tensor(int64)"
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """An input or output. ``type`` is "T" (currents and spikes), "S" (parameters and states) or "tensor(int64)"."""
-
-    name: str
-    type: str
-    description: str
-
-
-@dataclass(frozen=True)
-class Range:
-    """Which numbers an attribute may be, in words and as a test."""
-
-    text: str
-    contains: Callable[[float], bool]
-
-
-ANY = Range("", lambda value: True)
-ABOVE_0 = Range("above 0", lambda value: value > 0)
-NOT_NEGATIVE = Range("not negative", lambda value: value >= 0)
-NOT_ABOVE_0 = Range("not above 0", lambda value: value <= 0)
-AT_LEAST_1 = Range("at least 1", lambda value: value >= 1)
-FLAG = Range("0 or 1", lambda value: value in (0, 1))
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """An attribute; ``type(default)`` is its type, float or int."""
-
-    name: str
-    default: float | int
-    description: str
-    range: Range = ANY
-
-    def checked(self, value: float) -> float | int:
-        """The number that is meant.
-
-        Raises:
-            ValueError: it is not finite, not an integer where one is wanted, or outside the range.
-        """
-        if isinstance(self.default, float):
-            wanted, good = "finite", math.isfinite(value)
-        else:
-            wanted, good = "an integer of 64 bits", abs(value) < 2**63 and value == int(value)
-        if good:
-            wanted, good = self.range.text, self.range.contains(value)
-        if not good:
-            raise ValueError(f"attribute {self.name} must be {wanted}, it is {value:g}")
-        return decimal(value) if isinstance(self.default, float) else int(value)
-
-
-def _one_number(name: str, value: Any) -> int:
-    """The number, from an array of any shape that holds nothing else.
-
-    Raises:
-        ValueError: it holds more, or nothing.
-    """
-    if np.size(value) != 1:
-        raise ValueError(f"{name} must be one number, its shape is {list(np.shape(value))}")
-    return int(np.asarray(value).item())
-
-
-def current(name: str, description: str) -> Tensor:
-    """A tensor that runs through time, ``[T*B, ...]``, time-major."""
-    return Tensor(name, _CURRENT, description)
-
-
-def parameter(name: str, description: str) -> Tensor:
-    """A value per neuron that stays; broadcasts against ``[B, ...]`` as in NumPy."""
-    return Tensor(name, _STATE, description)
-
-
-def state(name: str, description: str) -> Tensor:
-    """A value per neuron that evolves; broadcasts against ``[B, ...]`` as in NumPy."""
-    return Tensor(name, _STATE, description)
-
-
-def integer(name: str, description: str) -> Tensor:
-    """An int64 scalar."""
-    return Tensor(name, _INT64, description)
-
-
-N_STEPS = integer("n_steps", "number of time steps T, at least 1")
-STEP = integer("step", "number of time steps already done by earlier chunks of the same run")
-FIRST_SAMPLE = integer("first_sample", "number of samples already done by earlier batches of the same run")
-STEP_OUT = integer("step_out", "step + n_steps")
-DT = Attribute("dt", 0.001, "length of a time step in seconds", ABOVE_0)
-SEED = Attribute(
-    "seed", 0, "of the random numbers; layers that shall be independent need different seeds", NOT_NEGATIVE
-)
-CONSTANT_CURRENT = Attribute(
-    "constant_current", 0, "1: the first input is [B, ...] and the same at every step; 0: it is [T*B, ...]", FLAG
+from snn_ops.ops._inference import infer
+from snn_ops.ops._kernel import Kernel
+from snn_ops.ops._signature import (
+    CONSTANT_CURRENT,
+    FIRST_SAMPLE,
+    N_STEPS,
+    SEED,
+    STEP,
+    STEP_OUT,
+    Attribute,
+    Attributes,
+    Height,
+    Kind,
+    Parameter,
+    State,
+    Tensor,
+    Time,
 )
 
+_FINAL = "[B, ...], after the last step"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Operator:
     """One operator.
+
+    A node passes every input and writes every attribute. The order of inputs is: input, n_steps, parameters, states, step,
+    first_sample; of outputs: output, the states after the last step, step + n_steps.
 
     Attributes:
         name: the op_type.
         summary: one line.
-        equation: what happens in one time step.
-        inputs, outputs, attributes: the signature; a node passes every input and writes every attribute.
-        twin: the class elsewhere that computes the same, or "".
+        equation: what happens in one time step; steps of it end in "; ".
+        input: what it takes first.
+        output: what it gives first.
+        parameters: values per neuron that stay.
+        states: values per neuron that evolve. The first decides on a spike.
+        attributes: declared without `SEED` and `CONSTANT_CURRENT`, which join where `draws` and where time is `Time.STEPS`.
         reference: ``reference(*inputs, **attributes) -> tuple of outputs``, in NumPy.
         body: the function body in ONNX's text syntax.
-        infer: type and shape inference for ``onnx.shape_inference``.
+        kernel: the compiled neuron; None where there is none, only data to move.
+        time: what it does with time.
+        counts_steps: it needs to know how many steps were done before: the input step, the output step_out.
+        draws: it draws random numbers: the input first_sample, the attribute seed.
+        takes: what its input is: a "current", which adds up over the steps, or a "target", a function of the mean up to now.
+        height: how high its spikes are; None where the output is no spikes.
+        code: how its spikes carry a value: "rate", their mean over time is the value; "delta", each is a change of the value;
+            None where the output is no spikes.
+        has_closed_form_rate: the firing rate at a current that stays is known in closed form, so that it can be trained by it.
+        usual: lowest and highest input worth trying.
+        twin: the class elsewhere that computes the same, or "".
     """
 
     name: str
     summary: str
     equation: str
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    attributes: tuple[Attribute, ...]
+    input: Tensor
+    output: Tensor
+    parameters: tuple[Parameter, ...] = ()
+    states: tuple[State, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
     reference: Callable[..., tuple[np.ndarray, ...]]
     body: str
+    kernel: Kernel | None = None
+    time: Time = Time.STEPS
+    counts_steps: bool = False
+    draws: bool = False
+    takes: Literal["current", "target"] = "current"
+    height: Height | None = None
+    code: Literal["rate", "delta"] | None = None
+    has_closed_form_rate: bool = True
+    usual: tuple[float, float] = (-1.0, 3.0)
     twin: str = ""
-    infer: Callable[[Operator, Any], None] = infer_temporal
+
+    def __post_init__(self) -> None:
+        joining = [(SEED, self.draws), (CONSTANT_CURRENT, self.time is Time.STEPS)]
+        new = [attribute for attribute, joins in joining if joins and attribute not in self.attributes]
+        object.__setattr__(self, "attributes", (*self.attributes, *new))
+
+    @functools.cached_property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """All inputs, in the order of a node."""
+        against = f"the {self.input.name}" if self.time is Time.NONE else "[B, ...]"
+        parameters = [(p.name, f"{'above 0; ' if p.above_0 else ''}{p.description}") for p in self.parameters]
+        states = [(s.name, s.description) for s in self.states]
+        return (
+            self.input,
+            *([] if self.time is Time.NONE else [N_STEPS]),
+            *(Tensor(n, Kind.STATE, f"{text}; broadcasts against {against}") for n, text in (*parameters, *states)),
+            *([STEP] if self.counts_steps else []),
+            *([FIRST_SAMPLE] if self.draws else []),
+        )
+
+    @functools.cached_property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """All outputs, in the order of a node."""
+        return (
+            self.output,
+            *(Tensor(s.output, Kind.STATE, ", ".join(filter(None, [_FINAL, s.after]))) for s in self.states),
+            *([STEP_OUT] if self.counts_steps else []),
+        )
 
     @property
     def defaults(self) -> dict[str, float | int]:
+        """All attributes at their defaults."""
         return {a.name: a.default for a in self.attributes}
+
+    @property
+    def carried(self) -> dict[str, str]:
+        """What a run in chunks of time hands on from each chunk to the next: inputs by the outputs that feed them."""
+        states = {state.output: state.name for state in self.states}
+        return {**states, STEP_OUT.name: STEP.name} if self.counts_steps else states
+
+    @property
+    def gives_mean(self) -> bool:
+        """Whether the output is a mean over time already, ``[B, ...]``."""
+        return self.time in (Time.LAST, Time.AT_ONCE)
 
     def run(self, *inputs: Any, **attributes: float | int) -> tuple[np.ndarray, ...]:
         """The NumPy reference on arrays, attributes as a node would carry them.
@@ -154,20 +142,20 @@ class Operator:
             TypeError: an attribute that the operator does not have.
             ValueError: a shape, number or attribute that it does not take.
         """
-        values = self.values(attributes)
+        checked = self.checked_attributes(attributes)
         with np.errstate(all="ignore"):
-            return self.reference(*self.named(inputs).values(), **values)
+            return self.reference(*self.inputs_by_name(inputs).values(), **checked)
 
-    def named(self, inputs: Sequence[Any]) -> dict[str, Any]:
-        """The inputs by name, numbers as such.
+    def inputs_by_name(self, inputs: Sequence[Any]) -> dict[str, Any]:
+        """The inputs by name, numbers of steps and samples as int.
 
         Raises:
             ValueError: there are more or fewer inputs than the operator has, or several numbers for one.
         """
         pairs = zip(self.inputs, inputs, strict=True)
-        return {t.name: _one_number(t.name, given) if t.type == _INT64 else given for t, given in pairs}
+        return {t.name: _one_number(t.name, given) if t.kind is Kind.INTEGER else given for t, given in pairs}
 
-    def values(self, attributes: Mapping[str, float | int]) -> dict[str, float | int]:
+    def checked_attributes(self, attributes: Attributes) -> dict[str, float | int]:
         """All attributes as the numbers that they mean, from those that a node carries.
 
         Raises:
@@ -181,27 +169,22 @@ class Operator:
 
     def schema(self) -> onnx.defs.OpSchema:
         """The schema for ``onnx.defs.register_schema``, with type and shape inference."""
+        formal = onnx.defs.OpSchema.FormalParameter
+        options = onnx.defs.OpSchema.FormalParameterOption
         schema = onnx.defs.OpSchema(
             self.name,
             DOMAIN,
             OPSET_VERSION,
             f"{self.summary}\n\n{self.equation}",
-            inputs=[onnx.defs.OpSchema.FormalParameter(t.name, t.type, t.description) for t in self.inputs],
+            inputs=[formal(t.name, t.kind.value, t.description) for t in self.inputs],
             outputs=[
-                onnx.defs.OpSchema.FormalParameter(
-                    t.name,
-                    t.type,
-                    t.description,
-                    param_option=onnx.defs.OpSchema.FormalParameterOption.Optional
-                    if i
-                    else onnx.defs.OpSchema.FormalParameterOption.Single,
-                )
+                formal(t.name, t.kind.value, t.description, param_option=options.Optional if i else options.Single)
                 for i, t in enumerate(self.outputs)
             ],
             type_constraints=self._type_constraints(),
             attributes=[_schema_attribute(a) for a in self.attributes],
         )
-        schema.set_type_and_shape_inference_function(functools.partial(self.infer, self))
+        schema.set_type_and_shape_inference_function(functools.partial(infer, self.outputs, self.time))
         return schema
 
     def function(self, opset: int = LOWEST_ONNX_OPSET) -> onnx.FunctionProto:
@@ -224,11 +207,13 @@ class Operator:
         return function
 
     def _type_constraints(self) -> list[tuple[str, list[str], str]]:
-        constraints = [(_CURRENT, ["tensor(float16)", "tensor(float)", "tensor(double)"], "currents and spikes")]
-        if any(t.type == _STATE for t in self.inputs):
+        constraints = [
+            (Kind.CURRENT.value, ["tensor(float16)", "tensor(float)", "tensor(double)"], "currents and spikes")
+        ]
+        if self.parameters or self.states:
             constraints.append(
                 (
-                    _STATE,
+                    Kind.STATE.value,
                     ["tensor(float)", "tensor(double)"],
                     "parameters and states: float32 where T is float16, else T",
                 )
@@ -236,9 +221,15 @@ class Operator:
         return constraints
 
 
-def decimal(value: float) -> float:
-    """The number that a float32 attribute means: its six significant digits (so 0.0199999996 is 0.02)."""
-    return float(f"{np.float32(value):.5e}")
+def _one_number(name: str, value: Any) -> int:
+    """The number, from an array of any shape that holds nothing else.
+
+    Raises:
+        ValueError: it holds more, or nothing.
+    """
+    if np.size(value) != 1:
+        raise ValueError(f"{name} must be one number, its shape is {list(np.shape(value))}")
+    return int(np.asarray(value).item())
 
 
 def _text_type(attribute: Attribute) -> str:

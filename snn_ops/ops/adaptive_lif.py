@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _body, _time, lif
-from snn_ops.ops._operator import ABOVE_0, NOT_NEGATIVE, Attribute, Operator, state
+from snn_ops.ops import _body, lif, time_axis
+from snn_ops.ops._kernel import Kernel
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import ABOVE_0, NOT_NEGATIVE, Attribute, State
 
 
 def reference(
@@ -31,10 +33,10 @@ def reference(
     min_voltage: float,
 ) -> tuple[np.ndarray, ...]:
     """current [T*B, ...], amplitude and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...]."""
-    currents = _time.split(current, n_steps, constant_current)
-    dtype = _time.arithmetic(current)
-    states = [_time.initial(value, currents) for value in (voltage, refractory_time)]
-    n = _time.initial(adaptation, currents)
+    currents = time_axis.split(current, n_steps, constant_current)
+    dtype = time_axis.arithmetic(current)
+    states = [time_axis.initial(value, currents) for value in (voltage, refractory_time)]
+    n = time_axis.initial(adaptation, currents)
     rate = dtype.type(dt / tau_n)
     spikes = np.empty(currents.shape, current.dtype)
     for t, x in enumerate(currents.astype(dtype, copy=False)):
@@ -51,7 +53,7 @@ def reference(
         )
         n = n + rate * (dtype.type(inc_n) * out - n)
         spikes[t] = out
-    return _time.merge(spikes), *states, n
+    return time_axis.merge(spikes), *states, n
 
 
 _CONSTANTS = (
@@ -74,11 +76,10 @@ OPERATOR = Operator(
     name="AdaptiveLIF",
     summary="Leaky integrate and fire with adaptation, as nengo.AdaptiveLIF.",
     equation="LIF of (current - adaptation); adaptation += dt / tau_n (inc_n spikes - adaptation)",
-    inputs=(
-        *lif.OPERATOR.inputs,
-        state("adaptation", "initial adaptation, in units of current; broadcasts against [B, ...]"),
-    ),
-    outputs=(*lif.OPERATOR.outputs, state("adaptation_out", "[B, ...], after the last step")),
+    input=lif.OPERATOR.input,
+    output=lif.OPERATOR.output,
+    parameters=lif.OPERATOR.parameters,
+    states=(*lif.OPERATOR.states, State("adaptation", "initial adaptation, in units of current")),
     attributes=(
         *lif.OPERATOR.attributes,
         Attribute("tau_n", 1.0, "time constant of the adaptation in seconds", ABOVE_0),
@@ -86,5 +87,13 @@ OPERATOR = Operator(
     ),
     reference=reference,
     body=_CONSTANTS + _body.temporal(["voltage", "refractory_time", "adaptation"], _STEP),
+    kernel=Kernel(
+        {"AdaptiveLIF": "Adaptive<LIF>", "AdaptiveLIFSmallStep": "Adaptive<LIFSmallStep>"},
+        variant=lambda attributes, element: f"Adaptive{lif.variant(attributes, element)}",
+        constants=lif.kernel_constants,
+    ),
+    height=lif.OPERATOR.height,
+    code="rate",
+    usual=lif.OPERATOR.usual,
     twin="nengo.AdaptiveLIF",
 )

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _body, _time, lowpass
-from snn_ops.ops._operator import N_STEPS, Operator, current, state
+from snn_ops.ops import _body, lowpass, time_axis
+from snn_ops.ops._kernel import only
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import State
 
 
 def reference(
@@ -28,8 +30,8 @@ def reference(
     constant_current: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x [T*B, ...], states broadcastable to [B, ...] -> y [T*B, ...], states [B, ...]."""
-    values = _time.split(x, n_steps, constant_current)
-    first, filtered = _time.initial(first, values), _time.initial(filtered, values)
+    values = time_axis.split(x, n_steps, constant_current)
+    first, filtered = time_axis.initial(first, values), time_axis.initial(filtered, values)
     number = filtered.dtype.type
     exact = lowpass.decay(tau, dt)
     a, m = number(exact), number(dt / tau * exact if tau > 0 else 0)
@@ -38,25 +40,17 @@ def reference(
         filtered = a * filtered + m * first + ((1 - a) - m) * value
         first = a * first + (1 - a) * value
         y[t] = filtered
-    return _time.merge(y), first, filtered
+    return time_axis.merge(y), first, filtered
 
 
 OPERATOR = Operator(
     name="Alpha",
     summary="A second-order synapse, as nengo.Alpha.",
     equation="y = a y + m first + (1 - a - m) x; first = a first + (1 - a) x; a = exp(-dt / tau), m = dt / tau a",
-    inputs=(
-        current("x", "[T*B, ...] or, with constant_current, [B, ...]"),
-        N_STEPS,
-        state("first", "the first filter, 0 at rest; broadcasts against [B, ...]"),
-        state("filtered", "the last output, 0 at rest; broadcasts against [B, ...]"),
-    ),
-    outputs=(
-        current("y", "[T*B, ...]"),
-        state("first_out", "[B, ...], after the last step"),
-        state("filtered_out", "[B, ...], after the last step"),
-    ),
-    attributes=lowpass.ATTRIBUTES,
+    input=lowpass.OPERATOR.input,
+    output=lowpass.OPERATOR.output,
+    states=(State("first", "the first filter, 0 at rest"), *lowpass.OPERATOR.states),
+    attributes=lowpass.OPERATOR.attributes,
     reference=reference,
     body=lowpass.constants_body("filtered")
     + """
@@ -83,5 +77,7 @@ OPERATOR = Operator(
         y="y",
         like="filtered",
     ),
+    kernel=only("Alpha", lowpass.kernel_constants),
+    usual=(-1.0, 1.0),
     twin="nengo.Alpha",
 )

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _body, _time
-from snn_ops.ops._inference import infer_same_shape
-from snn_ops.ops._operator import AT_LEAST_1, FLAG, N_STEPS, Attribute, Operator, current, parameter
+from snn_ops.ops import _body, if_, time_axis
+from snn_ops.ops._kernel import Kernel
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import AT_LEAST_1, FLAG, Attribute, Height, Parameter, Time, Unit, current
 
 
 def reference(
@@ -37,7 +38,7 @@ def reference(
     """
     if n_steps < 1 or current.ndim == 0:
         raise ValueError("it needs n_steps >= 1 and a current with a first axis")
-    dtype = _time.arithmetic(current)
+    dtype = time_axis.arithmetic(current)
     steps = dtype.type(n_steps)
     most = steps * dtype.type(max_spikes)
     n = np.floor((current.astype(dtype) * steps + voltage) / threshold)
@@ -52,13 +53,12 @@ OPERATOR = Operator(
         "n = clip(floor((current T + voltage) / threshold), least, T max_spikes), least = 0 or, signed, -T max_spikes; "
         "spikes = n threshold / T"
     ),
-    inputs=(
-        current("current", "[B, ...], the mean of the current over all steps"),
-        N_STEPS,
-        parameter("threshold", "above 0; also the height of a spike; broadcasts against [B, ...]"),
-        parameter("voltage", "initial membrane potential, in the unit of the threshold; broadcasts against [B, ...]"),
+    input=current("current", "[B, ...], the mean of the current over all steps"),
+    output=current("spikes", "[B, ...], the mean of the spikes over all steps"),
+    parameters=(
+        Parameter("threshold", "also the height of a spike", above_0=True),
+        Parameter("voltage", "initial membrane potential, in the unit of the threshold", default=0.0),
     ),
-    outputs=(current("spikes", "[B, ...], the mean of the spikes over all steps"),),
     attributes=(
         Attribute("max_spikes", 1, "most spikes in one step", AT_LEAST_1),
         Attribute("signed", 0, "1: negative spikes too", FLAG),
@@ -90,5 +90,13 @@ OPERATOR = Operator(
     mean = Div(height, count)
     spikes = CastLike(mean, current)
     """,
-    infer=infer_same_shape,
+    kernel=Kernel(
+        {"CountIF": "CountIF<false>", "CountIFSigned": "CountIF<true>"},
+        variant=lambda attributes, element: "CountIFSigned" if attributes["signed"] else "CountIF",
+        constants=if_.max_spikes,
+    ),
+    time=Time.AT_ONCE,
+    height=Height("threshold", Unit.COUNTED),
+    code="rate",
+    usual=(-0.8, 1.7),
 )

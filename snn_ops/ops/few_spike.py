@@ -15,14 +15,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _body, _time
-from snn_ops.ops._operator import CONSTANT_CURRENT, N_STEPS, Operator, current, parameter
+from snn_ops.ops import _body, time_axis
+from snn_ops.ops._kernel import only
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import Height, Parameter, Unit, current
 
 
 def reference(current: np.ndarray, n_steps: int, scale: np.ndarray, *, constant_current: int) -> tuple[np.ndarray]:
     """current [T*B, ...], scale broadcastable to [B, ...] -> spikes [T*B, ...]."""
-    currents = _time.split(current, n_steps, constant_current)
-    dtype = _time.arithmetic(current)
+    currents = time_axis.split(current, n_steps, constant_current)
+    dtype = time_axis.arithmetic(current)
     total = np.zeros(currents.shape[1:], dtype)
     for x in currents:
         total = total + x.astype(dtype)
@@ -36,7 +38,7 @@ def reference(current: np.ndarray, n_steps: int, scale: np.ndarray, *, constant_
         spikes[t] = np.where(fires, weight * steps, 0)
         remainder = np.where(fires, remainder - weight, remainder)
         weight = weight * dtype.type(0.5)
-    return (_time.merge(spikes),)
+    return (time_axis.merge(spikes),)
 
 
 OPERATOR = Operator(
@@ -46,13 +48,9 @@ OPERATOR = Operator(
         "r = mean(current) + scale 2^-T / 2; for t = 0 ... T-1: weight = scale 2^-(t+1); where r >= weight: "
         "spikes_t = T weight, r -= weight"
     ),
-    inputs=(
-        current("current", "[T*B, ...] or, with constant_current, [B, ...]"),
-        N_STEPS,
-        parameter("scale", "above 0; the largest value is scale (1 - 2^-T); broadcasts against [B, ...]"),
-    ),
-    outputs=(current("spikes", "[T*B, ...], 0 or T scale 2^-(t+1)"),),
-    attributes=(CONSTANT_CURRENT,),
+    input=current("current", "[T*B, ...] or, with constant_current, [B, ...]"),
+    output=current("spikes", "[T*B, ...], 0 or T scale 2^-(t+1)"),
+    parameters=(Parameter("scale", "the largest value is scale (1 - 2^-T)", above_0=True),),
     reference=reference,
     body=f"""
     {_body.split_time("current", "scale")}
@@ -81,4 +79,8 @@ OPERATOR = Operator(
     >(remainder_0, weight_0, through_time)
     {_body.merge_time("current", "spikes")}
     """,
+    kernel=only("FewSpike"),
+    height=Height("scale", Unit.BINARY),
+    code="rate",
+    usual=(-0.3, 1.3),
 )

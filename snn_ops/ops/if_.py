@@ -21,18 +21,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _body, _time
-from snn_ops.ops._operator import (
-    CONSTANT_CURRENT,
-    FLAG,
-    N_STEPS,
-    NOT_NEGATIVE,
-    Attribute,
-    Operator,
-    current,
-    parameter,
-    state,
-)
+from snn_ops.ops import _body, time_axis
+from snn_ops.ops._kernel import Constant, Kernel
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import FLAG, NOT_NEGATIVE, Attribute, Attributes, Height, Parameter, State, Unit, current
 
 
 def reference(
@@ -47,8 +39,8 @@ def reference(
     constant_current: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """current [T*B, ...], threshold and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...]."""
-    currents = _time.split(current, n_steps, constant_current)
-    voltage, net_count = _time.initial(voltage, currents), _time.initial(net_count, currents)
+    currents = time_axis.split(current, n_steps, constant_current)
+    voltage, net_count = time_axis.initial(voltage, currents), time_axis.initial(net_count, currents)
     spikes = np.empty(currents.shape, current.dtype)
     for t, x in enumerate(currents):
         u = voltage + x.astype(voltage.dtype)
@@ -59,7 +51,7 @@ def reference(
             n = np.where(n > max_spikes, max_spikes, n)
         s = (n * threshold).astype(voltage.dtype)
         spikes[t], voltage, net_count = s, u - s, (net_count + n).astype(voltage.dtype)
-    return _time.merge(spikes), voltage, net_count
+    return time_axis.merge(spikes), voltage, net_count
 
 
 _CONSTANTS = """
@@ -89,6 +81,12 @@ voltage_next = Sub(u, s)
 net_count_next = Add(v_net_count, n)
 """
 
+
+def max_spikes(attributes: Attributes, element: np.dtype) -> list[Constant]:
+    """The constants of every neuron that counts its spikes."""
+    return [("long long", attributes["max_spikes"])]
+
+
 OPERATOR = Operator(
     name="IF",
     summary="Integrate and fire with soft reset.",
@@ -96,24 +94,27 @@ OPERATOR = Operator(
         "u = voltage + current; n = clip(floor(u / threshold), least, max_spikes), least = 0 or, signed, "
         "-min(net_count, max_spikes); spikes = n threshold; voltage = u - spikes; net_count = net_count + n"
     ),
-    inputs=(
-        current("current", "[T*B, ...] or, with constant_current, [B, ...]"),
-        N_STEPS,
-        parameter("threshold", "above 0; also the height of a spike; broadcasts against [B, ...]"),
-        state("voltage", "initial membrane potential, in the unit of the threshold; broadcasts against [B, ...]"),
-        state("net_count", "spikes sent so far minus spikes taken back; broadcasts against [B, ...]"),
-    ),
-    outputs=(
-        current("spikes", "[T*B, ...], multiples of the threshold"),
-        state("voltage_out", "[B, ...], after the last step"),
-        state("net_count_out", "[B, ...], after the last step"),
+    input=current("current", "[T*B, ...] or, with constant_current, [B, ...]"),
+    output=current("spikes", "[T*B, ...], multiples of the threshold"),
+    parameters=(Parameter("threshold", "also the height of a spike", above_0=True),),
+    states=(
+        State("voltage", "initial membrane potential, in the unit of the threshold"),
+        State("net_count", "spikes sent so far minus spikes taken back", matters_if="signed"),
     ),
     attributes=(
         Attribute("max_spikes", 1, "most spikes in one step, and most taken back; 0: no limit", NOT_NEGATIVE),
         Attribute("signed", 0, "1: a neuron below 0 takes back spikes that it sent", FLAG),
-        CONSTANT_CURRENT,
     ),
     reference=reference,
     body=_CONSTANTS + _body.temporal(["voltage", "net_count"], _STEP),
+    # kernels/operators/if.h takes "IF", which counts nothing, where nobody asks for net_count
+    kernel=Kernel(
+        {"IF": "IF", "IFBurst": "IFCounting<false>", "IFSigned": "IFCounting<true>"},
+        variant=lambda attributes, element: "IFSigned" if attributes["signed"] else "IFBurst",
+        constants=max_spikes,
+    ),
+    height=Height("threshold", Unit.COUNTED),
+    code="rate",
+    usual=(-0.8, 2.4),
     twin="nengo.SpikingRectifiedLinear (threshold = amplitude / dt, max_spikes = 0, currents >= 0)",
 )

@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _body, _time
-from snn_ops.ops._operator import CONSTANT_CURRENT, DT, N_STEPS, Attribute, Operator, current, parameter, state
+from snn_ops.ops import _body, time_axis
+from snn_ops.ops._kernel import Constant, only
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import DT, Attribute, Attributes, Height, Parameter, State, Unit, current
 
 
 def reference(
@@ -36,10 +38,10 @@ def reference(
     constant_current: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """current [T*B, ...], amplitude and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...]."""
-    currents = _time.split(current, n_steps, constant_current)
-    dtype = _time.arithmetic(current)
-    voltage, recovery = _time.initial(voltage, currents), _time.initial(recovery, currents)
-    height = _time.spike_height(amplitude, dt, dtype)
+    currents = time_axis.split(current, n_steps, constant_current)
+    dtype = time_axis.arithmetic(current)
+    voltage, recovery = time_axis.initial(voltage, currents), time_axis.initial(recovery, currents)
+    height = time_axis.spike_height(amplitude, dt, dtype)
     a, b, c, d, step = (dtype.type(v) for v in (tau_recovery, coupling, reset_voltage, reset_recovery, dt))
     spikes = np.empty(currents.shape, current.dtype)
     for t, x in enumerate(currents.astype(dtype, copy=False)):
@@ -50,7 +52,7 @@ def reference(
         voltage = np.where(spiked, c, voltage)
         recovery = recovery + (a * (b * voltage - recovery)) * 1000 * step
         recovery = np.where(spiked, recovery + d, recovery)
-    return _time.merge(spikes), voltage, recovery
+    return time_axis.merge(spikes), voltage, recovery
 
 
 _STEP = """
@@ -96,6 +98,11 @@ _CONSTANTS = (
     )
 )
 
+
+def _kernel_constants(attributes: Attributes, element: np.dtype) -> list[Constant]:
+    return [*(("S", attributes[a.name]) for a in _ATTRIBUTES), ("double", attributes["dt"])]
+
+
 OPERATOR = Operator(
     name="Izhikevich",
     summary="The Izhikevich neuron, as nengo.Izhikevich.",
@@ -104,20 +111,20 @@ OPERATOR = Operator(
         "spikes = amplitude / dt, voltage = reset_voltage; recovery += tau_recovery (coupling voltage - recovery) 1000 dt, "
         "and where it spiked recovery += reset_recovery"
     ),
-    inputs=(
-        current("current", "[T*B, ...] or, with constant_current, [B, ...]"),
-        N_STEPS,
-        parameter("amplitude", "a spike's area: it is amplitude / dt high; broadcasts against [B, ...]"),
-        state("voltage", "initial membrane potential in mV; broadcasts against [B, ...]"),
-        state("recovery", "initial recovery; broadcasts against [B, ...]"),
+    input=current("current", "[T*B, ...] or, with constant_current, [B, ...]"),
+    output=current("spikes", "[T*B, ...], 0 or amplitude / dt"),
+    parameters=(Parameter("amplitude", "a spike's area: it is amplitude / dt high"),),
+    states=(
+        State("voltage", "initial membrane potential in mV", rest=lambda a: a["reset_voltage"]),
+        State("recovery", "initial recovery", rest=lambda a: a["coupling"] * a["reset_voltage"]),
     ),
-    outputs=(
-        current("spikes", "[T*B, ...], 0 or amplitude / dt"),
-        state("voltage_out", "[B, ...], after the last step"),
-        state("recovery_out", "[B, ...], after the last step"),
-    ),
-    attributes=(*_ATTRIBUTES, CONSTANT_CURRENT),
+    attributes=_ATTRIBUTES,
     reference=reference,
     body=_CONSTANTS + _body.temporal(["voltage", "recovery"], _STEP),
+    kernel=only("Izhikevich", _kernel_constants),
+    height=Height("amplitude", Unit.SINGLE, per_dt=True),
+    code="rate",
+    has_closed_form_rate=False,
+    usual=(-40.0, 30.0),
     twin="nengo.Izhikevich (amplitude = 1)",
 )

@@ -20,22 +20,29 @@ based on ONNX.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from snn_ops.ops import _body, _time
-from snn_ops.ops._operator import (
+from snn_ops.ops import _body, time_axis
+from snn_ops.ops._kernel import Constant, Kernel
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import (
     ABOVE_0,
-    CONSTANT_CURRENT,
     DT,
-    N_STEPS,
     NOT_ABOVE_0,
     NOT_NEGATIVE,
     Attribute,
-    Operator,
+    Attributes,
+    Height,
+    Parameter,
+    State,
+    Unit,
     current,
-    parameter,
-    state,
 )
+
+TAU_RC = Attribute("tau_rc", 0.02, "membrane time constant in seconds", ABOVE_0)
+TAU_REF = Attribute("tau_ref", 0.002, "refractory time in seconds", NOT_NEGATIVE)
 
 
 def reference(
@@ -52,10 +59,10 @@ def reference(
     constant_current: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """current [T*B, ...], amplitude and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...]."""
-    currents = _time.split(current, n_steps, constant_current)
-    dtype = _time.arithmetic(current)
-    voltage, refractory_time = _time.initial(voltage, currents), _time.initial(refractory_time, currents)
-    height = _time.spike_height(amplitude, dt, dtype)
+    currents = time_axis.split(current, n_steps, constant_current)
+    dtype = time_axis.arithmetic(current)
+    voltage, refractory_time = time_axis.initial(voltage, currents), time_axis.initial(refractory_time, currents)
+    height = time_axis.spike_height(amplitude, dt, dtype)
     rc, ref, low, step = (dtype.type(value) for value in (tau_rc, tau_ref, min_voltage, dt))
     spikes = np.empty(currents.shape, current.dtype)
     for t, x in enumerate(currents.astype(dtype, copy=False)):
@@ -67,7 +74,7 @@ def reference(
         spikes[t] = np.where(spiked, height, 0)
         voltage = np.where(spiked, dtype.type(0), np.where(voltage < low, low, voltage))
         refractory_time = np.where(spiked, ref + t_spike, refractory_time)
-    return _time.merge(spikes), voltage, refractory_time
+    return time_axis.merge(spikes), voltage, refractory_time
 
 
 def step(current: str) -> str:
@@ -107,6 +114,37 @@ CONSTANTS = (
     + "minus_tau_rc = Neg(tau_rc)\n"
 )
 
+SMALL_STEP, SQUARE, CUBE = 0.125, 0.16652728, 0.03972288  # kernels/neurons.h, LIFSmallStep
+
+
+def variant(attributes: Attributes, element: np.dtype) -> str:
+    """LIFSmallStep, which needs no exp and no log, where it is exact enough; kernels/operators/lif.h chooses the same."""
+    is_small = element == np.float32 and attributes["dt"] / attributes["tau_rc"] <= SMALL_STEP
+    return "LIFSmallStep" if is_small else "LIF"
+
+
+def kernel_constants(attributes: Attributes, element: np.dtype) -> list[Constant]:
+    """LIFConstants of kernels/neurons.h; the adaptation's are 0 where there is none."""
+    a = attributes
+    adaptation = (a["dt"] / a["tau_n"], a["inc_n"]) if "tau_n" in a else (0, 0)
+    return [
+        *(("S", a[name]) for name in ("tau_rc", "tau_ref", "min_voltage", "dt")),
+        ("S", 1 / a["tau_rc"]),
+        ("S", _slope(a, element)),
+        ("S", a["tau_ref"] + a["dt"]),
+        ("double", a["dt"]),
+        *(("S", number) for number in adaptation),
+    ]
+
+
+def _slope(attributes: Attributes, element: np.dtype) -> float:
+    """kernels/operators/lif.h, slope."""
+    numbers = attributes["dt"], attributes["tau_rc"], 1 / attributes["tau_rc"]
+    dt, tau_rc, rate = (element.type(number) for number in numbers)
+    y, decay = float(-dt * rate), float(element.type(math.expm1(-dt / tau_rc)))
+    return (decay - y) / (y * y) - y * (SQUARE + y * CUBE)
+
+
 OPERATOR = Operator(
     name="LIF",
     summary="Leaky integrate and fire, as nengo.LIF.",
@@ -116,26 +154,24 @@ OPERATOR = Operator(
         "refractory_time = tau_ref + dt + tau_rc log1p(-(voltage - 1) / (current - 1)), voltage = 0; "
         "else voltage = max(voltage, min_voltage)"
     ),
-    inputs=(
-        current("current", "[T*B, ...] or, with constant_current, [B, ...]; 1 just reaches the threshold"),
-        N_STEPS,
-        parameter("amplitude", "a spike's area: it is amplitude / dt high; broadcasts against [B, ...]"),
-        state("voltage", "initial membrane potential; the threshold is 1; broadcasts against [B, ...]"),
-        state("refractory_time", "initial remaining refractory time in seconds; broadcasts against [B, ...]"),
-    ),
-    outputs=(
-        current("spikes", "[T*B, ...], 0 or amplitude / dt"),
-        state("voltage_out", "[B, ...], after the last step"),
-        state("refractory_time_out", "[B, ...], after the last step, as nengo.LIF keeps it"),
+    input=current("current", "[T*B, ...] or, with constant_current, [B, ...]; 1 just reaches the threshold"),
+    output=current("spikes", "[T*B, ...], 0 or amplitude / dt"),
+    parameters=(Parameter("amplitude", "a spike's area: it is amplitude / dt high"),),
+    states=(
+        State("voltage", "initial membrane potential; the threshold is 1"),
+        State("refractory_time", "initial remaining refractory time in seconds", after="as nengo.LIF keeps it"),
     ),
     attributes=(
-        Attribute("tau_rc", 0.02, "membrane time constant in seconds", ABOVE_0),
-        Attribute("tau_ref", 0.002, "refractory time in seconds", NOT_NEGATIVE),
+        TAU_RC,
+        TAU_REF,
         Attribute("min_voltage", 0.0, "lowest membrane potential", NOT_ABOVE_0),
         DT,
-        CONSTANT_CURRENT,
     ),
     reference=reference,
     body=CONSTANTS + _body.temporal(["voltage", "refractory_time"], step("j")),
+    kernel=Kernel({"LIF": "LIF", "LIFSmallStep": "LIFSmallStep"}, variant, kernel_constants),
+    height=Height("amplitude", Unit.SINGLE, per_dt=True),
+    code="rate",
+    usual=(-1.0, 6.0),
     twin="nengo.LIF",
 )

@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _body, _time
-from snn_ops.ops._inference import infer_same_shape
-from snn_ops.ops._operator import ABOVE_0, NOT_NEGATIVE, Attribute, Operator, current, parameter
-
-ATTRIBUTES = (
-    Attribute("tau_rc", 0.02, "membrane time constant in seconds", ABOVE_0),
-    Attribute("tau_ref", 0.002, "refractory time in seconds", NOT_NEGATIVE),
-)
+from snn_ops.ops import _body, lif, time_axis
+from snn_ops.ops._kernel import as_they_stand, only
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import Parameter, Time, current
 
 
 def reference(current: np.ndarray, amplitude: np.ndarray, *, tau_rc: float, tau_ref: float) -> tuple[np.ndarray]:
     """current [...], amplitude broadcastable to it -> rate [...]."""
-    dtype = _time.arithmetic(current)
+    dtype = time_axis.arithmetic(current)
     j = current.astype(dtype) - dtype.type(1)
     rate = amplitude / (dtype.type(tau_ref) + dtype.type(tau_rc) * np.log1p(1 / j))
     return (np.where(j > 0, rate, 0).astype(current.dtype),)
@@ -32,12 +28,10 @@ OPERATOR = Operator(
     name="LIFRate",
     summary="The rate of a LIF neuron, as nengo.LIFRate.",
     equation="rate = amplitude / (tau_ref + tau_rc log1p(1 / (current - 1))) where current > 1, else 0",
-    inputs=(
-        current("current", "any shape; 1 just reaches the threshold"),
-        parameter("amplitude", "factor of the rate; broadcasts against the current"),
-    ),
-    outputs=(current("rate", "the current's shape"),),
-    attributes=ATTRIBUTES,
+    input=current("current", "any shape; 1 just reaches the threshold"),
+    output=current("rate", "the current's shape"),
+    parameters=(Parameter("amplitude", "factor of the rate"),),
+    attributes=(lif.TAU_RC, lif.TAU_REF),
     reference=reference,
     body=f"""
     {_body.attribute("tau_rc", "amplitude")}
@@ -56,6 +50,8 @@ OPERATOR = Operator(
     rate_all = Where(is_above, rate_above, zero)
     rate = CastLike(rate_all, current)
     """,
+    kernel=only("LIFRate", as_they_stand("tau_rc", "tau_ref")),
+    time=Time.NONE,
+    usual=(-1.0, 6.0),
     twin="nengo.LIFRate",
-    infer=infer_same_shape,
 )

@@ -14,10 +14,10 @@ import math
 
 import numpy as np
 
-from snn_ops.ops import _body, _time
-from snn_ops.ops._operator import CONSTANT_CURRENT, DT, N_STEPS, NOT_NEGATIVE, Attribute, Operator, current, state
-
-ATTRIBUTES = (Attribute("tau", 0.005, "time constant in seconds", NOT_NEGATIVE), DT, CONSTANT_CURRENT)
+from snn_ops.ops import _body, time_axis
+from snn_ops.ops._kernel import Constant, only
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import DT, NOT_NEGATIVE, Attribute, Attributes, State, current
 
 
 def decay(tau: float, dt: float) -> float:
@@ -29,14 +29,14 @@ def reference(
     x: np.ndarray, n_steps: int, filtered: np.ndarray, *, tau: float, dt: float, constant_current: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """x [T*B, ...], filtered broadcastable to [B, ...] -> y [T*B, ...], filtered [B, ...]."""
-    values = _time.split(x, n_steps, constant_current)
-    filtered = _time.initial(filtered, values)
+    values = time_axis.split(x, n_steps, constant_current)
+    filtered = time_axis.initial(filtered, values)
     a = filtered.dtype.type(decay(tau, dt))
     y = np.empty(values.shape, x.dtype)
     for t, value in enumerate(values):
         filtered = a * filtered + (1 - a) * value.astype(filtered.dtype)
         y[t] = filtered
-    return _time.merge(y), filtered
+    return time_axis.merge(y), filtered
 
 
 def constants_body(like: str) -> str:
@@ -53,17 +53,20 @@ def constants_body(like: str) -> str:
     """
 
 
+def kernel_constants(attributes: Attributes, element: np.dtype) -> list[Constant]:
+    """FilterConstants of kernels/neurons.h."""
+    tau, dt = attributes["tau"], attributes["dt"]
+    return [("S", decay(tau, dt)), ("S", dt / tau * decay(tau, dt) if tau > 0 else 0.0)]
+
+
 OPERATOR = Operator(
     name="Lowpass",
     summary="A first-order synapse, as nengo.Lowpass.",
     equation="y = a y + (1 - a) x, a = exp(-dt / tau)",
-    inputs=(
-        current("x", "[T*B, ...] or, with constant_current, [B, ...]"),
-        N_STEPS,
-        state("filtered", "the last output, 0 at rest; broadcasts against [B, ...]"),
-    ),
-    outputs=(current("y", "[T*B, ...]"), state("filtered_out", "[B, ...], after the last step")),
-    attributes=ATTRIBUTES,
+    input=current("x", "[T*B, ...] or, with constant_current, [B, ...]"),
+    output=current("y", "[T*B, ...]"),
+    states=(State("filtered", "the last output, 0 at rest"),),
+    attributes=(Attribute("tau", 0.005, "time constant in seconds", NOT_NEGATIVE), DT),
     reference=reference,
     body=constants_body("filtered")
     + _body.temporal(
@@ -77,5 +80,7 @@ OPERATOR = Operator(
         x="x",
         y="y",
     ),
+    kernel=only("Lowpass", kernel_constants),
+    usual=(-1.0, 1.0),
     twin="nengo.Lowpass",
 )

@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from snn_ops.ops import _body, stochastic_spiking
+from snn_ops.ops import _body, regular_spiking, stochastic_spiking
+from snn_ops.ops._kernel import only
 from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import DT
 
 MOST = 64
 """Spikes of one draw: beyond 1e-17 in probability."""
@@ -103,9 +105,10 @@ OPERATOR = Operator(
         "p_0 = exp(-m), p_i = p_(i-1) m / i; n_k = the first i, at most 64, with u_k < p_0 + ... + p_i or p_i <= 1e-8; "
         "spikes = sign(rate) n amplitude / dt"
     ),
-    inputs=stochastic_spiking.INPUTS,
-    outputs=stochastic_spiking.OUTPUTS,
-    attributes=stochastic_spiking.ATTRIBUTES,
+    input=regular_spiking.OPERATOR.input,
+    output=regular_spiking.OPERATOR.output,
+    parameters=regular_spiking.OPERATOR.parameters,
+    attributes=(DT,),
     reference=reference,
     body=_numbers()
     + stochastic_spiking.body(
@@ -124,5 +127,11 @@ OPERATOR = Operator(
         """,
         uniforms=4,
     ),
+    kernel=only("PoissonSpiking", regular_spiking.kernel_constants),
+    counts_steps=True,
+    draws=True,
+    height=regular_spiking.OPERATOR.height,
+    code="rate",
+    usual=(-800.0, 8000.0),
     twin="nengo.PoissonSpiking",
 )

@@ -13,42 +13,43 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _body, _time
-from snn_ops.ops._operator import CONSTANT_CURRENT, DT, N_STEPS, Operator, current, parameter, state
+from snn_ops.ops import _body, time_axis
+from snn_ops.ops._kernel import Constant, only
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import DT, Attributes, Height, Parameter, State, Unit, current
 
 
 def reference(
     rate: np.ndarray, n_steps: int, amplitude: np.ndarray, voltage: np.ndarray, *, dt: float, constant_current: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """rate [T*B, ...], amplitude and voltage broadcastable to [B, ...] -> spikes [T*B, ...], voltage [B, ...]."""
-    rates = _time.split(rate, n_steps, constant_current)
-    dtype = _time.arithmetic(rate)
-    voltage = _time.initial(voltage, rates)
-    height = _time.spike_height(amplitude, dt, dtype)
+    rates = time_axis.split(rate, n_steps, constant_current)
+    dtype = time_axis.arithmetic(rate)
+    voltage = time_axis.initial(voltage, rates)
+    height = time_axis.spike_height(amplitude, dt, dtype)
     spikes = np.empty(rates.shape, rate.dtype)
     for t, x in enumerate(rates.astype(dtype, copy=False)):
         voltage = voltage + dtype.type(dt) * x
         n = np.floor(voltage)
         spikes[t] = height * n
         voltage = voltage - n
-    return _time.merge(spikes), voltage
+    return time_axis.merge(spikes), voltage
+
+
+def kernel_constants(attributes: Attributes, element: np.dtype) -> list[Constant]:
+    """RateConstants of kernels/neurons.h; the seed is 0 where nothing is drawn."""
+    return [("S", attributes["dt"]), ("double", attributes["dt"]), ("long long", attributes.get("seed", 0))]
 
 
 OPERATOR = Operator(
     name="RegularSpiking",
     summary="A rate as spikes at regular intervals, as nengo.RegularSpiking.",
     equation="voltage += dt rate; n = floor(voltage); spikes = n amplitude / dt; voltage -= n",
-    inputs=(
-        current("rate", "[T*B, ...] or, with constant_current, [B, ...]; spikes per second"),
-        N_STEPS,
-        parameter("amplitude", "a spike's area: it is amplitude / dt high; broadcasts against [B, ...]"),
-        state("voltage", "initial part of the next spike, in [0, 1); broadcasts against [B, ...]"),
-    ),
-    outputs=(
-        current("spikes", "[T*B, ...], multiples of amplitude / dt"),
-        state("voltage_out", "[B, ...], after the last step"),
-    ),
-    attributes=(DT, CONSTANT_CURRENT),
+    input=current("rate", "[T*B, ...] or, with constant_current, [B, ...]; spikes per second"),
+    output=current("spikes", "[T*B, ...], multiples of amplitude / dt"),
+    parameters=(Parameter("amplitude", "a spike's area: it is amplitude / dt high"),),
+    states=(State("voltage", "initial part of the next spike, in [0, 1)"),),
+    attributes=(DT,),
     reference=reference,
     body=_body.attribute("dt", "voltage")
     + _body.spike_height("voltage")
@@ -63,5 +64,9 @@ OPERATOR = Operator(
         """,
         x="rate",
     ),
+    kernel=only("RegularSpiking", kernel_constants),
+    height=Height("amplitude", Unit.COUNTED, per_dt=True),
+    code="rate",
+    usual=(-200.0, 3000.0),
     twin="nengo.RegularSpiking",
 )

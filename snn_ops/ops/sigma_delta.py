@@ -15,19 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _body, _time
-from snn_ops.ops._operator import (
-    CONSTANT_CURRENT,
-    N_STEPS,
-    NOT_NEGATIVE,
-    STEP,
-    STEP_OUT,
-    Attribute,
-    Operator,
-    current,
-    parameter,
-    state,
-)
+from snn_ops.ops import _body, if_, time_axis
+from snn_ops.ops._kernel import only
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import NOT_NEGATIVE, Attribute, Height, Parameter, State, Unit, current
 
 
 def reference(
@@ -41,8 +32,8 @@ def reference(
     constant_current: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """target [T*B, ...], threshold and net_count broadcastable to [B, ...] -> spikes [T*B, ...], net_count, step."""
-    targets = _time.split(target, n_steps, constant_current)
-    net_count = _time.initial(net_count, targets)
+    targets = time_axis.split(target, n_steps, constant_current)
+    net_count = time_axis.initial(net_count, targets)
     spikes = np.empty(targets.shape, target.dtype)
     for t, value in enumerate(targets):
         total = net_count.dtype.type(step + t + 1) * value.astype(net_count.dtype)
@@ -51,7 +42,7 @@ def reference(
             n = np.clip(n, -max_spikes, max_spikes)
         net_count = (net_count + n).astype(net_count.dtype)
         spikes[t] = n * threshold
-    return _time.merge(spikes), net_count, np.asarray(step + len(targets), np.int64)
+    return time_axis.merge(spikes), net_count, np.asarray(step + len(targets), np.int64)
 
 
 _CONSTANTS = """
@@ -84,22 +75,17 @@ OPERATOR = Operator(
         "spikes = n threshold; "
         "net_count += n; step += 1"
     ),
-    inputs=(
-        current("target", "[T*B, ...] or, with constant_current, [B, ...]"),
-        N_STEPS,
-        parameter("threshold", "above 0; the height of a spike; broadcasts against [B, ...]"),
-        state("net_count", "positive minus negative spikes sent so far; broadcasts against [B, ...]"),
-        STEP,
-    ),
-    outputs=(
-        current("spikes", "[T*B, ...], multiples of the threshold"),
-        state("net_count_out", "[B, ...], after the last step"),
-        STEP_OUT,
-    ),
-    attributes=(
-        Attribute("max_spikes", 1, "most spikes of either sign in one step; 0: no limit", NOT_NEGATIVE),
-        CONSTANT_CURRENT,
-    ),
+    input=current("target", "[T*B, ...] or, with constant_current, [B, ...]"),
+    output=current("spikes", "[T*B, ...], multiples of the threshold"),
+    parameters=(Parameter("threshold", "the height of a spike", above_0=True),),
+    states=(State("net_count", "positive minus negative spikes sent so far"),),
+    attributes=(Attribute("max_spikes", 1, "most spikes of either sign in one step; 0: no limit", NOT_NEGATIVE),),
     reference=reference,
     body=_CONSTANTS + _body.temporal(["net_count"], _STEP, x="target", counts_steps=True),
+    kernel=only("SigmaDelta", if_.max_spikes),
+    counts_steps=True,
+    takes="target",
+    height=Height("threshold", Unit.COUNTED),
+    code="rate",
+    usual=(-1.5, 1.5),
 )

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _body, _time, lif_rate
-from snn_ops.ops._inference import infer_same_shape
-from snn_ops.ops._operator import ABOVE_0, Attribute, Operator, current
+from snn_ops.ops import _body, lif_rate, time_axis
+from snn_ops.ops._kernel import as_they_stand, only
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import ABOVE_0, Attribute, Time
 
 
 def reference(
     current: np.ndarray, amplitude: np.ndarray, *, tau_rc: float, tau_ref: float, sigma: float
 ) -> tuple[np.ndarray]:
     """current [...], amplitude broadcastable to it -> rate [...]."""
-    dtype = _time.arithmetic(current)
+    dtype = time_axis.arithmetic(current)
     rc, ref, width = (dtype.type(value) for value in (tau_rc, tau_ref, sigma))
     js = (current.astype(dtype) - dtype.type(1)) / width
     z = width * np.where(js > 34, js, np.log1p(np.exp(np.minimum(js, 34))))
@@ -33,10 +34,11 @@ OPERATOR = Operator(
     name="SoftLIFRate",
     summary="The rate of a LIF neuron with a soft threshold, as nengo_dl.SoftLIFRate.",
     equation="z = sigma log(1 + exp((current - 1) / sigma)); rate = amplitude / (tau_ref + tau_rc log1p(1 / z))",
-    inputs=lif_rate.OPERATOR.inputs,
-    outputs=(current("rate", "the current's shape"),),
+    input=lif_rate.OPERATOR.input,
+    output=lif_rate.OPERATOR.output,
+    parameters=lif_rate.OPERATOR.parameters,
     attributes=(
-        *lif_rate.ATTRIBUTES,
+        *lif_rate.OPERATOR.attributes,
         Attribute("sigma", 1.0, "width of the soft threshold, in units of current", ABOVE_0),
     ),
     reference=reference,
@@ -68,6 +70,8 @@ OPERATOR = Operator(
     rate_all = Div(amplitude, period)
     rate = CastLike(rate_all, current)
     """,
+    kernel=only("SoftLIFRate", as_they_stand("tau_rc", "tau_ref", "sigma")),
+    time=Time.NONE,
+    usual=(-30.0, 40.0),
     twin="nengo_dl.SoftLIFRate",
-    infer=infer_same_shape,
 )

@@ -16,19 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from snn_ops.ops import _body, _random, _time
-from snn_ops.ops._operator import (
-    CONSTANT_CURRENT,
-    DT,
-    FIRST_SAMPLE,
-    N_STEPS,
-    SEED,
-    STEP,
-    STEP_OUT,
-    Operator,
-    current,
-    parameter,
-)
+from snn_ops.ops import _body, _random, regular_spiking, time_axis
+from snn_ops.ops._kernel import only
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import DT
 
 Counts = Callable[[np.ndarray, tuple[np.ndarray, ...]], np.ndarray]
 
@@ -49,15 +40,15 @@ def spikes_from_rate(
 
     ``counts`` gives the number of spikes for the expected number and four uniforms.
     """
-    rates = _time.split(rate, n_steps, constant_current)
-    dtype = _time.arithmetic(rate)
-    height = _time.spike_height(amplitude, dt, dtype)
+    rates = time_axis.split(rate, n_steps, constant_current)
+    dtype = time_axis.arithmetic(rate)
+    height = time_axis.spike_height(amplitude, dt, dtype)
     neuron = _random.neuron_index(rates, first_sample)
     spikes = np.empty(rates.shape, rate.dtype)
     for t, x in enumerate(rates.astype(dtype, copy=False)):
         n = counts(dtype.type(dt) * np.abs(x), _random.uniforms(seed, neuron, step + t, dtype))
         spikes[t] = height * n * np.where(x < 0, dtype.type(-1), dtype.type(1))
-    return _time.merge(spikes), np.asarray(step + len(rates), np.int64)
+    return time_axis.merge(spikes), np.asarray(step + len(rates), np.int64)
 
 
 def _round_stochastically(expected: np.ndarray, uniforms: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -98,16 +89,6 @@ def body(counts: str, uniforms: int) -> str:
     )
 
 
-INPUTS = (
-    current("rate", "[T*B, ...] or, with constant_current, [B, ...]; spikes per second"),
-    N_STEPS,
-    parameter("amplitude", "a spike's area: it is amplitude / dt high; broadcasts against [B, ...]"),
-    STEP,
-    FIRST_SAMPLE,
-)
-OUTPUTS = (current("spikes", "[T*B, ...], multiples of amplitude / dt"), STEP_OUT)
-ATTRIBUTES = (DT, SEED, CONSTANT_CURRENT)
-
 OPERATOR = Operator(
     name="StochasticSpiking",
     summary="A rate as spikes by stochastic rounding, as nengo.StochasticSpiking.",
@@ -115,9 +96,10 @@ OPERATOR = Operator(
         "n = floor(dt |rate|), plus 1 with probability dt |rate| - n: where u_0 < dt |rate| - floor(dt |rate|); "
         "spikes = sign(rate) n amplitude / dt"
     ),
-    inputs=INPUTS,
-    outputs=OUTPUTS,
-    attributes=ATTRIBUTES,
+    input=regular_spiking.OPERATOR.input,
+    output=regular_spiking.OPERATOR.output,
+    parameters=regular_spiking.OPERATOR.parameters,
+    attributes=(DT,),
     reference=reference,
     body=body(
         """
@@ -129,5 +111,11 @@ OPERATOR = Operator(
         """,
         uniforms=1,
     ),
+    kernel=only("StochasticSpiking", regular_spiking.kernel_constants),
+    counts_steps=True,
+    draws=True,
+    height=regular_spiking.OPERATOR.height,
+    code="rate",
+    usual=(-800.0, 3000.0),
     twin="nengo.StochasticSpiking",
 )

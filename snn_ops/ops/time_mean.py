@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _body, _time
-from snn_ops.ops._inference import infer_new_first_axis
-from snn_ops.ops._operator import N_STEPS, STEP, STEP_OUT, Operator, current, state
+from snn_ops.ops import _body, running_mean, time_axis
+from snn_ops.ops._kernel import only
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import Time, current
 
 
 def reference(x: np.ndarray, n_steps: int, sum: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x [T*B, ...], sum broadcastable to [B, ...] -> y [B, ...], sum [B, ...], step."""
-    values = _time.split(x, n_steps)
-    sum = _time.initial(sum, values)
+    values = time_axis.split(x, n_steps)
+    sum = time_axis.initial(sum, values)
     for value in values:
         sum = sum + value.astype(sum.dtype)
     y = (sum / sum.dtype.type(step + len(values))).astype(x.dtype)
@@ -29,14 +30,9 @@ OPERATOR = Operator(
     name="TimeMean",
     summary="Out of time: the mean over the steps.",
     equation="sum += x_0 + ... + x_{T-1}; y = sum / (step + T); step += T",
-    inputs=(
-        current("x", "[T*B, ...]"),
-        N_STEPS,
-        state("sum", "sum of the earlier inputs, 0 at the start; broadcasts against [B, ...]"),
-        STEP,
-    ),
-    outputs=(current("y", "[B, ...]"), state("sum_out", "[B, ...], after the last step"), STEP_OUT),
-    attributes=(),
+    input=current("x", "[T*B, ...]"),
+    output=current("y", "[B, ...]"),
+    states=running_mean.OPERATOR.states,
     reference=reference,
     body=f"""
     no_axes = Constant<value = int64[0] {{}}>()
@@ -57,5 +53,8 @@ OPERATOR = Operator(
     mean = Div(sum_out, count)
     y = CastLike(mean, x)
     """,
-    infer=infer_new_first_axis,
+    kernel=only("RunningMean"),
+    time=Time.LAST,
+    counts_steps=True,
+    usual=(-1.0, 1.0),
 )

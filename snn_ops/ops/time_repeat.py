@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from snn_ops.ops import _body, _time
-from snn_ops.ops._inference import infer_new_first_axis
-from snn_ops.ops._operator import N_STEPS, Operator, current
+from snn_ops.ops import _body, time_axis
+from snn_ops.ops._operator import Operator
+from snn_ops.ops._signature import Time, current
 
 
 def reference(x: np.ndarray, n_steps: int) -> tuple[np.ndarray]:
     """x [B, ...] -> [T*B, ...]."""
-    return (_time.merge(_time.split(x, n_steps, constant=1)),)
+    return (time_axis.merge(time_axis.split(x, n_steps, constant=1)),)
 
 
 OPERATOR = Operator(
     name="TimeRepeat",
     summary="Into time: the same input at every step.",
     equation="y_t = x",
-    inputs=(current("x", "[B, ...]"), N_STEPS),
-    outputs=(current("y", "[T*B, ...]"),),
-    attributes=(),
+    input=current("x", "[B, ...]"),
+    output=current("y", "[T*B, ...]"),
     reference=reference,
     body=f"""
     {_body.checked_steps()}
@@ -34,5 +33,6 @@ OPERATOR = Operator(
     merged_shape = Concat<axis = 0>(all_rows, rest)
     y = Reshape<allowzero = 1>(repeated, merged_shape)
     """,
-    infer=infer_new_first_axis,
+    time=Time.REPEAT,
+    usual=(-1.0, 1.0),
 )

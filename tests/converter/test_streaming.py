@@ -101,8 +101,7 @@ def test_chunks_equal_one_piece(case, backend) -> None:
 def test_rows_at_once() -> None:
     """A CPU's cache holds few, a GPU's memory many; nobody runs more than fit."""
     for row_bytes, on_cpu, on_gpu in [(16 << 10, 256, 4096), (1 << 20, 64, 64), (1 << 30, 1, 1)]:
-        metadata = {"onnx_snn.row_bytes": str(row_bytes)}
-        assert (rows_at_once(metadata), rows_at_once(metadata, "cuda")) == (on_cpu, on_gpu)
+        assert (rows_at_once(row_bytes), rows_at_once(row_bytes, "cuda")) == (on_cpu, on_gpu)
 
 
 @pytest.mark.parametrize("rows", [1, 6, 13, 60])

@@ -99,7 +99,7 @@ def operation(case: str, element: type) -> tuple[onnx.ModelProto, np.ndarray, in
     """An operator behind TimeRepeat, with parameters that differ between channels or elements; samples and steps for it."""
     op_type, attributes, parameters = OPERATIONS[case]
     operator, steps, shape = OPERATORS[op_type], 60, ["N", 3, 2, 2]
-    kinds = {tensor.name: np.int64 if tensor.type == "tensor(int64)" else element for tensor in operator.inputs[1:]}
+    kinds = {tensor.name: tensor.kind.dtype(element) for tensor in operator.inputs[1:]}
     arrays = {name: np.asarray(parameters.get(name, 0), kind) for name, kind in kinds.items()}
     arrays["n_steps"] = np.asarray(steps)
     make, float_type = onnx.helper.make_tensor_value_info, onnx.helper.np_dtype_to_tensor_dtype(np.dtype(element))

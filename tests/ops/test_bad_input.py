@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from snn_ops.ops import OPERATORS
+from snn_ops.ops import OPERATORS, Kind
 from snn_ops.single import operator_model
 from tests.ops.cases import ATTRIBUTES, NO_TIME, Shape, has_constant_current, random_inputs
 from tests.ops.provider import SingleOperator
@@ -35,7 +35,7 @@ def refused(op_type: str, inputs: dict[str, np.ndarray], reason: str, **attribut
 
 TAKES_STEPS = [name for name, op in OPERATORS.items() if "n_steps" in {tensor.name for tensor in op.inputs}]
 SPLITS_TIME = [name for name in TAKES_STEPS if name not in NO_TIME]
-OPERANDS = [(name, t.name) for name, op in OPERATORS.items() for t in op.inputs if t.type == "S"]
+OPERANDS = [(name, t.name) for name, op in OPERATORS.items() for t in op.inputs if t.kind is Kind.STATE]
 NUMBERS = [
     (name, t.name) for name, op in OPERATORS.items() for t in op.inputs if t.name in ("n_steps", "step", "first_sample")
 ]

@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 
 from snn_ops.library import register
-from snn_ops.ops import OPERATORS
+from snn_ops.ops import OPERATORS, Kind
 from snn_ops.single import operator_model
 
 
@@ -73,8 +73,8 @@ def test_onnxruntime_infers_rank_and_type(op_type) -> None:
     options.log_severity_level = 4
     session = ort.InferenceSession(register(options) and model.SerializeToString(), options)
     for output, tensor in zip(session.get_outputs(), OPERATORS[op_type].outputs, strict=True):
-        assert output.type == ("tensor(int64)" if tensor.type == "tensor(int64)" else "tensor(float)")
-        assert len(output.shape) == (0 if tensor.type == "tensor(int64)" else 3)
+        assert output.type == ("tensor(int64)" if tensor.kind is Kind.INTEGER else "tensor(float)")
+        assert len(output.shape) == (0 if tensor.kind is Kind.INTEGER else 3)
 
 
 def test_attribute_defaults_match_the_native_library() -> None:
@@ -87,13 +87,11 @@ def test_attribute_defaults_match_the_native_library() -> None:
         del bare.graph.node[0].attribute[:]
         feed = {"n_steps": np.asarray(8)}
         for tensor in OPERATORS[op_type].inputs:
-            if tensor.type == "T":
+            if tensor.kind is Kind.CURRENT:
                 feed[tensor.name] = rng.uniform(-1, 4, (40, 6)).astype(np.float32)
             elif tensor.name not in feed:
-                feed[tensor.name] = np.asarray(
-                    0 if tensor.type == "tensor(int64)" else 0.5,
-                    np.int64 if tensor.type == "tensor(int64)" else np.float32,
-                )
+                number = 0 if tensor.kind is Kind.INTEGER else 0.5
+                feed[tensor.name] = np.asarray(number, tensor.kind.dtype(np.float32))
         results = [
             ort.InferenceSession(model.SerializeToString(), register(ort.SessionOptions())).run(None, feed)
             for model in (explicit, bare)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from snn_ops.ops import _signature
+
 
 def split(x: np.ndarray, n_steps: int, constant: int = 0) -> np.ndarray:
     """``[T*B, ...] -> [T, B, ...]``; with ``constant``, ``[B, ...]`` is repeated T times.
@@ -29,7 +31,7 @@ def merge(x: np.ndarray) -> np.ndarray:
 
 def arithmetic(x: np.ndarray) -> np.dtype:
     """The type in which an operator computes: float32 for float16, else the current's own."""
-    return np.dtype(np.float32) if x.dtype == np.float16 else x.dtype
+    return _signature.arithmetic(x.dtype)
 
 
 def initial(value: np.ndarray, currents: np.ndarray) -> np.ndarray:

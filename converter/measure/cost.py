@@ -11,7 +11,7 @@ ISSCC 2014. Memory traffic, which dominates on real chips, is not counted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -24,6 +24,23 @@ from snn_ops.format import DOMAIN
 PICOJOULE_PER_MULTIPLY_ADD = 4.6
 PICOJOULE_PER_ADDITION = 0.9
 _WEIGHTED = frozenset("Conv ConvTranspose Gemm MatMul".split())
+
+
+@dataclass(frozen=True)
+class WorkTotals:
+    """What `Work` comes to, as the file's metadata keep it.
+
+    Attributes:
+        multiply_adds: of the trained model.
+        analog: those that stay multiply-adds in the spiking model.
+        synaptic_operations: additions that spikes cause in T steps.
+        energy_ratio: `Work.energy_ratio`.
+    """
+
+    multiply_adds: int
+    analog: int
+    synaptic_operations: float
+    energy_ratio: float | None
 
 
 @dataclass(frozen=True)
@@ -44,12 +61,11 @@ class Work:
 
     def summary(self) -> dict[str, float | None]:
         """The totals, ready for JSON."""
-        return {
-            "multiply_adds": self.multiply_adds,
-            "analog": self.analog,
-            "synaptic_operations": self.synaptic_operations,
-            "energy_ratio": self.energy_ratio,
-        }
+        return asdict(self.totals())
+
+    def totals(self) -> WorkTotals:
+        """The totals."""
+        return WorkTotals(self.multiply_adds, self.analog, self.synaptic_operations, self.energy_ratio)
 
     @property
     def energy_ratio(self) -> float | None:

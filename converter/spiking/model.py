@@ -9,11 +9,11 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 
-from converter.errors import RefusedError
+from converter.errors import RefusedError, concerning
 from converter.graph.run import brief
 from converter.io.onnx_files import read_proto
 from converter.io.samples import InputSpec
-from snn_ops.format import DOMAIN
+from snn_ops.format import DOMAIN, Metadata
 from snn_ops.session import Session
 
 
@@ -25,7 +25,7 @@ class SpikingModel:
         proto: what is in it, if that is known already.
 
     Raises:
-        RefusedError: not readable, or not a spiking model.
+        RefusedError: not readable, not a spiking model, or one of a newer format.
     """
 
     def __init__(self, path: str | Path, proto: onnx.ModelProto | None = None) -> None:
@@ -33,17 +33,20 @@ class SpikingModel:
         self.proto = read_proto(self.path) if proto is None else proto
         if all(opset.domain != DOMAIN for opset in self.proto.opset_import):
             raise RefusedError("this is not a spiking model; make one with `onnx-snn convert`", file=self.path)
-        self.metadata = {entry.key: entry.value for entry in self.proto.metadata_props}
+        with concerning(self.path):
+            self.metadata = Metadata.read({entry.key: entry.value for entry in self.proto.metadata_props})
 
     @property
     def n_steps(self) -> int:
         """The number of steps it was made for."""
-        return int(self.metadata.get("onnx_snn.n_steps", "1"))
+        with concerning(self.path):
+            return self.metadata.n_steps
 
     @property
     def schedule(self) -> str:
         """ "stepped" or "two-phase"."""
-        return self.metadata.get("onnx_snn.schedule", "stepped")
+        with concerning(self.path):
+            return self.metadata.schedule
 
     @property
     def inputs(self) -> list[InputSpec]:
@@ -65,7 +68,7 @@ class SpikingModel:
 
     def source(self) -> Path | None:
         """The trained model's file, if it lies beside this one or in the current folder and is still the same."""
-        name, digest = self.metadata.get("onnx_snn.source"), self.metadata.get("onnx_snn.source_sha256")
+        name, digest = self.metadata.source, self.metadata.source_sha256
         for folder in (self.path.parent, Path()):
             candidate = folder / name if name else None
             if candidate is not None and candidate.is_file() and _sha256(candidate) == digest:

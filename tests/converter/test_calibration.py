@@ -7,7 +7,8 @@ import pytest
 
 from converter.calibration.histograms import ChannelHistogram
 from converter.calibration.ranges import calibrated_range
-from converter.calibration.rate_fit import fit_rates
+from converter.calibration.rate_fit import RateTarget, fit_rates
+from converter.neurons.fitted import AdaptiveLIFNeuron, IzhikevichNeuron, LIFNeuron
 from converter.options import METHODS
 from snn_ops.ops import OPERATORS
 
@@ -72,12 +73,13 @@ def test_balanced_range_against_its_definition() -> None:
     np.testing.assert_allclose(ranges(histogram, "balance"), top, rtol=0.02)
 
 
-LIF = {"tau_rc": 0.02, "min_voltage": -1.0, "dt": 0.001, "constant_current": 1}
-FITTED = {  # operator: attributes to choose from, threshold current, states at rest
-    "LIF": ([{**LIF, "tau_ref": 0.001}, {**LIF, "tau_ref": 0.002}], 1.0, {}),
-    "AdaptiveLIF": ([{**LIF, "tau_ref": 0.002}], 1.0, {}),
-    "Izhikevich": ([{"constant_current": 1}], 4.0, {"voltage": -65.0, "recovery": -13.0}),
+FITTED = {  # neuron, attributes to choose from
+    "LIF": (LIFNeuron(0.02, -1.0, 0.001), [{"tau_ref": 0.001}, {"tau_ref": 0.002}]),
+    "AdaptiveLIF": (AdaptiveLIFNeuron(0.02, -1.0, 0.001, 1.0, 0.01), [{"tau_ref": 0.002}]),
+    "Izhikevich": (IzhikevichNeuron(0.001), [{}]),
 }
+REST = {"Izhikevich": {"voltage": -65.0, "recovery": -13.0}}
+"""States that are not 0."""
 
 
 @pytest.mark.parametrize("op_type", FITTED)
@@ -91,20 +93,15 @@ def test_fitted_rates_follow_the_activation(op_type, activation) -> None:
     function = {"relu": lambda z: np.maximum(z, 0), "sigmoid": lambda z: 1 / (1 + np.exp(-z)), "tanh": np.tanh}[
         activation
     ]
-    attributes, threshold_current, rest = FITTED[op_type]
-    states = {tensor.name: np.float32(rest.get(tensor.name, 0)) for tensor in OPERATORS[op_type].inputs}
-    fit = fit_rates(
-        op_type,
-        squeezed.astype(np.float32),
-        function(squeezed),
-        np.abs(squeezed).max(axis=0),
-        200,
-        channel_axis=1,
-        with_offset=activation == "tanh",
-        threshold_current=threshold_current,
-        attributes=attributes,
-        operands={**states, "n_steps": np.asarray(200), "amplitude": np.float32(1)},
+    neuron, chosen = FITTED[op_type]
+    attributes = [{**neuron.attributes, **some, "constant_current": 1} for some in chosen]
+    states = {
+        tensor.name: np.float32(REST.get(op_type, {}).get(tensor.name, 0)) for tensor in OPERATORS[op_type].inputs
+    }
+    target = RateTarget(
+        function(squeezed), np.abs(squeezed).max(axis=0), channel_axis=1, with_offset=activation == "tanh"
     )
+    fit = fit_rates(neuron, squeezed.astype(np.float32), target, 200, attributes)
     assert fit.attributes in attributes
     assert fit.relative_error < {"LIF": 0.15, "AdaptiveLIF": 0.15, "Izhikevich": 0.25}[op_type]
     assert (fit.offset == 0).all() == (activation != "tanh")

@@ -313,7 +313,7 @@ def test_work_is_counted(tmp_path) -> None:
     """Multiply-adds by hand; synaptic operations from the spikes themselves."""
     conversion, snn = convert_model(mlp(), tmp_path, neuron="if", method="percentile", correction="none", n_steps=16)
     assert conversion.work.multiply_adds == 8 * 16 + 16 * 12 + 12 * 4
-    assert conversion.work.analog == 8 * 16  # the first layer takes in the samples themselves
+    assert conversion.work.analog_multiply_adds == 8 * 16  # the first layer receives the samples themselves
     rates = {layer.name: layer.spike_rate for layer in conversion.layers}
     for node in [n for n in snn.graph.node if n.op_type == "IF"]:
         probe = onnx.ModelProto()

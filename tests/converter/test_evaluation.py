@@ -58,7 +58,7 @@ def test_one_simulation_equals_many(model, backend, schedule, tmp_path) -> None:
     spiking = SpikingModel(tmp_path / "m.snn.onnx")
     ann = load_ann(path)
     labels = np.random.default_rng(0).integers(0, 4, len(x))
-    found = evaluate(spiking, Samples({"x": x}, labels), STEPS, ann=ann, backend=backend)
+    found = evaluate(spiking, Samples({"x": x}, labels), STEPS, against=ann, backend=backend)
 
     one = ort.InferenceSession(path)
     fixed = ann.batch == 1
@@ -96,7 +96,7 @@ def test_the_first_output_may_be_the_class_itself(schedule, tmp_path) -> None:
     convert(path, x, schedule=schedule).save(tmp_path / "m.snn.onnx")
     expected = ort.InferenceSession(path).run(["label"], {"x": x})[0]
     labels = np.where(np.arange(50) % 5 == 0, 3, expected)
-    found = evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, labels), [2, 64], ann=load_ann(path))
+    found = evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, labels), [2, 64], against=load_ann(path))
     assert found.ann_accuracy == pytest.approx((expected == labels).mean())
     for step in found.steps:
         (classes,) = snn_ops.Session(tmp_path / "m.snn.onnx", n_steps=step.n_steps).run(x, outputs=["label"])

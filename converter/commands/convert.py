@@ -11,11 +11,12 @@ from converter.conversion.main import convert
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
 from converter.normalise.ann import load_ann
-from converter.options import CORRECTIONS, METHOD_CHOICES, NEURONS, SCHEDULES, Options, load_layers
+from converter.options import CORRECTION_CHOICES, METHOD_CHOICES, NEURON_CHOICES, Options, load_layers
 from converter.report.console import messages, progress, results
 from converter.report.html import write_html
 from converter.report.json_file import write_json
 from converter.report.tables import conversion_tables
+from snn_ops.format import SCHEDULES
 
 _DEFAULTS = Options()
 
@@ -36,7 +37,7 @@ def convert_command(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="the spiking model [default: MODEL.snn.onnx beside MODEL]")
     ] = None,
-    neuron: Annotated[str, typer.Option(help=f"neuron: {', '.join(NEURONS)}")] = _DEFAULTS.neuron,
+    neuron: Annotated[str, typer.Option(help=f"neuron: {', '.join(NEURON_CHOICES)}")] = _DEFAULTS.neuron,
     steps: Annotated[
         int, typer.Option(help="time steps the model is made for; callers may change them")
     ] = _DEFAULTS.n_steps,
@@ -50,7 +51,7 @@ def convert_command(
         int | None, typer.Option(help="most spikes in one step [default: 1 for if and if-signed, else 15]")
     ] = _DEFAULTS.max_spikes,
     correction: Annotated[
-        str, typer.Option(help=f"layer by layer against the trained model: {', '.join(CORRECTIONS)}")
+        str, typer.Option(help=f"layer by layer against the trained model: {', '.join(CORRECTION_CHOICES)}")
     ] = _DEFAULTS.correction,
     schedule: Annotated[str, typer.Option(help=f"schedule: {', '.join(SCHEDULES)}")] = _DEFAULTS.schedule,
     layers: Annotated[

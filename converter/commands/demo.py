@@ -51,7 +51,7 @@ def demo_command(
         conversion.save(spiking_path)
         spiking = SpikingModel(spiking_path)
         evaluations = {
-            way: evaluate(spiking, test, STEPS, ann=ann, backend=backend, progress=partial(advance, way))
+            way: evaluate(spiking, test, STEPS, against=ann, backend=backend, progress=partial(advance, way))
             for way, backend in _BACKENDS.items()
         }
     for table in conversion_tables(conversion):

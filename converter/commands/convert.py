@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from converter.commands.arguments import Json, Verbose
 from converter.conversion.main import convert
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
 from converter.normalise.ann import load_ann
 from converter.options import CORRECTION_CHOICES, METHOD_CHOICES, NEURON_CHOICES, Options, load_layers
-from converter.report.console import messages, progress, results
+from converter.report.console import messages, print_passes, progress, results
 from converter.report.html import write_html
 from converter.report.json_file import write_json
 from converter.report.tables import conversion_tables
@@ -78,7 +80,8 @@ def convert_command(
         bool, typer.Option(help="neurons' states become inputs and outputs, so that a caller can run chunks of time")
     ] = _DEFAULTS.streaming,
     report: Annotated[Path | None, typer.Option(help="write what was done as a page to read, HTML")] = None,
-    json: Annotated[Path | None, typer.Option(help="write what was done as JSON; - is standard output")] = None,
+    verbose: Verbose = False,
+    json: Json = None,
 ) -> None:
     """Turn a trained ONNX model into a spiking one, one file that any ONNX Runtime runs."""
     options = Options(
@@ -107,12 +110,15 @@ def convert_command(
         conversion = convert(ann, samples, options=options, progress=advance)
     conversion.save(out)
     if json:
-        write_json({"model": str(out), **conversion.summary()}, json)
+        passes = {"passes": [asdict(report) for report in conversion.reports]} if verbose else {}
+        write_json({"model": str(out), **conversion.summary(), **passes}, json)
     if report:
         write_html(conversion, report)
     if str(json) != "-":
         for table in conversion_tables(conversion):
             results().print(table)
+    if verbose:
+        print_passes(conversion.reports)
     for note in conversion.notes:
         messages().print(f"note: {note}")
     messages().print(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)")

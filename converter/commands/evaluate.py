@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from converter.commands.arguments import Backend, FirstSamples, Json, Provider, SpikingFile, Threads
+from converter.errors import concerning
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
 from converter.measure.evaluation import Evaluation, evaluate
@@ -43,7 +44,7 @@ def evaluate_command(
     source = against or spiking.source()
     ann: Ann | None = load_ann(source, sample_shape=peek_shape(data)) if source else None
     loaded = load_samples(data, spiking.inputs).first(samples)
-    with progress() as advance:
+    with progress() as advance, concerning(model):
         evaluation = evaluate(
             spiking,
             loaded,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from converter.activations.sites import KeptAnalog, find_sites
+from converter.commands.arguments import Json
 from converter.conversion.result import Layer
 from converter.io.files import check_writable
 from converter.io.onnx_files import read_proto
@@ -31,7 +32,7 @@ _JSON_FIELDS = ("options", "work", "layers", "islands", "kept_analog")
 
 def inspect_command(
     model: Annotated[Path, typer.Argument(help="a spiking or a trained model", show_default=False)],
-    json: Annotated[Path | None, typer.Option(help="write the same as JSON; - is standard output")] = None,
+    json: Json = None,
 ) -> None:
     """Show a model's layers, neurons, thresholds and islands; for a trained model, what a conversion would replace."""
     check_writable(json)

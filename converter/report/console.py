@@ -10,6 +10,7 @@ from rich import progress as rich_progress
 from rich.console import Console
 from rich.table import Table
 
+from converter.graph.passes import PassReport
 from converter.io.progress import Progress
 
 
@@ -42,6 +43,16 @@ def progress() -> Iterator[Progress]:
             bars.update(tasks[what], completed=done, total=of)
 
         yield advance
+
+
+def print_passes(reports: Sequence[PassReport]) -> None:
+    """What each pass over the graph changed, and what it declined, on standard error."""
+    for report in reports:
+        counts = f"{len(report.changed)} changed, {len(report.declined)} declined"
+        lines = [f"pass {report.name}: {counts}"]
+        lines += [f"  changed   {line}" for line in report.changed]
+        lines += [f"  declined  {line}" for line in report.declined]
+        messages().print("\n".join(lines), soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, left: int = 1) -> Table:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.op_facts import SHAPES
+from converter.graph.op_facts import facts
 from converter.graph.shapes import Shapes
 from converter.measure.instruments import SPIKING
 from snn_ops.format import DOMAIN
@@ -128,7 +128,7 @@ def _sources(layer: ir.Node) -> set[str | None]:
     while pending:
         value = pending.pop()
         node = value.producer()
-        if value.const_value is not None or (node is not None and node.op_type in SHAPES):
+        if value.const_value is not None or (node is not None and facts(node).reads_shape):
             continue
         if node is None or node.op_type in ("RunningDifference", *_WEIGHTED):
             found.add(None)

@@ -12,9 +12,10 @@ pytest.importorskip("nengo")
 
 from converter import convert
 from converter.errors import RefusedError
+from converter.graph.run import optimised
 from converter.nengo.dl.simulator import DLSimulator, to_nengo_dl
 from converter.nengo.network import to_nengo
-from converter.nengo.verify import as_it_runs, recording_session, verify
+from converter.nengo.verify import recording_session, verify
 from snn_ops import Session
 from tests.models import convnet, samples, save, text_model
 from tests.nengo.models import OPERATIONS, images, lenet5, operation
@@ -66,7 +67,7 @@ def test_float32_is_nengo_dl_bit_for_bit(neuron, layers) -> None:
     """
     proto = lenet5(neuron)
     names = ["node_relu_current", "relu", "relu_1", "relu_2", "relu_3"]
-    network = to_nengo_dl(as_it_runs(proto))
+    network = to_nengo_dl(optimised(proto))
     network.network.layers[names[0]] = next(x for x in network.network.all_nodes if x.label == names[0])
     recorded = [names[0], *(population.node for population in network.script.populations[:layers])]
     with DLSimulator(network, recorded, minibatch=10) as simulator:

@@ -4,14 +4,17 @@
 >>> options = snn_ops.register(onnxruntime.SessionOptions())
 >>> session = onnxruntime.InferenceSession("model.snn.onnx", options)
 
-or, with steps and batches taken care of, ``snn_ops.Session("model.snn.onnx").run(x)``.
+or, with steps and batches taken care of, ``snn_ops.Session("model.snn.onnx").run(x)``. Without a model, each operator is a
+function on arrays, ``snn_ops.lif(current, n_steps=100).spikes``, and in NumPy ``snn_ops.reference.lif``.
 """
 
 from __future__ import annotations
 
 from importlib import metadata
 
+from snn_ops import functions, reference
 from snn_ops.format import DOMAIN, OPSET_VERSION
+from snn_ops.functions import *  # noqa: F403
 from snn_ops.library import LibraryNotFoundError, cpu_isa, library_path, register
 from snn_ops.ops import OPERATORS
 from snn_ops.session import Session
@@ -32,5 +35,7 @@ __all__ = [
     "__version__",
     "cpu_isa",
     "library_path",
+    "reference",
     "register",
 ]
+__all__ += functions.__all__

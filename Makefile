@@ -52,9 +52,8 @@ wheel: $(VENV)/ready ## dist/onnx_snn-*-py3-none-*.whl
 sanitize: $(VENV)/ready-dev ## the kernel tests under AddressSanitizer and UBSan
 	tools/sanitize.sh $(BIN)/python
 
-docs: $(VENV)/ready-dev ## what is written from the operators' declarations: docs/operators.md, kernels/generated
-	$(BIN)/python -m tools.operator_table
-	$(BIN)/python -m tools.signatures
+docs: $(VENV)/ready-dev ## what is written from the operators' declarations: C++ headers, functions, docs/operators.md
+	$(BIN)/python -m tools.generate
 
 bench: $(VENV)/ready-dev ## operator benchmark on this machine
 	$(BIN)/python -m benchmarks.operators

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tools import signatures
+from tools import generate, signatures
 
-FILES = signatures.files()
+FILES = generate.files()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -15,4 +15,4 @@ def test_is_current(path) -> None:
 
 
 def test_nothing_else_is_there() -> None:
-    assert {path for path in signatures.FOLDER.iterdir() if path.is_file()} == set(FILES)
+    assert set(signatures.FOLDER.iterdir()) == set(signatures.files())

@@ -18,19 +18,10 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from converter.graph.op_facts import Changes
+from converter.graph.op_facts import Changes, facts, is_linear
 from converter.graph.run import start_quietly
 
-_LINEAR_IN_ALL = frozenset("Add Sub Sum Neg Identity".split())
-_LINEAR_IN_ONE = frozenset("Mul Div".split())
-_NOT_LINEAR = frozenset(
-    """
-    Abs Acos Acosh Asin Asinh Atan Atanh Ceil Celu Clip Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log
-    Max Min Mish PRelu Pow Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh
-    ThresholdedRelu Where Greater GreaterOrEqual Less LessOrEqual Equal Not And Or Cast
-    """.split()
-)
-_TRUTH_VALUES = frozenset("Greater GreaterOrEqual Less LessOrEqual Equal Not And Or".split())
+_FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16)
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,7 @@ class ElementwiseFunction:
 
     def values(self, x: np.ndarray) -> np.ndarray | None:
         """f of the numbers ``x`` [n], computed by ONNX Runtime; None where elements differ or types do not fit."""
-        if not self.is_scalar or self.x.dtype not in (ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16):
+        if not self.is_scalar or self.x.dtype not in _FLOATS:
             return None
         rank = len(self.x.shape) if self.x.shape is not None else 1
         element = self.x.dtype.numpy()
@@ -108,22 +99,20 @@ def find_functions(model: ir.Model, changes: Changes) -> list[ElementwiseFunctio
 
 
 def _is_elementwise(node: ir.Node) -> bool:
-    known = node.op_type in _LINEAR_IN_ALL or node.op_type in _LINEAR_IN_ONE or node.op_type in _NOT_LINEAR
-    return known and not node.domain and len(node.outputs) == 1
+    return facts(node).elementwise and len(node.outputs) == 1
 
 
 def _ends_function(node: ir.Node, changes: Changes) -> bool:
-    if not _is_elementwise(node) or node.op_type in _TRUTH_VALUES or node.op_type == "Cast":
+    """Whether the node gives numbers of its own: not those of its input as another type, no truth values, no indices."""
+    row, element = facts(node), node.outputs[0].dtype
+    if (
+        not _is_elementwise(node)
+        or row.truth_value
+        or row.converts
+        or not (element is None or element.is_floating_point())
+    ):
         return False
-    signals = _signals(node, changes)
-    return bool(signals) and not _is_linear(node, changes)
-
-
-def _is_linear(node: ir.Node, changes: Changes) -> bool:
-    if node.op_type in _LINEAR_IN_ONE:
-        signals = [index for index, value in enumerate(node.inputs) if value is not None and changes(value)]
-        return signals == [0] or (node.op_type == "Mul" and len(signals) == 1)
-    return node.op_type in _LINEAR_IN_ALL
+    return bool(_signals(node, changes)) and not is_linear(node, changes)
 
 
 def _signals(node: ir.Node, changes: Changes) -> list[ir.Value]:
@@ -199,7 +188,8 @@ def _is_number_linear(node: ir.Node, changes: Changes) -> bool:
     numbers = [value for value in node.inputs if value is not None and not changes(value)]
     return (
         _is_elementwise(node)
-        and _is_linear(node, changes)
+        and not facts(node).converts
+        and is_linear(node, changes)
         and len(_signals(node, changes)) == 1
         and all(value.const_value is not None and value.const_value.size == 1 for value in numbers)
     )

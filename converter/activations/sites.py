@@ -11,10 +11,7 @@ import onnx_ir as ir
 from converter.activations.known import Activation, find_activations
 from converter.errors import RefusedError
 from converter.graph.batch_axis import BatchAxes
-from converter.graph.op_facts import RECURRENT, has_weights, is_linear
-
-_CHANNELS_FIRST = {"Conv", "ConvTranspose", "BatchNormalization", "InstanceNormalization", "MaxPool", "AveragePool"}
-_CHANNELS_LAST = {"MatMul", "Gemm", "LayerNormalization"}
+from converter.graph.op_facts import Channels, facts, has_weights, is_linear
 
 
 def channel_axis(value: ir.Value) -> int:
@@ -31,15 +28,12 @@ def channel_axis(value: ir.Value) -> int:
     node = value.producer()
     while node is not None and node not in seen:
         seen.add(node)
-        if node.op_type in _CHANNELS_FIRST:
-            break
-        if node.op_type in _CHANNELS_LAST:
-            axis = rank - 1
+        channels = facts(node).channels
+        if channels is not None:
+            axis = rank - 1 if channels is Channels.LAST else 1
             break
         if node.op_type == "Transpose" and "perm" in node.attributes:
             permutations.append(list(node.attributes["perm"].as_ints()))
-        elif node.op_type in ("Reshape", "Flatten", "Concat", "Squeeze", "Unsqueeze"):
-            break
         node = next((v.producer() for v in node.inputs if v is not None and v.producer() is not None), None)
     for permutation in reversed(permutations):
         axis = permutation.index(axis)
@@ -76,12 +70,6 @@ class Site:
         return replace(self, x=values[str(self.x.name)], y=values[str(self.y.name)], nodes=copies)
 
 
-_PASS_ON = frozenset(
-    "GlobalMaxPool GroupNormalization InstanceNormalization LRN LayerNormalization LpNormalization Max MaxPool Min".split()
-)
-"""Not linear, but what goes in is what comes out, in another scale or number."""
-
-
 @dataclass(frozen=True)
 class KeptAnalog:
     """An activation that no neuron takes the place of.
@@ -112,7 +100,7 @@ def find_sites(model: ir.Model, axes: BatchAxes) -> tuple[list[Site], list[KeptA
     feeding, recurrent = _before_weights(model, axes), _before_recurrence(model)
     whole = {f.nodes[-1] for f, _ in activations} - recurrent
     if activations and not whole:
-        node = next(node for node in reversed(list(model.graph)) if node.op_type in RECURRENT)
+        node = next(node for node in reversed(list(model.graph)) if facts(node).recurrent)
         raise RefusedError(
             f"{node.op_type} keeps a state of its own over a sequence, which does not come in parts; recurrent layers are not "
             "converted, and behind this one there is no activation that a neuron could replace",
@@ -151,7 +139,7 @@ def _before_recurrence(model: ir.Model) -> set[ir.Node]:
     before: set[ir.Node] = set()
     for node in reversed(list(model.graph)):
         users = {user for value in node.outputs for user, _ in value.uses()}
-        if any(user in before or user.op_type in RECURRENT for user in users):
+        if any(user in before or facts(user).recurrent for user in users):
             before.add(node)
     return before
 
@@ -163,7 +151,7 @@ def _before_weights(model: ir.Model, axes: BatchAxes) -> set[ir.Node]:
         users = {user for value in node.outputs for user, _ in value.uses()}
         if any(
             has_weights(user, axes.changes)
-            or (user in feeding and (user.op_type in _PASS_ON or is_linear(user, axes.changes)))
+            or (user in feeding and (facts(user).passes_on or is_linear(user, axes.changes)))
             for user in users
         ):
             feeding.add(node)

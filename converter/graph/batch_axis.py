@@ -15,7 +15,7 @@ import onnx_ir as ir
 from converter.errors import RefusedError
 from converter.graph.batch_rules import _RULES, OPEN, Axis, _MixesSamplesError, _repeats, _View
 from converter.graph.build import captured
-from converter.graph.op_facts import SHAPES
+from converter.graph.op_facts import facts
 from converter.graph.shapes import Shapes
 
 
@@ -45,9 +45,9 @@ class BatchAxes:
             RefusedError: the node mixes samples.
         """
         view = _View(node, self.axis, shapes, batch)
-        rule = _RULES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        taken = [value for value in (*node.inputs, *captured(node)) if value is not None and node.op_type not in SHAPES]
-        if all(self.axis.get(str(value.name)) is None for value in taken):
+        rule = None if node.domain else _RULES.get(node.op_type)
+        inputs = [] if facts(node).reads_shape else [v for v in (*node.inputs, *captured(node)) if v is not None]
+        if all(self.axis.get(str(value.name)) is None for value in inputs):
             # a shape says how many samples there are, and nothing about any of them
             result: Axis | tuple[Axis, ...] = _repeats(view)
         elif rule is None:
@@ -67,7 +67,7 @@ class BatchAxes:
         axes = result if isinstance(result, tuple) else (result,) * len(node.outputs)
         for output, axis in zip(node.outputs, axes, strict=False):
             self.axis[str(output.name)] = axis
-            if axis is not None and not any(self.changes(value) for value in taken):
+            if axis is not None and not any(self.changes(value) for value in inputs):
                 self.same.add(str(output.name))
 
 

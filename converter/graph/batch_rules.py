@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from converter.graph.op_facts import OPS, Channels, facts
 from converter.graph.shapes import Shapes
 
 
@@ -75,8 +76,8 @@ class _View:
 
 def _repeats(view: _View) -> int | None:
     """The axis along which this makes rows for each sample, all the same: of a class token, of zeros; None if it does not."""
-    place = _TARGET.get(view.node.op_type)
-    target = view.node.inputs[place] if place is not None and not view.node.domain else None
+    lengths = facts(view.node).lengths
+    target = view.node.inputs[lengths] if lengths is not None else None
     if target is None or target.const_value is not None:
         return None
     shape = view.output_shape()
@@ -322,21 +323,9 @@ def _einsum(view: _View) -> Axis:
     return result.index(letter)
 
 
-_TARGET = {"Expand": 1, "Tile": 1, "ConstantOfShape": 0}
-"""Where operators that repeat something take the new lengths."""
-ELEMENTWISE = """
-Abs Acos Acosh Add And Asin Asinh Atan Atanh Cast CastLike Ceil Celu Clip Cos Cosh Div Dropout Elu Equal Erf Exp Floor Gelu
-Greater GreaterOrEqual HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log Max Mean Min Mish Mod Mul
-Neg Not Or PRelu Pow Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Sub Sum Tan Tanh
-ThresholdedRelu Where Xor Swish DequantizeLinear QuantizeLinear
-""".split()
-_BATCH_FIRST = """
-AveragePool BatchNormalization Conv ConvTranspose DepthToSpace GlobalAveragePool GlobalLpPool GlobalMaxPool
-InstanceNormalization GroupNormalization LRN LpPool MaxPool SpaceToDepth
-""".split()
 _RULES: dict[str, Callable[[_View], Axis | tuple[Axis, ...]]] = {
-    **dict.fromkeys(ELEMENTWISE, _elementwise),
-    **dict.fromkeys(_BATCH_FIRST, _batch_first),
+    **{name: _elementwise for name, row in OPS.items() if row.elementwise},
+    **{name: _batch_first for name, row in OPS.items() if row.channels is Channels.FIRST},
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "TopK"), _along(-1)),
     **dict.fromkeys(("LayerNormalization", "RMSNormalization"), _normalise_last),
     **dict.fromkeys(

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from converter.graph.op_facts import SHAPES
+from converter.graph.op_facts import facts
 from snn_ops.format import DOMAIN, N_STEPS, OPSET_VERSION
 from snn_ops.ops import OPERATORS
 
@@ -161,6 +161,6 @@ def depending_on_inputs(graph: ir.Graph) -> set[ir.Value]:
     """What depends on inputs without a default, other than through a shape."""
     found = {value for value in graph.inputs if not value.is_initializer()}
     for node in graph:
-        if node.op_type not in SHAPES and any(value in found for value in node.inputs):
+        if not facts(node).reads_shape and any(value in found for value in node.inputs):
             found.update(node.outputs)
     return found

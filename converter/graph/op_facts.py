@@ -1,50 +1,267 @@
-"""Facts about ONNX operators: which are linear, which have weights, which read shapes, which keep a state."""
+"""Facts about ONNX's operators: one table, a row per operator, a column per fact.
+
+A pass asks for a fact, not for a list of names. Which nodes a rewrite is about (``Gemm`` between two ``Reshape``) is no fact
+about operators and stands in the pass.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
 
 import onnx_ir as ir
 
 Changes = Callable[[ir.Value], bool]
 """Whether a value depends on the samples, or differs from step to step."""
-_LINEAR = frozenset(
+
+
+class Linear(Enum):
+    """In which inputs the result is linear, up to a constant term."""
+
+    ALL = "all"
+    """In all of them together: x + y."""
+    ONE = "one"
+    """In any single one, while the others stay: x y."""
+    FIRST = "first"
+    """In input 0, while the others stay: x / y."""
+
+
+class Sign(Enum):
+    """What is known of the result's sign."""
+
+    NEVER_NEGATIVE = "never negative"
+    OF_FIRST = "of input 0"
+    """Not negative where input 0 is not."""
+    OF_ALL = "of all inputs"
+    """Not negative where no input is."""
+
+
+class Channels(Enum):
+    """Where the result has its channels."""
+
+    FIRST = "first"
+    """In axis 1 of ``[samples, channels, ...]``, and the input has them there too."""
+    LAST = "last"
+    """In the last axis, ``[..., channels]``."""
+    LOST = "lost"
+    """Axes are merged, made, dropped or joined: where the input had its channels says nothing."""
+
+
+@dataclass(frozen=True)
+class OpFacts:
+    """A row of the table.
+
+    Attributes:
+        elementwise: each number of the result follows from one number of each input, which broadcast.
+        linear: in which inputs the result is linear; None: in none. `is_linear` asks about a node.
+        weighted: a layer: many products of a signal and trained numbers, if one of its inputs is a constant.
+        sign: what is known of the result's sign.
+        channels: where the result has its channels; None: where the input has them, or nothing is known.
+        passes_on: not linear, but what comes in goes out in another scale or number, as in a maximum or a normalisation.
+        truth_value: gives true or false.
+        converts: gives the same numbers as another type of elements.
+        joins: has an axis along which operands are joined or picked from; they need as many rows along every other axis.
+        recurrent: keeps a state of its own over a sequence.
+        initial_states: the inputs that are states before a sequence, ``[directions, samples, hidden]``.
+        lengths: the input that says how often something is repeated or made; None: there is none.
+        reads_shape: takes nothing of its input but the shape.
+        random: draws other numbers in every run.
     """
-    Add AveragePool BatchNormalization Cast CastLike Concat Conv ConvTranspose CumSum DepthToSpace Dropout Expand Flatten
-    Gather GatherElements GatherND GlobalAveragePool Identity Mean Neg Pad ReduceMean ReduceSum Reshape Resize Slice
-    SpaceToDepth Split Squeeze Sub Sum Tile Transpose Trilu Unsqueeze Upsample
-    """.split()
-)
-_LINEAR_IN_ONE = frozenset("Einsum Gemm MatMul Mul".split())
-_WEIGHTED = frozenset("Conv ConvTranspose Einsum Gemm MatMul".split())
+
+    elementwise: bool = False
+    linear: Linear | None = None
+    weighted: bool = False
+    sign: Sign | None = None
+    channels: Channels | None = None
+    passes_on: bool = False
+    truth_value: bool = False
+    converts: bool = False
+    joins: bool = False
+    recurrent: bool = False
+    initial_states: tuple[int, ...] = ()
+    lengths: int | None = None
+    reads_shape: bool = False
+    random: bool = False
+
+
+_by_element = partial(OpFacts, elementwise=True)
+_truth_value = partial(OpFacts, elementwise=True, truth_value=True)
+_moves = partial(OpFacts, linear=Linear.FIRST, sign=Sign.OF_FIRST)
+"""What only moves, picks or repeats numbers of input 0."""
+_of_images = partial(OpFacts, channels=Channels.FIRST)
+
+OPS: Mapping[str, OpFacts] = {
+    # functions of each number
+    "Abs": _by_element(sign=Sign.NEVER_NEGATIVE),
+    "Acos": _by_element(),
+    "Acosh": _by_element(),
+    "Asin": _by_element(),
+    "Asinh": _by_element(),
+    "Atan": _by_element(),
+    "Atanh": _by_element(),
+    "Ceil": _by_element(),
+    "Celu": _by_element(),
+    "Clip": _by_element(),
+    "Cos": _by_element(),
+    "Cosh": _by_element(),
+    "Elu": _by_element(),
+    "Erf": _by_element(),
+    "Exp": _by_element(sign=Sign.NEVER_NEGATIVE),
+    "Floor": _by_element(),
+    "Gelu": _by_element(),
+    "HardSigmoid": _by_element(sign=Sign.NEVER_NEGATIVE),
+    "HardSwish": _by_element(),
+    "LeakyRelu": _by_element(),
+    "Log": _by_element(),
+    "Mish": _by_element(),
+    "Neg": _by_element(linear=Linear.ALL),
+    "PRelu": _by_element(),
+    "Reciprocal": _by_element(),
+    "Relu": _by_element(sign=Sign.NEVER_NEGATIVE),
+    "Round": _by_element(),
+    "Selu": _by_element(),
+    "Shrink": _by_element(),
+    "Sigmoid": _by_element(sign=Sign.NEVER_NEGATIVE),
+    "Sign": _by_element(),
+    "Sin": _by_element(),
+    "Sinh": _by_element(),
+    "Softplus": _by_element(sign=Sign.NEVER_NEGATIVE),
+    "Softsign": _by_element(),
+    "Sqrt": _by_element(),
+    "Swish": _by_element(),
+    "Tan": _by_element(),
+    "Tanh": _by_element(),
+    "ThresholdedRelu": _by_element(),
+    # the number itself, perhaps as another type
+    "Cast": _by_element(linear=Linear.FIRST, converts=True),
+    "CastLike": _by_element(linear=Linear.FIRST, converts=True),
+    "DequantizeLinear": _by_element(converts=True),
+    "Dropout": _by_element(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    "Identity": _by_element(linear=Linear.ALL, sign=Sign.OF_FIRST),
+    "QuantizeLinear": _by_element(converts=True),
+    # functions of several numbers
+    "Add": _by_element(linear=Linear.ALL, sign=Sign.OF_ALL),
+    "Div": _by_element(linear=Linear.FIRST),
+    "Max": _by_element(sign=Sign.OF_ALL, passes_on=True),
+    "Mean": _by_element(linear=Linear.ALL, sign=Sign.OF_ALL),
+    "Min": _by_element(sign=Sign.OF_ALL, passes_on=True),
+    "Mod": _by_element(),
+    "Mul": _by_element(linear=Linear.ONE),
+    "Pow": _by_element(),
+    "Sub": _by_element(linear=Linear.ALL),
+    "Sum": _by_element(linear=Linear.ALL, sign=Sign.OF_ALL),
+    "Where": _by_element(),
+    # true or false
+    "And": _truth_value(),
+    "Equal": _truth_value(),
+    "Greater": _truth_value(),
+    "GreaterOrEqual": _truth_value(),
+    "IsInf": _truth_value(),
+    "IsNaN": _truth_value(),
+    "Less": _truth_value(),
+    "LessOrEqual": _truth_value(),
+    "Not": _truth_value(),
+    "Or": _truth_value(),
+    "Xor": _truth_value(),
+    # layers
+    "Conv": _of_images(linear=Linear.FIRST, weighted=True),
+    "ConvTranspose": _of_images(linear=Linear.FIRST, weighted=True),
+    "Einsum": OpFacts(linear=Linear.ONE, weighted=True),
+    "Gemm": OpFacts(linear=Linear.ONE, weighted=True, channels=Channels.LAST),
+    "MatMul": OpFacts(linear=Linear.ONE, weighted=True, channels=Channels.LAST),
+    # poolings and normalisations of images
+    "AveragePool": _of_images(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    "BatchNormalization": _of_images(linear=Linear.FIRST),
+    "DepthToSpace": _of_images(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    "GlobalAveragePool": _of_images(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    "GlobalLpPool": _of_images(),
+    "GlobalMaxPool": _of_images(sign=Sign.OF_FIRST, passes_on=True),
+    "GroupNormalization": _of_images(passes_on=True),
+    "InstanceNormalization": _of_images(passes_on=True),
+    "LRN": _of_images(passes_on=True),
+    "LpPool": _of_images(),
+    "MaxPool": _of_images(sign=Sign.OF_FIRST, passes_on=True),
+    "SpaceToDepth": _of_images(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    # normalisations along axes
+    "LayerNormalization": OpFacts(channels=Channels.LAST, passes_on=True),
+    "LpNormalization": OpFacts(passes_on=True),
+    "RMSNormalization": OpFacts(channels=Channels.LAST, passes_on=True),
+    "Softmax": OpFacts(sign=Sign.NEVER_NEGATIVE),
+    # sums
+    "CumSum": OpFacts(linear=Linear.FIRST),
+    "ReduceMax": OpFacts(sign=Sign.OF_FIRST),
+    "ReduceMean": OpFacts(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    "ReduceSum": OpFacts(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    # numbers moved, picked or repeated
+    "Concat": OpFacts(linear=Linear.ALL, sign=Sign.OF_ALL, channels=Channels.LOST, joins=True),
+    "ConstantOfShape": OpFacts(lengths=0),
+    "Expand": _moves(lengths=1),
+    "Flatten": _moves(channels=Channels.LOST),
+    "Gather": _moves(),
+    "GatherElements": _moves(joins=True),
+    "GatherND": _moves(),
+    "Pad": OpFacts(linear=Linear.FIRST),
+    "Reshape": _moves(channels=Channels.LOST),
+    "Resize": _moves(),
+    "Slice": _moves(),
+    "Split": _moves(),
+    "Squeeze": _moves(channels=Channels.LOST),
+    "Tile": _moves(lengths=1),
+    "Transpose": _moves(),
+    "Trilu": _moves(),
+    "Unsqueeze": _moves(channels=Channels.LOST),
+    "Upsample": _moves(),
+    # sequences
+    "GRU": OpFacts(recurrent=True, initial_states=(5,)),
+    "LSTM": OpFacts(recurrent=True, initial_states=(5, 6)),
+    "Loop": OpFacts(recurrent=True),
+    "RNN": OpFacts(recurrent=True, initial_states=(5,)),
+    "Scan": OpFacts(recurrent=True),
+    # shapes
+    "Shape": OpFacts(reads_shape=True),
+    "Size": OpFacts(reads_shape=True),
+    # random numbers
+    "Bernoulli": OpFacts(random=True),
+    "Multinomial": OpFacts(random=True),
+    "RandomNormal": OpFacts(random=True),
+    "RandomNormalLike": OpFacts(random=True),
+    "RandomUniform": OpFacts(random=True),
+    "RandomUniformLike": OpFacts(random=True),
+}
+_NONE = OpFacts()
 _FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
+
+
+def facts(node: ir.Node) -> OpFacts:
+    """The row of a node's operator; nothing is known of operators that the table or ONNX itself does not have."""
+    return _NONE if node.domain else OPS.get(node.op_type, _NONE)
 
 
 def is_linear(node: ir.Node, changes: Changes) -> bool:
     """Whether the mean of the node's results is its result of the mean (a constant term may be added)."""
-    if node.domain:
+    linear, signals = facts(node).linear, _signals(node, changes)
+    if facts(node).converts and not _gives_floats(node):
         return False
-    signals = [index for index, value in enumerate(node.inputs) if value is not None and changes(value)]
-    if node.op_type == "Div":
-        return signals == [0]
-    if node.op_type == "Cast":
-        return node.attributes["to"].as_int() in _FLOATS
-    if node.op_type == "Resize":
-        return _mode(node) in ("nearest", "linear", "cubic") and signals == [0]
-    if node.op_type in ("Pad", "Conv", "ConvTranspose", "Gather", "GatherElements", "GatherND"):
-        return signals == [0]
-    return node.op_type in _LINEAR or (node.op_type in _LINEAR_IN_ONE and len(signals) == 1)
+    if linear is Linear.FIRST:
+        return signals in ([], [0])
+    return linear is Linear.ALL or (linear is Linear.ONE and len(signals) <= 1)
 
 
 def has_weights(node: ir.Node, changes: Changes) -> bool:
     """Whether the node is a linear layer: its signal meets trained numbers, synapses, in many products."""
-    return node.op_type in _WEIGHTED and is_linear(node, changes)
+    return facts(node).weighted and is_linear(node, changes) and bool(_signals(node, changes))
 
 
-def _mode(node: ir.Node) -> str:
-    attribute = node.attributes.get("mode")
-    return "nearest" if attribute is None else attribute.as_string()
+def _signals(node: ir.Node, changes: Changes) -> list[int]:
+    """The inputs that change, by their index."""
+    return [index for index, value in enumerate(node.inputs) if value is not None and changes(value)]
 
 
-SHAPES = frozenset({"Shape", "Size"})
-RECURRENT = frozenset("LSTM GRU RNN Scan Loop".split())
+def _gives_floats(node: ir.Node) -> bool:
+    """Of a node that converts; where nothing says the type, it does not."""
+    if "to" in node.attributes:
+        return node.attributes["to"].as_int() in _FLOATS
+    like = node.inputs[1] if node.op_type == "CastLike" else node.outputs[0]
+    return like is not None and like.dtype in _FLOATS

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.op_facts import _WEIGHTED, SHAPES
+from converter.graph.op_facts import facts
 from converter.graph.shapes import Shapes
 from converter.measure.instruments import emits_spikes
 
@@ -91,11 +91,7 @@ def multiply_adds(model: ir.Model, shapes: Shapes, samples: int) -> dict[str, in
         shapes: every value's shape for that many samples.
         samples: their number.
     """
-    return {
-        str(node.name): round(_products(node, shapes) / samples)
-        for node in model.graph
-        if node.op_type in _WEIGHTED and not node.domain
-    }
+    return {str(node.name): round(_products(node, shapes) / samples) for node in model.graph if facts(node).weighted}
 
 
 def _products(node: ir.Node, shapes: Shapes) -> int:
@@ -148,7 +144,7 @@ def count_work(spiking: ir.Model, products: Mapping[str, int], rates: Mapping[st
     operations = dict.fromkeys(rates, 0.0)
     for node in spiking.graph:
         multiplications = products.get(str(node.name), 0)
-        if not multiplications or node.op_type not in _WEIGHTED:
+        if not multiplications or not facts(node).weighted:
             continue
         sources = _sources(node)
         if None in sources or not sources:
@@ -169,9 +165,9 @@ def _sources(layer: ir.Node) -> set[str | None]:
     while pending:
         value = pending.pop()
         node = value.producer()
-        if value.const_value is not None or (node is not None and node.op_type in SHAPES):
+        if value.const_value is not None or (node is not None and facts(node).reads_shape):
             continue
-        if node is None or node.op_type in ("RunningDifference", *_WEIGHTED):
+        if node is None or node.op_type == "RunningDifference" or facts(node).weighted:
             sources.add(None)
         elif emits_spikes(node):
             sources.add(str(node.name))

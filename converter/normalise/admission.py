@@ -5,10 +5,10 @@ from __future__ import annotations
 import onnx
 
 from converter.errors import RefusedError
+from converter.graph.op_facts import OPS
 from snn_ops.format import DOMAIN, N_STEPS
 
 LOWEST_OPSET = 7
-_RANDOM = frozenset("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split())
 
 
 def check_usable(proto: onnx.ModelProto) -> None:
@@ -29,7 +29,7 @@ def check_usable(proto: onnx.ModelProto) -> None:
         if node.domain not in ("", "ai.onnx"):
             continue
         name = node.name or node.output[0]
-        if node.op_type in _RANDOM:
+        if node.op_type in OPS and OPS[node.op_type].random:
             raise RefusedError(
                 f"{node.op_type} draws other numbers in every run, so there is nothing to compare with; export the model for "
                 "inference (PyTorch: model.eval()), or make the random numbers an input",

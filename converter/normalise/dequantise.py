@@ -18,6 +18,7 @@ import onnx_ir as ir
 
 from converter.errors import RefusedError
 from converter.graph.build import constant
+from converter.graph.op_facts import Sign, facts
 
 _QUANTISED = frozenset(
     "QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul ConvInteger MatMulInteger".split()
@@ -27,13 +28,6 @@ _MICROSOFT = {
     for op_type in "Add AveragePool Concat GlobalAveragePool LeakyRelu Mul Sigmoid Softmax".split()
 }
 """ONNX Runtime's operators on integers, and the same on floats."""
-_NEVER_NEGATIVE = frozenset("Abs Exp HardSigmoid Relu Sigmoid Softmax Softplus".split())
-_KEEP_SIGN = frozenset(
-    """
-    AveragePool Concat DequantizeLinear DepthToSpace Flatten Gather GlobalAveragePool GlobalMaxPool Identity MaxPool
-    ReduceMax ReduceMean Reshape Resize Slice Split Squeeze Transpose Unsqueeze
-    """.split()
-)
 
 
 class DequantisePass(ir.passes.InPlacePass):
@@ -251,14 +245,15 @@ def _never_negative(value: ir.Value, seen: set[ir.Value]) -> bool:
     seen.add(value)
     if value.const_value is not None:
         return bool((value.const_value.numpy() >= 0).all())
-    if node is None or _is(node, *_NEVER_NEGATIVE):
+    sign = facts(node).sign if node is not None else None
+    if node is None or sign is Sign.NEVER_NEGATIVE:
         return True
     if _is(node, "QuantizeLinear") and _cuts_negative(node):
         return True
     if _is(node, "Clip"):
         low = node.inputs[1] if len(node.inputs) > 1 else None
         return low is not None and low.const_value is not None and float(low.const_value.numpy()) >= 0
-    if not _is(node, "Add", "QuantizeLinear", *_KEEP_SIGN):
+    if sign is None and not _is(node, "QuantizeLinear", "DequantizeLinear"):  # these let their input through
         return False
-    data = node.inputs if node.op_type in ("Add", "Concat") else node.inputs[:1]
+    data = node.inputs if sign is Sign.OF_ALL else node.inputs[:1]
     return all(_never_negative(v, seen) for v in data if v is not None)

@@ -23,18 +23,15 @@ import onnx_ir as ir
 
 from converter.errors import RefusedError
 from converter.graph.batch_axis import BatchAxes
-from converter.graph.batch_rules import ELEMENTWISE, OPEN, Axis
+from converter.graph.batch_rules import OPEN, Axis
 from converter.graph.build import constant, constant_of
+from converter.graph.op_facts import facts
 from converter.graph.run import numbers_of, zeros
 from converter.graph.shapes import Shapes, infer_shapes
 from converter.normalise.gather_by_sample import gather_by_sample
 from converter.normalise.shape_numbers import ShapeNumbers
 from snn_ops.format import BATCH
 
-_STATES = {"LSTM": (5, 6), "GRU": (5,), "RNN": (5,)}
-"""Initial states of recurrent layers, [directions, batch, hidden]."""
-_JOINS = frozenset({"Concat", "GatherElements"})
-"""Operators with an axis whose operands need as many rows along every other one."""
 _TIMES = 7
 """A target is right if it also fits this multiple of the batch."""
 
@@ -118,7 +115,7 @@ class _Walk:
             if value.name in self._axes.same:  # a constant like any other
                 self._axes.axis[str(value.name)] = None
         spread = {self._spread.get(str(value.name)) for value in node.inputs if value is not None} - {None}
-        if len(spread) == 1 and node.op_type in ("Gemm", "MatMul", *ELEMENTWISE):
+        if len(spread) == 1 and (node.op_type in ("Gemm", "MatMul") or facts(node).elementwise):
             self._spread[str(node.outputs[0].name)] = next(item for item in spread if item)
 
     def _axis(self, value: ir.Value | None) -> Axis:
@@ -216,11 +213,11 @@ class _Walk:
             if value is None or self._axis(value) is not None:
                 continue
             axis = place - rank + len(self._shape(value))
-            if index in _STATES.get(node.op_type, ()):
+            if index in facts(node).initial_states:
                 self._repeat(node, index, samples, 1)
-            elif node.op_type in _JOINS and along.as_int() % rank != place:
+            elif facts(node).joins and along.as_int() % rank != place:
                 self._repeat(node, index, samples, axis)
-            elif node.op_type in ELEMENTWISE or (node.op_type == "MatMul" and place < rank - 2):
+            elif facts(node).elementwise or (node.op_type == "MatMul" and place < rank - 2):
                 length = self._shape(value)[axis] if axis >= 0 else 1
                 if length > 1 and length == self._shape(samples)[self._axes.place(samples)]:
                     self._repeat(node, index, samples, axis)

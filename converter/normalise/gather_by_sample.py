@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.graph.build import constant, constant_of, depending_on_inputs
-from converter.graph.op_facts import SHAPES
+from converter.graph.op_facts import facts
 from converter.graph.run import Probe, numbers_of, zeros
 
 GATHERS = frozenset({"Gather", "GatherND"})
@@ -115,7 +115,7 @@ def _term_within(
             continue
         if numbers_of(model, within, feed).shape == numbers_of(model, indices, feed).shape:
             for user, index in list(indices.uses()):
-                if user.op_type in SHAPES:
+                if facts(user).reads_shape:
                     user.replace_input_with(index, within)
             return within
     return indices

@@ -9,7 +9,7 @@ from onnx_ir.passes import common as common_passes
 
 from converter.errors import RefusedError
 from converter.graph.batch_axis import BatchAxes, trace_batch_axis
-from converter.graph.op_facts import RECURRENT
+from converter.graph.op_facts import facts
 from converter.graph.run import Feed, Probe, start_quietly
 from converter.graph.shapes import Shapes, infer_shapes
 from converter.io.samples import Samples
@@ -99,7 +99,7 @@ def _prove_batch(ann: Ann, samples: Samples) -> tuple[BatchAxes, Shapes]:
     try:
         return prove_batch(ann, samples.feed)
     except RefusedError as error:
-        recurrent = next((node for node in ann.model.graph if node.op_type in RECURRENT and not node.domain), None)
+        recurrent = next((node for node in ann.model.graph if facts(node).recurrent), None)
         if recurrent is None or str(error).startswith(f"node '{recurrent.name}'"):
             raise
         raise RefusedError(

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
 from converter.graph.build import constant_of
-from converter.graph.op_facts import SHAPES
+from converter.graph.op_facts import facts
 
 _FEW = 64
 """What has more numbers is no shape."""
@@ -31,7 +31,7 @@ class ShapeNumbers:
     def follow(self, node: ir.Node) -> None:
         """Computes what the node gives, if it takes in few numbers and all of them are known."""
         taken = [value for value in node.inputs if value is not None]
-        if node.op_type in SHAPES or any(str(value.name) in self._from_shapes for value in taken):
+        if facts(node).reads_shape or any(str(value.name) in self._from_shapes for value in taken):
             self._from_shapes.update(str(value.name) for value in node.outputs)
         arrays = {str(value.name): self._array(node, value) for value in taken}
         known = {name: array for name, array in arrays.items() if array is not None}
@@ -42,7 +42,7 @@ class ShapeNumbers:
                 self._numbers[str(node.outputs[0].name)] = result
 
     def _array(self, node: ir.Node, value: ir.Value) -> np.ndarray | None:
-        if node.op_type in SHAPES:
+        if facts(node).reads_shape:
             shape = self._shape(value)
             return None if shape is None else np.empty(shape, np.bool_)
         array = self._numbers.get(str(value.name), constant_of(value))

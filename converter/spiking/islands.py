@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from converter.graph.batch_axis import BatchAxes
-from converter.graph.op_facts import SHAPES, has_weights, is_linear
+from converter.graph.op_facts import facts, has_weights, is_linear
 from converter.spiking.regions import Regions, find_regions, runs_through_time
 from converter.spiking.time_nodes import TimeNodes
 from snn_ops.format import DOMAIN
@@ -104,7 +104,7 @@ def _analog(regions: Regions, functions: frozenset[ir.Node]) -> frozenset[ir.Nod
 def _is_inside(user: ir.Node, index: int, inside: Set[ir.Node]) -> bool:
     """Whether a use of an analog value may see it as it is."""
     tracks = user.domain == DOMAIN and user.op_type in TAKES_MEAN and index == 0
-    return user in inside or tracks or user.op_type in SHAPES
+    return user in inside or tracks or facts(user).reads_shape
 
 
 def _may_spike(node: ir.Node, regions: Regions) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from converter.graph.build import depending_on_inputs
-from converter.graph.op_facts import SHAPES
+from converter.graph.op_facts import facts
 from snn_ops.format import DOMAIN
 
 _INTO_AND_OUT_OF_TIME = ("TimeRepeat", "TimeMean")
@@ -50,7 +50,7 @@ def find_regions(model: ir.Model) -> Regions:
         producers = {value.producer() for value in node.inputs if value is not None}
         if runs_through_time(node) or producers & after:
             after.add(node)
-        if node.op_type in SHAPES:
+        if facts(node).reads_shape:
             continue
         depends = any(value in of_inputs for value in node.inputs)
         if runs_through_time(node) or producers & signals or (depends and producers & after):

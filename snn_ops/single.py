@@ -16,7 +16,7 @@ from onnx import helper
 from snn_ops.format import DOMAIN, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET, OPSET_VERSION
 from snn_ops.library import PYTHON_BACKENDS, register
 from snn_ops.ops import OPERATORS, Kind, Operator, Tensor
-from snn_ops.provider import start_session
+from snn_ops.provider import SILENT, start_session
 from snn_ops.python_ops import raising
 
 
@@ -101,7 +101,7 @@ class SingleOperator:
         key = arrays[0].dtype, ranks
         if key not in self._sessions:
             options = ort.SessionOptions()
-            options.log_severity_level = 4
+            options.log_severity_level = SILENT
             options.intra_op_num_threads = self._threads
             if self._backend == "native" and self._provider != "cpu":
                 options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")

@@ -14,10 +14,7 @@ import onnxruntime as ort
 from converter.errors import RefusedError
 from converter.graph.build import constant_of, to_proto
 from snn_ops.library import register
-from snn_ops.provider import start_session
-
-SILENT = 4
-"""ONNX Runtime's log level at which it prints nothing: what it has to say, it also raises."""
+from snn_ops.provider import SILENT, start_session
 
 Feed = Mapping[str, np.ndarray]
 _NOT_FOR_USERS = (

@@ -1,4 +1,4 @@
-"""What is written from the operators' declarations and checked in is what would be written now."""
+"""What is written from the operators' declarations and from the imports, and checked in, is what would be written now."""
 
 from __future__ import annotations
 

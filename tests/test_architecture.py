@@ -1,5 +1,4 @@
-"""Imports point down, docs/architecture.md tells the truth about them (tests/test_generated.py: its picture is current), and what
-programs outside the packages import exists."""
+"""Imports point down, docs/architecture.md is true (tests/test_generated.py holds its picture), and programs import what exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports point down, docs/architecture.md is true (tests/test_generated.py holds its picture), and programs import what exists."""
+"""Imports point down, docs/architecture.md is true (test_generated.py holds its picture), programs import what exists."""
 
 from __future__ import annotations
 

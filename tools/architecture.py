@@ -1,7 +1,7 @@
 """The picture and the table of rooms in docs/architecture.md, from the code's imports: `make docs`.
 
-A room is a folder of `converter`, or a file that lies directly in it; `snn_ops` is one room. As for import-linter, imports for type
-checkers do not count.
+A room is a folder of `converter`, or a file that lies directly in it; `snn_ops` is one room. Imports for type checkers do not
+count, as for import-linter.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Time of SpikingJelly's neurons, and of the VGG of `benchmarks.vgg` with them.
 
-``python -m benchmarks.spikingjelly_speed IMPLEMENTATION``; `benchmarks.gpu` runs it beside ours.
+``python -m benchmarks.spikingjelly_speed IMPLEMENTATION``; `benchmarks.gpu` runs it beside ONNX-SNN.
 
 One implementation a process (torch, cupy, triton or cuda), since SpikingJelly 2 chooses it once, from the environment. Prints
 JSON; ends with a one-line reason and exit code 1 where the installed SpikingJelly has no such implementation.

@@ -9,7 +9,7 @@ from snn_ops.format import FormatError
 
 
 class RefusedError(Exception):
-    """Something the user gave cannot be used; the message is one line: what, where, and the way out.
+    """Something the user gave cannot be used; the message is one line: what, where, and what to do.
 
     The command line prints it and exits with 1. ``str(error)`` is the line.
     """

@@ -122,7 +122,7 @@ def verify(
         network: what it is compared with; default: the model itself in Nengo.
 
     Raises:
-        RefusedError: the model has something that Nengo has not, or whose random numbers differ, or it does not compute in
+        RefusedError: the model has something that Nengo does not have, or draws random numbers, or it does not compute in
             NengoDL's float32.
     """
     double = simulator == "nengo"
@@ -166,10 +166,10 @@ class _Comparison:
                     mine = arrays[len(self.outputs) + index].reshape(self.n_steps, count, -1).swapaxes(0, 1)
                     self._compare(index, mine, recorded[population.node], start, undisturbed)
                 for index, name in enumerate(self.outputs):
-                    ours, theirs = arrays[index].reshape(count, -1), outputs[name][:, -1]
-                    error = float(np.maximum(error, np.abs(ours - theirs).max()))
-                    outputs_differing += int(np.count_nonzero(self._differs(ours, theirs)))
-                    same += int((ours.argmax(1) == theirs.argmax(1)).sum()) if index == 0 else 0
+                    mine, theirs = arrays[index].reshape(count, -1), outputs[name][:, -1]
+                    error = float(np.maximum(error, np.abs(mine - theirs).max()))
+                    outputs_differing += int(np.count_nonzero(self._differs(mine, theirs)))
+                    same += int((mine.argmax(1) == theirs.argmax(1)).sum()) if index == 0 else 0
                 progress(f"comparing with {self.simulator}", start + count, samples)
         layers = [
             LayerComparison(p.node, p.op_type, int(np.prod(p.shape)), *(int(number) for number in counts))
@@ -263,10 +263,10 @@ def _deciding_state(population: Population) -> State | None:
 
 
 def recording_session(proto: onnx.ModelProto, values: Sequence[str]) -> Session:
-    """A session that gives out these inner values too.
+    """A session that returns these inner values too.
 
     Raises:
-        RefusedError: ONNX Runtime cannot run the model, such as one with an operator that it has not in float64.
+        RefusedError: ONNX Runtime cannot run the model, such as one with an operator that it does not have in float64.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
@@ -276,5 +276,7 @@ def recording_session(proto: onnx.ModelProto, values: Sequence[str]) -> Session:
         return Session(copy)
     except Exception as error:
         wide = any(value.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE for value in proto.graph.input)
-        way_out = "; compare in float32: --simulator nengo-dl" if wide else ""
-        raise RefusedError(f"ONNX Runtime cannot run the model in this precision: {brief(error)}{way_out}") from error
+        what_to_do = "; compare in float32: --simulator nengo-dl" if wide else ""
+        raise RefusedError(
+            f"ONNX Runtime cannot run the model in this precision: {brief(error)}{what_to_do}"
+        ) from error

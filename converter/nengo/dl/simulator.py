@@ -22,7 +22,7 @@ def to_nengo_dl(proto: onnx.ModelProto, *, synapse: Any = None) -> NengoModel:
     """As `to_nengo`, with functions as TensorNodes.
 
     Raises:
-        RefusedError: NengoDL is not installed, or the model has something that Nengo or NengoDL has not.
+        RefusedError: NengoDL is not installed, or the model has something that Nengo or NengoDL does not have.
     """
     import_nengo_dl()
     dl_parts = importlib.import_module("converter.nengo.dl.parts")

@@ -55,7 +55,7 @@ SNN_FUNCTION void walk_neuron(const TemporalCall& call,
   const T* __restrict__ current = static_cast<const T*>(call.current) + neuron;
   T* __restrict__ output = static_cast<T*>(call.output) + neuron;
   const auto keep = [&](S value, int64_t t) {
-    if (call.output_step || t + 1 == call.n_steps) Stored<T>::store(value, output + t * call.output_step);
+    if constexpr (!Neuron::kGivesLast) Stored<T>::store(value, output + t * call.output_step);
   };
   if constexpr (Neuron::kTakesMean) {
     S mean = 0;
@@ -79,6 +79,7 @@ SNN_FUNCTION void walk_neuron(const TemporalCall& call,
         }
     }
   }
+  if constexpr (Neuron::kGivesLast) Stored<T>::store(Neuron::last(state, clock.step), output);
   for (int k = 0; k < Neuron::kStates; ++k)
     if (call.final_state[k]) static_cast<S*>(call.final_state[k])[neuron] = state[k];
 }

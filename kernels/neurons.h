@@ -74,6 +74,23 @@ SNN_FUNCTION S clip(S x, S low, S high) {
 }
 }  // namespace math
 
+// Sums that grow without bound are two numbers: `high` is the sum in the type, `low` what it has lost by rounding. Without
+// `low`, a float32 sum of inputs of one size stays where it is after 2^24 of them.
+namespace sums {
+// high += by, and low is what that lost.
+template <class S>
+SNN_FUNCTION void move(S by, S& high, S& low) {
+  const S total = high + by;
+  low = by - (total - high);
+  high = total;
+}
+// W. Kahan, Further remarks on reducing truncation errors, Communications of the ACM 8(1), 1965.
+template <class S>
+SNN_FUNCTION void add(S x, S& high, S& low) {
+  move(x + low, high, low);
+}
+}  // namespace sums
+
 // What most neurons share.
 struct Neuron {
   static constexpr bool kBounded = false;    // true: step holds where is_inside(state[0]), General::step everywhere
@@ -102,41 +119,41 @@ struct IFConstants {
   long long max_spikes;  // per step; 0: no limit
 };
 
-// At most one spike a step.  u = v + x;  s = threshold * [u >= threshold];  v = u - s
+// At most one spike a step.  u = v + x;  s = threshold * [u >= threshold];  v = u - s, with what v has lost by rounding in `low`
 struct IF : Neuron {
-  static constexpr int kParameters = 1, kStates = 1;
+  static constexpr int kParameters = 1, kStates = 2;
   template <class S>
   using Constants = IFConstants;
 
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>&, const Clock&) {
-    S u = state[0] + x;
-    S spike = u >= parameter[0] ? parameter[0] : S(0);
-    state[0] = u - spike;
+    const S added = x + state[1];
+    S spike = state[0] + added >= parameter[0] ? parameter[0] : S(0);
+    sums::move(added - spike, state[0], state[1]);
     return spike;
   }
 };
 
-// Up to max_spikes a step and, with a second state (the net number of spikes sent), spikes that are taken back:
-//   n = clip(floor(u / threshold), least, max_spikes),  least = 0 or, signed, -min(net_count, max_spikes)
+// Up to max_spikes a step and, with a count of the net number of spikes sent, spikes that are taken back:
+//   n = clip(floor(u / threshold), least, max_spikes),  least = 0 or, signed, -min(count, max_spikes)
 template <bool kSigned>
 struct IFCounting : Neuron {
-  static constexpr int kParameters = 1, kStates = 2;
+  static constexpr int kParameters = 1, kStates = 4;
   template <class S>
   using Constants = IFConstants;
 
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
     const bool limited = c.max_spikes > 0;
+    const S count = state[2] + state[3], added = x + state[1];
     S most = S(c.max_spikes), least = S(0);
-    if (kSigned) least = limited && state[1] > most ? -most : -state[1];
-    S u = state[0] + x;
-    S n = math::floor(u / parameter[0]);
+    if (kSigned) least = limited && count > most ? -most : -count;
+    S n = math::floor((state[0] + added) / parameter[0]);
     n = n > least ? n : least;
     n = limited && n > most ? most : n;
     S spike = n * parameter[0];
-    state[0] = u - spike;
-    state[1] += n;
+    sums::move(added - spike, state[0], state[1]);
+    sums::add(n, state[2], state[3]);
     return spike;
   }
 };
@@ -487,29 +504,30 @@ struct Alpha : Neuron {
 
 // ------------------------------------------------------------------------------- functions of the mean over time
 
-// y_t = (x_0 + ... + x_t) / (t + 1)
+// y_t = (x_0 + ... + x_t) / (t + 1).  added = x + low;  total = sum + added;  low = added - (total - sum);  sum = total
 struct RunningMean : Neuron {
-  static constexpr int kParameters = 0, kStates = 1;
+  static constexpr int kParameters = 0, kStates = 2;
   template <class S>
   using Constants = NoConstants;
 
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock& clock) {
-    state[0] += x;
+    sums::add(x, state[0], state[1]);
     return state[0] / S(clock.step + 1);
   }
 };
 
 // The same after the last step only: sums at every step and divides once.
 struct TimeMean : Neuron {
-  static constexpr int kParameters = 0, kStates = 1;
+  static constexpr int kParameters = 0, kStates = 2;
   static constexpr bool kGivesLast = true;
   template <class S>
   using Constants = NoConstants;
 
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock&) {
-    return state[0] += x;
+    sums::add(x, state[0], state[1]);
+    return S(0);
   }
   template <class S>
   static SNN_FUNCTION S last(const S* state, long long steps) {
@@ -535,9 +553,68 @@ struct SigmaDeltaConstants {
   long long max_spikes;  // of either sign per step; 0: no limit
 };
 
+// Signed spikes whose running sum follows (t + 1) x_t; the state is the net number of spikes sent, exact in two numbers:
+//   n = clip(round((t + 1) (x / threshold)) - sent, -max_spikes, max_spikes);  s = n threshold;  sent += n
+struct SigmaDelta : Neuron {
+  static constexpr int kParameters = 1, kStates = 2;
+  template <class S>
+  using Constants = SigmaDeltaConstants;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock& clock) {
+    const double total = double(clock.step + 1) * double(S(x / parameter[0]));
+    double missing = math::rint(total) - double(state[0]) - double(state[1]);
+    missing = c.max_spikes > 0 ? math::clip(missing, double(-c.max_spikes), double(c.max_spikes)) : missing;
+    const S n = S(missing);
+    sums::add(n, state[0], state[1]);
+    return n * parameter[0];
+  }
+};
+
+// ------------------------------------------------------------------- version 1: sums and counts that are one number each
+
+// At most one spike a step.  u = v + x;  s = threshold * [u >= threshold];  v = u - s
+struct IF1 : Neuron {
+  static constexpr int kParameters = 1, kStates = 1;
+  template <class S>
+  using Constants = IFConstants;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>&, const Clock&) {
+    S u = state[0] + x;
+    S spike = u >= parameter[0] ? parameter[0] : S(0);
+    state[0] = u - spike;
+    return spike;
+  }
+};
+
+// Up to max_spikes a step and, with a second state (the net number of spikes sent), spikes that are taken back:
+//   n = clip(floor(u / threshold), least, max_spikes),  least = 0 or, signed, -min(net_count, max_spikes)
+template <bool kSigned>
+struct IFCounting1 : Neuron {
+  static constexpr int kParameters = 1, kStates = 2;
+  template <class S>
+  using Constants = IFConstants;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
+    const bool limited = c.max_spikes > 0;
+    S most = S(c.max_spikes), least = S(0);
+    if (kSigned) least = limited && state[1] > most ? -most : -state[1];
+    S u = state[0] + x;
+    S n = math::floor(u / parameter[0]);
+    n = n > least ? n : least;
+    n = limited && n > most ? most : n;
+    S spike = n * parameter[0];
+    state[0] = u - spike;
+    state[1] += n;
+    return spike;
+  }
+};
+
 // Signed spikes whose running sum follows (t + 1) x_t; the state is the net number of spikes sent:
 //   n = clip(round((t + 1) x / threshold) - sent, -max_spikes, max_spikes);  s = n threshold;  sent += n
-struct SigmaDelta : Neuron {
+struct SigmaDelta1 : Neuron {
   static constexpr int kParameters = 1, kStates = 1;
   template <class S>
   using Constants = SigmaDeltaConstants;
@@ -548,6 +625,27 @@ struct SigmaDelta : Neuron {
     n = c.max_spikes > 0 ? math::clip(n, S(-c.max_spikes), S(c.max_spikes)) : n;
     state[0] += n;
     return n * parameter[0];
+  }
+};
+
+struct RunningMean1 : Neuron {
+  static constexpr int kParameters = 0, kStates = 1;
+  template <class S>
+  using Constants = NoConstants;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock& clock) {
+    state[0] += x;
+    return state[0] / S(clock.step + 1);
+  }
+};
+
+struct TimeMean1 : TimeMean {
+  static constexpr int kStates = 1;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock&) {
+    return state[0] += x;
   }
 };
 

@@ -15,7 +15,7 @@ enum class Element { kFloat32, kFloat16, kFloat64 };  // the type of currents
 
 constexpr int kMaxRank = 8;  // axes of [B, ...] longer than 1
 constexpr int kMaxParameters = 2;
-constexpr int kMaxStates = 3;
+constexpr int kMaxStates = 4;
 
 // A parameter or an initial state, read with NumPy's broadcasting against the neurons' shape [B, ...].
 struct Operand {

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from snn_ops.ops import COMPILER_OPTIONS, ENTRY, THREADS, Attributes, Kernel, Kind, Operator, Time, time_axis
+from snn_ops.ops import COMPILER_OPTIONS, ENTRY, STEP_OUT, THREADS, Attributes, Kernel, Kind, Operator, Time, time_axis
 
 MAX_RANK = 8  # kernels/temporal.h
 
@@ -96,8 +96,8 @@ class _TemporalCall(ctypes.Structure):
         ("rank", ctypes.c_int),
         ("dims", ctypes.c_int64 * MAX_RANK),
         ("parameter", _Operand * 2),
-        ("state", _Operand * 3),
-        ("final_state", ctypes.c_void_p * 3),
+        ("state", _Operand * 4),
+        ("final_state", ctypes.c_void_p * 4),
         ("first_step", ctypes.c_void_p),
         ("last_step", ctypes.c_void_p),
         ("first_sample", ctypes.c_void_p),
@@ -138,19 +138,19 @@ def run(
     neurons, steps = _neurons_and_steps(operator, given, checked)
     keeps_steps = operator.time is Time.STEPS
     output = memory.room((steps * neurons[0], *neurons[1:]) if keeps_steps else neurons, element)
-    finals = [memory.room(neurons, Kind.STATE.dtype(element)) for _ in operator.states]
+    finals = {state.output: memory.room(neurons, Kind.STATE.dtype(element)) for state in operator.values}
     call = _call(operator, given, neurons, memory)
     call.n_steps = steps
     call.current_step = 0 if checked.get("constant_current") else call.n_neurons
     call.output, call.output_step = device.address(output), call.n_neurons if keeps_steps else 0
-    for index, final in enumerate(finals):
+    for index, final in enumerate(finals.values()):
         call.final_state[index] = device.address(final)
     if call.n_neurons:
         _launch(device, operator.kernel, call, checked, element)
-    results = [device.download(array) for array in (output, *finals)]
+    results = {name: device.download(array) for name, array in ((operator.output.name, output), *finals.items())}
     if operator.counts_steps:
-        results.append(np.asarray(given["step"] + steps, np.int64))
-    return tuple(results)
+        results[STEP_OUT.name] = np.asarray(given["step"] + steps, np.int64)
+    return tuple(results[tensor.name] for tensor in operator.outputs)
 
 
 def _neurons_and_steps(
@@ -186,7 +186,7 @@ def _call(operator: Operator, given: dict[str, Any], neurons: tuple[int, ...], m
         neurons_per_sample=math.prod(neurons[1:]),
     )
     call.dims[: len(lengths)] = lengths
-    names = ([p.name for p in operator.parameters], [s.name for s in operator.states])
+    names = ([p.name for p in operator.parameters], [s.name for s in operator.values])
     for operands, of in zip((call.parameter, call.state), names, strict=True):
         for index, name in enumerate(of):
             operands[index] = _operand(given[name].astype(Kind.STATE.dtype(x.dtype)), neurons, memory.uploaded)

@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 DOMAIN = "onnx_snn"
-OPSET_VERSION = 1
+OPSET_VERSION = 2
+"""The version of the domain that new files import. A file that imports an older one keeps that one's operators."""
 FORMAT_VERSION = 1
 """The newest version of the file format that this release reads. It rises only when an older reader would compute something
 else from a file; a key or a field that is new does not raise it."""

@@ -24,7 +24,7 @@ import onnxruntime as ort
 
 from snn_ops import cupy_ops
 from snn_ops.feed import Model
-from snn_ops.format import DOMAIN
+from snn_ops.format import DOMAIN, OPSET_VERSION
 from snn_ops.ops import OPERATORS, Operator
 
 Compute = Callable[..., tuple[np.ndarray, ...]]
@@ -90,7 +90,7 @@ def install(backend: str) -> str:
     with _lock:
         if _installed is None:
             compute = _compute(backend)
-            for operator in OPERATORS.values():
+            for operator in (version for newest in OPERATORS.values() for version in newest.versions):
                 for element in (np.dtype(np.float32), np.dtype(np.float64)):
                     _define(_ocos, operator, element)
             _ocos.PyCustomOpDef.install_hooker(_hook(_ocos._on_pyop_invocation, compute))
@@ -127,6 +127,12 @@ def _compute(backend: str) -> Compute:
     return lambda operator, *inputs, **attributes: cupy_ops.run(device, operator, inputs, attributes)
 
 
+def _name(operator: Operator) -> str:
+    """The op_type: ONNX Runtime keeps one schema for each, so an earlier version of an operator has one of its own."""
+    newest = OPERATORS[operator.name]
+    return operator.name if operator is newest else f"{operator.name}_{operator.since_version}"
+
+
 def _define(ocos: Any, operator: Operator, element: np.dtype) -> None:
     kind = ocos.PyCustomOpDef
     types = {
@@ -135,7 +141,7 @@ def _define(ocos: Any, operator: Operator, element: np.dtype) -> None:
         np.dtype(np.float64): kind.dt_double,
     }
     native = kind()
-    native.op_type = f"{DOMAIN}::{operator.name}"
+    native.op_type = f"{DOMAIN}::{_name(operator)}"
     native.obj_id = id(native)
     native.input_types = [types[tensor.kind.dtype(element)] for tensor in operator.inputs]
     native.output_types = [types[tensor.kind.dtype(element)] for tensor in operator.outputs]
@@ -195,13 +201,15 @@ def loaded(model: Model) -> onnx.ModelProto:
 
 
 def fitted(model: onnx.ModelProto, backend: str) -> onnx.ModelProto:
-    """The model as Python operators can run it: with a name for every output of our nodes, none of them float16.
+    """The model as Python operators can run it: with a name for every output of our nodes, none of them float16, and names of
+    their own for operators of an earlier version.
 
     Raises:
         PythonOperatorsError: a node computes in float16, which ends the process in onnxruntime-extensions.
     """
     model = onnx.shape_inference.infer_shapes(model)
     graph = model.graph
+    version = next((entry.version for entry in model.opset_import if entry.domain == DOMAIN), OPSET_VERSION)
     types = {v.name: v.type.tensor_type.elem_type for v in (*graph.input, *graph.value_info, *graph.output)}
     for number, node in enumerate(graph.node):
         if node.domain != DOMAIN:
@@ -211,7 +219,9 @@ def fitted(model: onnx.ModelProto, backend: str) -> onnx.ModelProto:
                 f"node {node.name!r} computes in float16, backend {backend!r} in float32 and float64; "
                 "use backend 'native' or 'functions'"
             )
-        for index in range(len(OPERATORS[node.op_type].outputs)):
+        operator = OPERATORS[node.op_type].at(version)
+        node.op_type = _name(operator)
+        for index in range(len(operator.outputs)):
             if index >= len(node.output):
                 node.output.append("")
             node.output[index] = node.output[index] or f"{DOMAIN}_unused_{number}_{index}"

@@ -27,6 +27,7 @@ def operator_model(
     *,
     with_function: bool,
     with_states: bool = True,
+    version: int = OPSET_VERSION,
     **attributes: float | int,
 ) -> onnx.ModelProto:
     """A model whose inputs and outputs are those of the operator.
@@ -34,19 +35,21 @@ def operator_model(
     Args:
         op_type: the operator.
         element: of the currents: float16, float32 or float64.
-        ranks: of the inputs.
+        ranks: of the inputs; low parts that are left out are scalars.
         with_function: carry the function body, so that the model also runs without the library.
         with_states: give out the final states too; without, only the first output, as in a converted model.
+        version: of the domain.
         attributes: those that differ from the defaults.
     """
-    operator = OPERATORS[op_type]
+    operator = OPERATORS[op_type].at(version)
     given = operator.outputs if with_states else operator.outputs[:1]
 
     def value(tensor: Tensor, rank: int) -> onnx.ValueInfoProto:
         number = helper.np_dtype_to_tensor_dtype(tensor.kind.dtype(element))
         return helper.make_tensor_value_info(tensor.name, number, [None] * rank)
 
-    inputs = [value(tensor, rank) for tensor, rank in zip(operator.inputs, ranks, strict=True)]
+    all_ranks = [np.ndim(given) for given in operator.with_low_parts([np.empty((1,) * rank) for rank in ranks])]
+    inputs = [value(tensor, rank) for tensor, rank in zip(operator.inputs, all_ranks, strict=True)]
     outputs = [value(tensor, 0 if tensor.kind is Kind.INTEGER else ranks[0]) for tensor in given]
     node = helper.make_node(
         op_type,
@@ -58,7 +61,7 @@ def operator_model(
     )
     return helper.make_model(
         helper.make_graph([node], op_type, inputs, outputs),
-        opset_imports=[helper.make_opsetid("", LOWEST_ONNX_OPSET), helper.make_opsetid(DOMAIN, OPSET_VERSION)],
+        opset_imports=[helper.make_opsetid("", LOWEST_ONNX_OPSET), helper.make_opsetid(DOMAIN, version)],
         ir_version=LOWEST_IR_VERSION,
         functions=[operator.function()] if with_function else [],
     )
@@ -73,6 +76,7 @@ class SingleOperator:
         provider: "cpu" or "cuda"; a native kernel runs there or not at all.
         threads: of ONNX Runtime.
         with_states: give out the final states too; without, only the first output, as in a converted model.
+        version: of the domain.
         attributes: those that differ from the defaults.
     """
 
@@ -84,9 +88,11 @@ class SingleOperator:
         provider: str = "cpu",
         threads: int = 1,
         with_states: bool = True,
+        version: int = OPSET_VERSION,
         **attributes: float | int,
     ) -> None:
-        self.operator = OPERATORS[op_type]
+        self.operator = OPERATORS[op_type].at(version)
+        self._version = version
         self._backend = backend
         self._provider = provider
         self._threads = threads
@@ -96,7 +102,7 @@ class SingleOperator:
 
     def session(self, *inputs: np.ndarray) -> ort.InferenceSession:
         """The session for inputs of these types and ranks."""
-        arrays = [np.asarray(array) for array in inputs]
+        arrays = [np.asarray(array) for array in self.operator.with_low_parts(inputs)]
         ranks = tuple(array.ndim for array in arrays)
         key = arrays[0].dtype, ranks
         if key not in self._sessions:
@@ -112,14 +118,16 @@ class SingleOperator:
                 ranks,
                 with_function=self._backend == "functions",
                 with_states=self._with_states,
+                version=self._version,
                 **self._attributes,
             )
             self._sessions[key] = start_session(model.SerializeToString(), options, self._provider)
         return self._sessions[key]
 
     def __call__(self, *inputs: np.ndarray, outputs: Sequence[str] | None = None) -> list[np.ndarray]:
-        """The outputs, all or those named."""
-        feed = {t.name: np.asarray(array) for t, array in zip(self.operator.inputs, inputs, strict=True)}
+        """The outputs, all or those named. Low parts that are left out are 0."""
+        arrays = self.operator.with_low_parts(inputs)
+        feed = {t.name: np.asarray(array) for t, array in zip(self.operator.inputs, arrays, strict=True)}
         session = self.session(*inputs)
         with raising() if self._backend in PYTHON_BACKENDS else nullcontext():
             result: list[np.ndarray] = session.run(outputs, feed)

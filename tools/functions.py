@@ -139,7 +139,7 @@ def _function(operator: Operator, docstring: str) -> str:
 def _positional(operator: Operator) -> list[str]:
     """The inputs, in the order of a node: those that have no default first."""
     defaults = {parameter.name: repr(parameter.default) for parameter in operator.parameters}
-    defaults |= {state.name: repr(state.rest) for state in operator.states if not callable(state.rest)}
+    defaults |= {state.name: repr(state.rest) for state in operator.values if not callable(state.rest)}
     lines = [f"{operator.input.name}: ArrayLike"]
     for tensor in operator.inputs[1:]:
         if tensor.kind is Kind.INTEGER:

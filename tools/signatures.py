@@ -61,8 +61,9 @@ def variants() -> str:
         ValueError: two operators mean different neurons by one name.
     """
     structs: dict[str, str] = {}
-    for name, (_, kernel) in neurons().items():
-        for variant, struct in kernel.variants.items():
+    kernels = [(name, of) for name, (op, _) in neurons().items() for of in reversed([v.kernel for v in op.versions])]
+    for name, kernel in kernels:
+        for variant, struct in (kernel.variants if kernel else {}).items():
             if structs.setdefault(variant, struct) != struct:
                 raise ValueError(f"{name}: the variant {variant} is {structs[variant]} already, not {struct}")
     return "\n".join(
@@ -114,23 +115,34 @@ def _signature(operator: Operator, kernel: Kernel) -> list[str]:
     body = [f"{constructor} {{}}"]
     if read:
         body = [constructor, "      : " + ",\n        ".join(initialisers) + " {}"]
-    only = next(iter(kernel.variants)) if len(kernel.variants) == 1 else None
     return [
         f"struct {name} {{",
         f'  static constexpr const char* kName = "{operator.name}";',
         f"  static constexpr Time kTime = Time::{_time(operator.time)};",
         f'  static constexpr const char* kInput = "{operator.input.name}";',
         _names("kParameters", [parameter.name for parameter in operator.parameters]),
-        _names("kStates", [state.name for state in operator.states]),
+        _names("kStates", [state.name for state in operator.values]),
+        _flags("kIsLowPart", [state in operator.low_parts for state in operator.values]),
         f"  static constexpr bool kCountsSteps = {_bool(operator.counts_steps)};",
         f"  static constexpr bool kCountsSamples = {_bool(operator.draws)};",
         "",
         *(f"  {kind} {member};" for member, kind, _, _ in read),
         *([""] if read else []),
         *body,
-        *([f"  Variant variant(const TemporalCall&, Element) const {{ return Variant::{only}; }}"] if only else []),
+        *_variant("variant", kernel),
+        *(_variant("variant_1", operator.earlier.kernel) if operator.earlier and operator.earlier.kernel else []),
         "};",
     ]
+
+
+def _variant(method: str, kernel: Kernel) -> list[str]:
+    """The method that names the compiled neuron, where there is only one."""
+    only = next(iter(kernel.variants)) if len(kernel.variants) == 1 else None
+    return [f"  Variant {method}(const TemporalCall&, Element) const {{ return Variant::{only}; }}"] if only else []
+
+
+def _flags(member: str, flags: list[bool]) -> str:
+    return f"  static constexpr std::array<bool, {len(flags)}> {member}{{{', '.join(map(_bool, flags))}}};"
 
 
 def _names(member: str, names: list[str]) -> str:

@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from converter.graph.op_facts import facts
 from snn_ops.format import DOMAIN, N_STEPS, OPSET_VERSION
-from snn_ops.ops import OPERATORS
+from snn_ops.ops import OPERATORS, Operator
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def operator_node(
     listed; final states nobody asked for have an empty name.
 
     Args:
-        graph: receives the operands as initialisers `NAME_OPERAND`.
+        graph: receives the operands as initialisers `NAME_OPERAND`. A file that was loaded keeps its version of the domain.
         op_type: the operator.
         name: the node's; its output is `NAME_OP_TYPE` until somebody renames it.
         x: the first input.
@@ -81,7 +81,8 @@ def operator_node(
         operands: parameters and initial states by their names in the operator's signature; what is left out is 0.
         attributes: those that differ from the operator's defaults.
     """
-    operator = OPERATORS[op_type]
+    version = graph.opset_imports.get(DOMAIN, OPSET_VERSION)
+    operator = OPERATORS[op_type].at(version)
     element = np.dtype(np.float64 if x.dtype == ir.DataType.DOUBLE else np.float32)
     inputs: list[ir.Value | None] = [x]
     for tensor in operator.inputs[1:]:
@@ -95,15 +96,21 @@ def operator_node(
         inputs,
         {**operator.defaults, **(attributes or {})},
         domain=DOMAIN,
-        version=OPSET_VERSION,
+        version=version,
         outputs=[ir.Value(name=f"{name}_{op_type}", type=x.type), *(ir.Value(name="") for _ in operator.outputs[1:])],
         name=name,
     )
 
 
+def operator_of(node: ir.Node) -> Operator:
+    """What the node's operator is in the version of our domain that its model imports."""
+    imports = node.graph.opset_imports if node.graph is not None else {}
+    return OPERATORS[node.op_type].at(imports.get(DOMAIN, OPSET_VERSION))
+
+
 def operand(node: ir.Node, name: str) -> ir.Value:
     """A node's input by its name in the operator's signature."""
-    index = [tensor.name for tensor in OPERATORS[node.op_type].inputs].index(name)
+    index = [tensor.name for tensor in operator_of(node).inputs].index(name)
     value = node.inputs[index]
     assert value is not None
     return value
@@ -138,10 +145,10 @@ def captured(node: ir.Node) -> set[ir.Value]:
 
 
 def add_functions(model: ir.Model) -> None:
-    """The import of our domain, and a function for each of our operators in the main graph."""
-    model.opset_imports[DOMAIN] = OPSET_VERSION
+    """The import of our domain, unless it is there, and a function for each of our operators in the main graph."""
+    version = model.opset_imports.setdefault(DOMAIN, OPSET_VERSION)
     for op_type in sorted({node.op_type for node in model.graph if node.domain == DOMAIN}):
-        function = ir.serde.deserialize_function(OPERATORS[op_type].function(model.opset_imports[""]))
+        function = ir.serde.deserialize_function(OPERATORS[op_type].at(version).function(model.opset_imports[""]))
         model.functions[function.identifier()] = function
 
 
@@ -153,7 +160,8 @@ def to_proto(model: ir.Model) -> onnx.ModelProto:
     proto = ir.to_proto(model)
     for node in proto.graph.node:
         if node.domain == DOMAIN:
-            node.output.extend([""] * (len(OPERATORS[node.op_type].outputs) - len(node.output)))
+            operator = OPERATORS[node.op_type].at(model.opset_imports.get(DOMAIN, OPSET_VERSION))
+            node.output.extend([""] * (len(operator.outputs) - len(node.output)))
     return proto
 
 

@@ -7,7 +7,7 @@
    output ``step_out``.
 4. The number of samples done in earlier batches, for random neurons, is one input ``first_sample`` with the default 0. It is
    the caller's and has no output.
-5. The net count of an IF neuron that takes no spikes back decides nothing and stays inside.
+5. A state that decides nothing stays inside: the net count of an IF neuron that takes no spikes back.
 
 The file's metadata lists the pairs: ``onnx_snn.states`` is JSON, ``[{"input": "NODE.STATE", "output": "NODE.STATE_out"},
 ...]``. Running T steps at once, or k of them and then T - k with the outputs of the first run fed to the inputs of the
@@ -24,8 +24,9 @@ import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
 
 from converter.errors import RefusedError
+from converter.graph.build import operator_of
 from snn_ops.format import DOMAIN, FIRST_SAMPLE, STATES, STEP
-from snn_ops.ops import OPERATORS, Operator
+from snn_ops.ops import Operator
 
 _OUT = "_out"
 
@@ -45,7 +46,7 @@ class ExposeStatesPass(ir.passes.InPlacePass):
         names |= {str(value.name) for node in graph for value in node.outputs if value.name}
         pairs: list[dict[str, str]] = []
         for node in [node for node in graph if node.domain == DOMAIN]:
-            operator = OPERATORS[node.op_type]
+            operator = operator_of(node)
             for index, tensor in enumerate(operator.inputs):
                 if tensor.name == FIRST_SAMPLE:
                     _share_number(graph, node, index, FIRST_SAMPLE, names)
@@ -61,9 +62,8 @@ class ExposeStatesPass(ir.passes.InPlacePass):
 
 def _evolves(node: ir.Node, operator: Operator, name: str) -> bool:
     """Whether the input is a state that the next step depends on."""
-    if name == "net_count" and node.op_type == "IF":
-        return node.attributes["signed"].as_int() == 1
-    return any(output.name == name + _OUT for output in operator.outputs)
+    states = {state.name: state for state in operator.values}
+    return name in states and states[name].matters({key: a.value for key, a in node.attributes.items()})
 
 
 def _add_state(graph: ir.Graph, node: ir.Node, index: int, state: str, names: set[str]) -> str:
@@ -107,7 +107,7 @@ def _add_input(graph: ir.Graph, name: str, default: np.ndarray, dims: list[int |
 
 def _add_output(graph: ir.Graph, node: ir.Node, state: str, name: str, names: set[str]) -> str:
     """The graph output for a state after the last step."""
-    index = [tensor.name for tensor in OPERATORS[node.op_type].outputs].index(state + _OUT)
+    index = [tensor.name for tensor in operator_of(node).outputs].index(state + _OUT)
     value = node.outputs[index]
     value.name = _unique(name + _OUT, names, node)
     if state == STEP:

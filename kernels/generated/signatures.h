@@ -11,7 +11,8 @@ struct IFSignature {
   static constexpr Time kTime = Time::kSteps;
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"threshold"};
-  static constexpr std::array<const char*, 2> kStates{"voltage", "net_count"};
+  static constexpr std::array<const char*, 4> kStates{"voltage", "voltage_low", "net_count", "net_count_low"};
+  static constexpr std::array<bool, 4> kIsLowPart{false, true, false, true};
   static constexpr bool kCountsSteps = false;
   static constexpr bool kCountsSamples = false;
 
@@ -31,6 +32,7 @@ struct CountIFSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 2> kParameters{"threshold", "voltage"};
   static constexpr std::array<const char*, 0> kStates{};
+  static constexpr std::array<bool, 0> kIsLowPart{};
   static constexpr bool kCountsSteps = false;
   static constexpr bool kCountsSamples = false;
 
@@ -48,6 +50,7 @@ struct FewSpikeSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"scale"};
   static constexpr std::array<const char*, 0> kStates{};
+  static constexpr std::array<bool, 0> kIsLowPart{};
   static constexpr bool kCountsSteps = false;
   static constexpr bool kCountsSamples = false;
 
@@ -64,6 +67,7 @@ struct LIFSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 2> kStates{"voltage", "refractory_time"};
+  static constexpr std::array<bool, 2> kIsLowPart{false, false};
   static constexpr bool kCountsSteps = false;
   static constexpr bool kCountsSamples = false;
 
@@ -87,6 +91,7 @@ struct AdaptiveLIFSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 3> kStates{"voltage", "refractory_time", "adaptation"};
+  static constexpr std::array<bool, 3> kIsLowPart{false, false, false};
   static constexpr bool kCountsSteps = false;
   static constexpr bool kCountsSamples = false;
 
@@ -114,6 +119,7 @@ struct IzhikevichSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 2> kStates{"voltage", "recovery"};
+  static constexpr std::array<bool, 2> kIsLowPart{false, false};
   static constexpr bool kCountsSteps = false;
   static constexpr bool kCountsSamples = false;
 
@@ -140,6 +146,7 @@ struct LIFRateSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 0> kStates{};
+  static constexpr std::array<bool, 0> kIsLowPart{};
   static constexpr bool kCountsSteps = false;
   static constexpr bool kCountsSamples = false;
 
@@ -158,6 +165,7 @@ struct SoftLIFRateSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 0> kStates{};
+  static constexpr std::array<bool, 0> kIsLowPart{};
   static constexpr bool kCountsSteps = false;
   static constexpr bool kCountsSamples = false;
 
@@ -178,6 +186,7 @@ struct RegularSpikingSignature {
   static constexpr const char* kInput = "rate";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 1> kStates{"voltage"};
+  static constexpr std::array<bool, 1> kIsLowPart{false};
   static constexpr bool kCountsSteps = false;
   static constexpr bool kCountsSamples = false;
 
@@ -196,6 +205,7 @@ struct StochasticSpikingSignature {
   static constexpr const char* kInput = "rate";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 0> kStates{};
+  static constexpr std::array<bool, 0> kIsLowPart{};
   static constexpr bool kCountsSteps = true;
   static constexpr bool kCountsSamples = true;
 
@@ -216,6 +226,7 @@ struct PoissonSpikingSignature {
   static constexpr const char* kInput = "rate";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 0> kStates{};
+  static constexpr std::array<bool, 0> kIsLowPart{};
   static constexpr bool kCountsSteps = true;
   static constexpr bool kCountsSamples = true;
 
@@ -235,7 +246,8 @@ struct SigmaDeltaSignature {
   static constexpr Time kTime = Time::kSteps;
   static constexpr const char* kInput = "target";
   static constexpr std::array<const char*, 1> kParameters{"threshold"};
-  static constexpr std::array<const char*, 1> kStates{"net_count"};
+  static constexpr std::array<const char*, 2> kStates{"net_count", "net_count_low"};
+  static constexpr std::array<bool, 2> kIsLowPart{false, true};
   static constexpr bool kCountsSteps = true;
   static constexpr bool kCountsSamples = false;
 
@@ -246,6 +258,7 @@ struct SigmaDeltaSignature {
       : max_spikes(attributes.non_negative_integer("max_spikes", 1)),
         constant_current(attributes.flag("constant_current", false)) {}
   Variant variant(const TemporalCall&, Element) const { return Variant::SigmaDelta; }
+  Variant variant_1(const TemporalCall&, Element) const { return Variant::SigmaDelta1; }
 };
 
 struct LowpassSignature {
@@ -254,6 +267,7 @@ struct LowpassSignature {
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
   static constexpr std::array<const char*, 1> kStates{"filtered"};
+  static constexpr std::array<bool, 1> kIsLowPart{false};
   static constexpr bool kCountsSteps = false;
   static constexpr bool kCountsSamples = false;
 
@@ -274,6 +288,7 @@ struct AlphaSignature {
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
   static constexpr std::array<const char*, 2> kStates{"first", "filtered"};
+  static constexpr std::array<bool, 2> kIsLowPart{false, false};
   static constexpr bool kCountsSteps = false;
   static constexpr bool kCountsSamples = false;
 
@@ -293,7 +308,8 @@ struct RunningMeanSignature {
   static constexpr Time kTime = Time::kSteps;
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
-  static constexpr std::array<const char*, 1> kStates{"sum"};
+  static constexpr std::array<const char*, 2> kStates{"sum", "sum_low"};
+  static constexpr std::array<bool, 2> kIsLowPart{false, true};
   static constexpr bool kCountsSteps = true;
   static constexpr bool kCountsSamples = false;
 
@@ -302,6 +318,7 @@ struct RunningMeanSignature {
   explicit RunningMeanSignature(const Attributes& attributes)
       : constant_current(attributes.flag("constant_current", false)) {}
   Variant variant(const TemporalCall&, Element) const { return Variant::RunningMean; }
+  Variant variant_1(const TemporalCall&, Element) const { return Variant::RunningMean1; }
 };
 
 struct RunningDifferenceSignature {
@@ -310,6 +327,7 @@ struct RunningDifferenceSignature {
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
   static constexpr std::array<const char*, 1> kStates{"total"};
+  static constexpr std::array<bool, 1> kIsLowPart{false};
   static constexpr bool kCountsSteps = true;
   static constexpr bool kCountsSamples = false;
 
@@ -325,12 +343,14 @@ struct TimeMeanSignature {
   static constexpr Time kTime = Time::kLast;
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
-  static constexpr std::array<const char*, 1> kStates{"sum"};
+  static constexpr std::array<const char*, 2> kStates{"sum", "sum_low"};
+  static constexpr std::array<bool, 2> kIsLowPart{false, true};
   static constexpr bool kCountsSteps = true;
   static constexpr bool kCountsSamples = false;
 
   explicit TimeMeanSignature(const Attributes&) {}
   Variant variant(const TemporalCall&, Element) const { return Variant::TimeMean; }
+  Variant variant_1(const TemporalCall&, Element) const { return Variant::TimeMean1; }
 };
 
 }  // namespace onnx_snn

@@ -9,6 +9,9 @@
   X(IF, IF) \
   X(IFBurst, IFCounting<false>) \
   X(IFSigned, IFCounting<true>) \
+  X(IF1, IF1) \
+  X(IFBurst1, IFCounting1<false>) \
+  X(IFSigned1, IFCounting1<true>) \
   X(CountIF, CountIF<false>) \
   X(CountIFSigned, CountIF<true>) \
   X(FewSpike, FewSpike) \
@@ -23,11 +26,14 @@
   X(StochasticSpiking, StochasticSpiking) \
   X(PoissonSpiking, PoissonSpiking) \
   X(SigmaDelta, SigmaDelta) \
+  X(SigmaDelta1, SigmaDelta1) \
   X(Lowpass, Lowpass) \
   X(Alpha, Alpha) \
   X(RunningMean, RunningMean) \
+  X(RunningMean1, RunningMean1) \
   X(RunningDifference, RunningDifference) \
-  X(TimeMean, TimeMean)
+  X(TimeMean, TimeMean) \
+  X(TimeMean1, TimeMean1)
 
 namespace onnx_snn {
 
@@ -35,6 +41,9 @@ enum class Variant {
   IF,
   IFBurst,
   IFSigned,
+  IF1,
+  IFBurst1,
+  IFSigned1,
   CountIF,
   CountIFSigned,
   FewSpike,
@@ -49,11 +58,14 @@ enum class Variant {
   StochasticSpiking,
   PoissonSpiking,
   SigmaDelta,
+  SigmaDelta1,
   Lowpass,
   Alpha,
   RunningMean,
+  RunningMean1,
   RunningDifference,
   TimeMean,
+  TimeMean1,
 };
 
 }  // namespace onnx_snn

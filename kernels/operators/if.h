@@ -12,8 +12,13 @@ struct IFOperator : IFSignature {
   }
   Variant variant(const TemporalCall& call, Element) const {
     if (signed_) return Variant::IFSigned;
-    const bool count_wanted = call.final_state[1] != nullptr;
+    const bool count_wanted = call.final_state[2] || call.final_state[3];
     return max_spikes == 1 && !count_wanted ? Variant::IF : Variant::IFBurst;
+  }
+  Variant variant_1(const TemporalCall& call, Element) const {
+    if (signed_) return Variant::IFSigned1;
+    const bool count_wanted = call.final_state[1] != nullptr;
+    return max_spikes == 1 && !count_wanted ? Variant::IF1 : Variant::IFBurst1;
   }
 };
 

@@ -1,6 +1,7 @@
 // The ONNX Runtime side of every operator with a neuron's equation: reads shapes and operands, checks them, and hands a
-// TemporalCall to the device. Inputs:  current, (n_steps), parameters..., states..., (step), (first_sample)
-//                             Outputs: output, states... after the last step, (step)
+// TemporalCall to the device. Inputs:  current, (n_steps), parameters..., states..., (step), (first_sample), low parts...
+//                             Outputs: output, states... after the last step, (step), low parts... after the last step
+// ONNX Runtime keeps one schema for each name, whatever versions its kernels declare: a node of version 1 is one without low parts.
 // Parameters and states have the arithmetic type: float32, also where the current is float16; or float64.
 #pragma once
 #include <utility>
@@ -34,6 +35,13 @@ inline Operand broadcast(const char* op, const char* name, const void* data, con
   return operand;
 }
 
+template <class Op>
+constexpr size_t count_low_parts() {
+  size_t count = 0;
+  for (bool is_low_part : Op::kIsLowPart) count += is_low_part;
+  return count;
+}
+
 template <class Op, class T, class Device>
 class TemporalKernel {
  public:
@@ -48,7 +56,7 @@ class TemporalKernel {
 
  private:
   using S = typename Precision<T>::Arithmetic;
-  static constexpr size_t kParameters = Op::kParameters.size(), kStates = Op::kStates.size();
+  static constexpr size_t kParameters = Op::kParameters.size(), kStates = Op::kStates.size(), kLowParts = count_low_parts<Op>();
   static constexpr bool kThroughTime = Op::kTime == Time::kSteps || Op::kTime == Time::kLast;
   static_assert(kParameters <= kMaxParameters && kStates <= kMaxStates);
 
@@ -85,19 +93,33 @@ class TemporalKernel {
 
     for (size_t k = 0; k < kParameters; ++k)
       call.parameter[k] = operand(Op::kParameters[k], context.GetInput(input++), neurons);
-    for (size_t k = 0; k < kStates; ++k, ++output) {
-      call.state[k] = operand(Op::kStates[k], context.GetInput(input++), neurons);
-      if (output < context.GetOutputCount())
-        if (auto state = context.GetOutput(output, neurons)) call.final_state[k] = state.GetTensorMutableRawData();
-    }
+    const size_t inputs = input + kStates + Op::kCountsSteps + Op::kCountsSamples;
+    const bool has_low_parts = context.GetInputCount() == inputs;
+    const auto take_states = [&](bool low_parts) {
+      for (size_t k = 0, place = 0; k < kStates; ++k) {
+        if (Op::kIsLowPart[k] == low_parts) {
+          call.state[place] = operand(Op::kStates[k], context.GetInput(input++), neurons);
+          if (output < context.GetOutputCount())
+            if (auto state = context.GetOutput(output, neurons)) call.final_state[place] = state.GetTensorMutableRawData();
+          ++output;
+        }
+        place += has_low_parts || !Op::kIsLowPart[k];
+      }
+    };
+    take_states(false);
     if (Op::kCountsSteps) {
       call.first_step = read_number("step", context.GetInput(input++));
       if (output < context.GetOutputCount())
         if (auto last = context.GetOutput(output, Dims{})) call.last_step = last.template GetTensorMutableData<int64_t>();
+      ++output;
     }
     if (Op::kCountsSamples) call.first_sample = read_number("first_sample", context.GetInput(input++));
+    if (has_low_parts) take_states(true);
     const Element element = Precision<T>::kElement;
-    if (call.n_neurons) Device::run(op_.variant(call, element), element, call, &constants_, context);
+    Variant variant = op_.variant(call, element);
+    if constexpr (kLowParts > 0)
+      if (!has_low_parts) variant = op_.variant_1(call, element);
+    if (call.n_neurons) Device::run(variant, element, call, &constants_, context);
     Device::finish(call, context);
   }
 
@@ -119,9 +141,11 @@ class TemporalKernel {
 template <class Op, class T, class Device>
 struct TemporalOperator : Ort::CustomOpBase<TemporalOperator<Op, T, Device>, TemporalKernel<Op, T, Device>, true> {
   static constexpr size_t kFirstOperand = Op::kTime == Time::kNone ? 1 : 2;
-  static constexpr size_t kFirstNumber = kFirstOperand + Op::kParameters.size() + Op::kStates.size();
-  static constexpr size_t kInputs = kFirstNumber + Op::kCountsSteps + Op::kCountsSamples;
-  static constexpr size_t kOutputs = 1 + Op::kStates.size() + Op::kCountsSteps;
+  static constexpr size_t kLowParts = count_low_parts<Op>(), kStates = Op::kStates.size() - kLowParts;
+  static constexpr size_t kFirstNumber = kFirstOperand + Op::kParameters.size() + kStates;
+  static constexpr size_t kFirstLowPart = kFirstNumber + Op::kCountsSteps + Op::kCountsSamples;
+  static constexpr size_t kInputs = kFirstLowPart + kLowParts;
+  static constexpr size_t kOutputs = 1 + kStates + Op::kCountsSteps + kLowParts;
 
   TemporalOperator() { OrtCustomOp::InferOutputShapeFn = infer_shapes; }
 
@@ -134,13 +158,17 @@ struct TemporalOperator : Ort::CustomOpBase<TemporalOperator<Op, T, Device>, Tem
   size_t GetOutputTypeCount() const { return kOutputs; }
   ONNXTensorElementDataType GetInputType(size_t i) const {
     const bool is_n_steps = kFirstOperand == 2 && i == 1;
-    return is_n_steps || i >= kFirstNumber ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 : element(i);
+    const bool is_number = i >= kFirstNumber && i < kFirstLowPart;
+    return is_n_steps || is_number ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 : element(i);
   }
   ONNXTensorElementDataType GetOutputType(size_t i) const {
-    return Op::kCountsSteps && i == kOutputs - 1 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 : element(i);
+    return Op::kCountsSteps && i == 1 + kStates ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 : element(i);
   }
   OrtMemType GetInputMemoryType(size_t i) const {
     return kFirstOperand == 2 && i == 1 ? OrtMemTypeCPUInput : OrtMemTypeDefault;
+  }
+  OrtCustomOpInputOutputCharacteristic GetInputCharacteristic(size_t i) const {
+    return i < kFirstLowPart ? INPUT_OUTPUT_REQUIRED : INPUT_OUTPUT_OPTIONAL;
   }
   OrtCustomOpInputOutputCharacteristic GetOutputCharacteristic(size_t i) const {
     return i ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
@@ -163,9 +191,10 @@ struct TemporalOperator : Ort::CustomOpBase<TemporalOperator<Op, T, Device>, Tem
     // One inference function serves all types of an operator: T is only the type that was registered first.
     auto state = constant ? current : current.with_unknown_first_axis();
     if (state.element == Precision<Half>::kOnnx) state.element = Precision<float>::kOnnx;
-    for (size_t k = 0; k < Op::kStates.size(); ++k) shapes.set_optional_output(1 + k, state);
+    for (size_t k = 0; k < kStates; ++k) shapes.set_optional_output(1 + k, state);
     if (Op::kCountsSteps)
-      shapes.set_optional_output(kOutputs - 1, InferredShape::scalar(ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64));
+      shapes.set_optional_output(1 + kStates, InferredShape::scalar(ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64));
+    for (size_t k = kOutputs - kLowParts; k < kOutputs; ++k) shapes.set_optional_output(k, state);
     return nullptr;
   }
 };

@@ -14,6 +14,7 @@ from snn_ops.format import DOMAIN
 from snn_ops.ops._kernel import COMPILER_OPTIONS, ENTRY, INCLUDE, THREADS, Kernel
 from snn_ops.ops._operator import Operator
 from snn_ops.ops._signature import (
+    STEP_OUT,
     Attribute,
     Attributes,
     Height,
@@ -44,6 +45,7 @@ __all__ = [
     "arithmetic",
     "decimal",
     "Kernel",
+    "STEP_OUT",
     "COMPILER_OPTIONS",
     "ENTRY",
     "INCLUDE",
@@ -84,7 +86,8 @@ OPERATORS: dict[str, Operator] = {operator.name: operator for operator in map(_d
 def _register_schemas() -> None:
     for operator in OPERATORS.values():
         if not onnx.defs.has(operator.name, DOMAIN):
-            onnx.defs.register_schema(operator.schema())
+            for version in operator.versions:
+                onnx.defs.register_schema(version.schema())
 
 
 _register_schemas()

@@ -193,3 +193,17 @@ def sum_over_time(start: str, x: str) -> str:
       num_scan_inputs = 1,
       body = add (total, j) => (total_next) {{ total_next = Add(total, j) }}
     >({start}, {x})"""
+
+
+def add(state: str, value: str) -> str:
+    """In a step: ``v_<state>`` + ``v_<state>_low`` + ``value`` as ``<state>_next``, a number of the type, and
+    ``<state>_low_next``, what that lost by rounding.
+
+    Source: W. Kahan, Further remarks on reducing truncation errors, Communications of the ACM 8(1), 1965.
+    """
+    return f"""
+    {state}_added = Add({value}, v_{state}_low)
+    {state}_next = Add(v_{state}, {state}_added)
+    {state}_taken = Sub({state}_next, v_{state})
+    {state}_low_next = Sub({state}_added, {state}_taken)
+    """

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 import onnx.parser
 
-from snn_ops.format import DOMAIN, LOWEST_ONNX_OPSET, OPSET_VERSION
+from snn_ops.format import DOMAIN, LOWEST_ONNX_OPSET
 from snn_ops.ops._inference import infer
 from snn_ops.ops._kernel import Kernel
 from snn_ops.ops._signature import (
@@ -44,7 +44,10 @@ class Operator:
     """One operator.
 
     A node passes every input and writes every attribute. The order of inputs is: input, n_steps, parameters, states, step,
-    first_sample; of outputs: output, the states after the last step, step + n_steps.
+    first_sample, low parts of states; of outputs: output, the states after the last step, step + n_steps, low parts.
+
+    Low parts joined in version 2 of the domain and stand behind all else, as whatever joins later must: ONNX Runtime keeps one
+    schema for each name of a custom operator, so that the native library knows a node's version by its number of inputs.
 
     Attributes:
         name: the op_type.
@@ -68,6 +71,8 @@ class Operator:
         has_closed_form_rate: the firing rate at a current that stays is known in closed form, so that it can be trained by it.
         usual: lowest and highest input worth trying.
         twin: the class elsewhere that computes the same, or "".
+        since_version: the version of the domain in which it became what it is here.
+        earlier: what it was in the version before; files of earlier releases hold it.
     """
 
     name: str
@@ -90,6 +95,8 @@ class Operator:
     has_closed_form_rate: bool = True
     usual: tuple[float, float] = (-1.0, 3.0)
     twin: str = ""
+    since_version: int = 1
+    earlier: Operator | None = None
 
     def __post_init__(self) -> None:
         joining = [(SEED, self.draws), (CONSTANT_CURRENT, self.time is Time.STEPS)]
@@ -108,6 +115,7 @@ class Operator:
             *(Tensor(n, Kind.STATE, f"{text}; broadcasts against {against}") for n, text in (*parameters, *states)),
             *([STEP] if self.counts_steps else []),
             *([FIRST_SAMPLE] if self.draws else []),
+            *(Tensor(s.name, Kind.STATE, f"{s.description}; broadcasts against {against}") for s in self.low_parts),
         )
 
     @functools.cached_property
@@ -117,7 +125,27 @@ class Operator:
             self.output,
             *(Tensor(s.output, Kind.STATE, ", ".join(filter(None, [_FINAL, s.after]))) for s in self.states),
             *([STEP_OUT] if self.counts_steps else []),
+            *(Tensor(s.output, Kind.STATE, _FINAL) for s in self.low_parts),
         )
+
+    @functools.cached_property
+    def low_parts(self) -> tuple[State, ...]:
+        """The low parts of those states that have one."""
+        return tuple(state.low_part for state in self.states if state.has_low_part)
+
+    @functools.cached_property
+    def values(self) -> tuple[State, ...]:
+        """All that a kernel keeps for each neuron: the states, each followed by its low part."""
+        return tuple(value for s in self.states for value in ([s, s.low_part] if s.has_low_part else [s]))
+
+    @property
+    def versions(self) -> tuple[Operator, ...]:
+        """What it was and is, the oldest first."""
+        return (*(self.earlier.versions if self.earlier else ()), self)
+
+    def at(self, version: int) -> Operator:
+        """What it is in a file that imports this version of the domain."""
+        return self if version >= self.since_version or self.earlier is None else self.earlier.at(version)
 
     @property
     def file(self) -> str:
@@ -132,7 +160,7 @@ class Operator:
     @property
     def carried(self) -> dict[str, str]:
         """What a run in chunks of time hands on from each chunk to the next: inputs by the outputs that feed them."""
-        states = {state.output: state.name for state in self.states}
+        states = {state.output: state.name for state in (*self.states, *self.low_parts)}
         return {**states, STEP_OUT.name: STEP.name} if self.counts_steps else states
 
     @property
@@ -157,8 +185,15 @@ class Operator:
         Raises:
             ValueError: there are more or fewer inputs than the operator has, or several numbers for one.
         """
-        pairs = zip(self.inputs, inputs, strict=True)
+        pairs = zip(self.inputs, self.with_low_parts(inputs), strict=True)
         return {t.name: _one_number(t.name, given) if t.kind is Kind.INTEGER else given for t, given in pairs}
+
+    def with_low_parts(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        """The inputs, with 0 for low parts that were left out."""
+        missing = len(self.inputs) - len(inputs)
+        if not 0 < missing <= len(self.low_parts):
+            return inputs
+        return [*inputs, *[np.zeros((), Kind.STATE.dtype(np.asarray(inputs[0]).dtype))] * missing]
 
     def checked_attributes(self, attributes: Attributes) -> dict[str, float | int]:
         """All attributes as the numbers that they mean, from those that a node carries.
@@ -179,7 +214,7 @@ class Operator:
         schema = onnx.defs.OpSchema(
             self.name,
             DOMAIN,
-            OPSET_VERSION,
+            self.since_version,
             f"{self.summary}\n\n{self.equation}",
             inputs=[formal(t.name, t.kind.value, t.description) for t in self.inputs],
             outputs=[

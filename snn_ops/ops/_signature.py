@@ -78,6 +78,7 @@ class State:
         rest: the value before a run, or how it follows from the attributes.
         matters_if: the attribute without which (where it is 0) nothing depends on this state; "": it always matters.
         after: further words on the value after the last step.
+        has_low_part: it grows without bound, so it is the sum of two numbers: itself and `low_part`.
     """
 
     name: str
@@ -85,6 +86,13 @@ class State:
     rest: float | Callable[[Attributes], float] = 0.0
     matters_if: str = ""
     after: str = ""
+    has_low_part: bool = False
+
+    @property
+    def low_part(self) -> State:
+        """What the state is beyond the digits of its type: NAME + NAME_low is the exact value."""
+        description = f"what {self.name} is beyond the digits of its type: the sum of both is exact"
+        return State(f"{self.name}_low", description, matters_if=self.matters_if)
 
     @property
     def output(self) -> str:

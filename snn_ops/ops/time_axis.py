@@ -39,6 +39,17 @@ def initial(value: np.ndarray, currents: np.ndarray) -> np.ndarray:
     return np.array(np.broadcast_to(value, currents.shape[1:]), dtype=arithmetic(currents))
 
 
+def add(high: np.ndarray, low: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """high + low + value as two numbers: the sum in the type, and what it lost by rounding (W. Kahan, 1965)."""
+    return moved(high, value + low)
+
+
+def moved(high: np.ndarray, by: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """high + by in the type, and what it lost by rounding."""
+    total = high + by
+    return total, by - (total - high)
+
+
 def spike_height(amplitude: np.ndarray, dt: float, dtype: np.dtype) -> np.ndarray:
     """amplitude / dt, taken in float64: in float32, 1 / 0.001 would be 999.99994."""
     return np.asarray(np.asarray(amplitude, np.float64) / dt, dtype)

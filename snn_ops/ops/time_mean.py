@@ -1,9 +1,12 @@
 """TimeMean: out of time. The mean over the steps; ``[T*B, ...] -> [B, ...]``.
 
-    sum = sum + x_0 + ... + x_{T-1},   y = sum / (step + T),   step = step + T
+    for each step:  added = x_t + sum_low,   total = sum + added,   sum_low = added - (total - sum),   sum = total
+    y = sum / (step + T),   step = step + T
 
 It is RunningMean of which only the last step is kept: over several chunks of a run, the last one gives the mean of them all.
 The sum is float32 for float16.
+
+Source: W. Kahan, Further remarks on reducing truncation errors, Communications of the ACM 8(1), 1965 (the sum).
 """
 
 from __future__ import annotations
@@ -14,22 +17,28 @@ from snn_ops.ops import _body, running_mean, time_axis
 from snn_ops.ops._kernel import only
 from snn_ops.ops._operator import Operator
 from snn_ops.ops._signature import Time, current
+from snn_ops.ops.version_1 import time_mean as version_1
 
 
-def reference(x: np.ndarray, n_steps: int, sum: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x [T*B, ...], sum broadcastable to [B, ...] -> y [B, ...], sum [B, ...], step."""
+def reference(
+    x: np.ndarray, n_steps: int, sum: np.ndarray, step: int, sum_low: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """x [T*B, ...], sum and sum_low broadcastable to [B, ...] -> y [B, ...], sum [B, ...], step, sum_low [B, ...]."""
     values = time_axis.split(x, n_steps)
-    sum = time_axis.initial(sum, values)
+    sum, low = time_axis.initial(sum, values), time_axis.initial(sum_low, values)
     for value in values:
-        sum = sum + value.astype(sum.dtype)
+        sum, low = time_axis.add(sum, low, value.astype(sum.dtype))
     y = (sum / sum.dtype.type(step + len(values))).astype(x.dtype)
-    return y, sum, np.asarray(step + len(values), np.int64)
+    return y, sum, np.asarray(step + len(values), np.int64), low
 
 
 OPERATOR = Operator(
     name="TimeMean",
     summary="Out of time: the mean over the steps.",
-    equation="sum += x_0 + ... + x_{T-1}; y = sum / (step + T); step += T",
+    equation=(
+        "for t = 0 ... T-1: added = x_t + sum_low; total = sum + added; sum_low = added - (total - sum); sum = total; "
+        "y = sum / (step + T); step += T"
+    ),
     input=current("x", "[T*B, ...]"),
     output=current("y", "[B, ...]"),
     states=running_mean.OPERATOR.states,
@@ -45,7 +54,11 @@ OPERATOR = Operator(
     with_time = Reshape<allowzero = 1>(x, time_shape)
     through_time = CastLike(with_time, sum)
     sum_0 = Expand(sum, neurons)
-    sum_out = {_body.sum_over_time("sum_0", "through_time")}
+    sum_low_0 = Expand(sum_low, neurons)
+    sum_out, sum_low_out = Scan<
+      num_scan_inputs = 1,
+      body = step (v_sum, v_sum_low, j) => (sum_next, sum_low_next) {{ {_body.add("sum", "j")} }}
+    >(sum_0, sum_low_0, through_time)
     steps_scalar = Reshape(n_steps, no_axes)
     step_scalar = Reshape(step, no_axes)
     step_out = Add(step_scalar, steps_scalar)
@@ -57,4 +70,6 @@ OPERATOR = Operator(
     time=Time.LAST,
     counts_steps=True,
     usual=(-1.0, 1.0),
+    since_version=2,
+    earlier=version_1.OPERATOR,
 )

@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from converter import convert
 from converter.graph.build import add_functions, constant_of, operand, operator_node, set_constant, to_proto
-from snn_ops.format import DOMAIN
+from snn_ops.format import DOMAIN, OPSET_VERSION
 from snn_ops.ops import OPERATORS
 
 DATA = Path(str(resources.files("converter.demo"))) / "data"
@@ -110,7 +110,7 @@ def operation(case: str, element: type) -> tuple[onnx.ModelProto, np.ndarray, in
     inputs = [make("x", float_type, shape), make("n_steps", onnx.TensorProto.INT64, [])]
     tensors = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
     graph = onnx.helper.make_graph([repeat, node], "g", inputs, [make("y", float_type, ["M", *shape[1:]])], tensors)
-    opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid(DOMAIN, 1)]
+    opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid(DOMAIN, OPSET_VERSION)]
     functions = [OPERATORS["TimeRepeat"].function(), operator.function()]
     model = onnx.helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=10)
     largest = 1500 if op_type == "RegularSpiking" else 15

@@ -157,7 +157,7 @@ def compare_if(op_type: str, way: str, seed: int, amplitude: float, attributes, 
     currents = (rng.uniform(0, 3000, size) * amplitude).astype(element)
     voltage = (rng.uniform(0, 1, size[1]) * threshold).astype(element)
     inputs = [currents.reshape(-1), np.asarray(size[0]), threshold, voltage, np.zeros((), element)]
-    spikes, final_voltage, count = run_ours(op_type, way, inputs, attributes)
+    spikes, final_voltage, count, *_ = run_ours(op_type, way, inputs, attributes)
     exact, state = np.float64(threshold), {"voltage": voltage.astype(np.float64) / np.float64(threshold)}
     neuron = nengo.SpikingRectifiedLinear(amplitude=exact * dt)
     expected = step_nengo(neuron, currents.astype(np.float64) / exact / dt, dt, state)

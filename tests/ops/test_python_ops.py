@@ -131,6 +131,7 @@ model = operator_model("IF", np.float32, [2, 0, 0, 0, 0], with_function=True)
 session = ort.InferenceSession(model.SerializeToString(), options)
 one = np.ones((), "f")
 feed = dict(current=np.ones((6, 5), "f"), n_steps=np.asarray(4), threshold=one, voltage=one, net_count=one)
+feed |= dict(voltage_low=np.zeros((), "f"), net_count_low=np.zeros((), "f"))
 try:
     with raising(): session.run(None, feed)
 except ValueError as error: print("caught", error)
@@ -146,7 +147,7 @@ def test_a_session_of_onnx_runtime(tmp_path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "caught IF: the first axis, 6, is not a multiple of n_steps, 4",
-        "[0, 0, 0]",
+        "[0, 0, 0, 0, 0]",
         "30.0",
     ]
     assert done.stderr.count("ValueError: IF: the first axis, 6, is not a multiple of n_steps, 4") == 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph.build import operand
+from converter.graph.build import operand, operator_of
 from converter.nengo.script import Script
-from snn_ops.ops import OPERATORS, decimal
+from snn_ops.ops import decimal
 
 
 def running(node: ir.Node, script: Script) -> None:
@@ -38,6 +38,6 @@ def _running(node: ir.Node, script: Script, neurons: str) -> None:
 
 def _check_at_rest(node: ir.Node, script: Script) -> None:
     """Raises RefusedError where a state, or the number of steps already done, is not 0."""
-    for state in OPERATORS[node.op_type].carried.values():
+    for state in operator_of(node).carried.values():
         if script.constant(operand(node, state)).any():
             raise RefusedError(f"its state {state!r} is not 0: it begins in the middle of a run")

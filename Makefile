@@ -52,8 +52,9 @@ wheel: $(VENV)/ready ## dist/onnx_snn-*-py3-none-*.whl
 sanitize: $(VENV)/ready-dev ## the kernel tests under AddressSanitizer and UBSan
 	tools/sanitize.sh $(BIN)/python
 
-docs: $(VENV)/ready-dev ## docs/operators.md
+docs: $(VENV)/ready-dev ## what is written from the operators' declarations: docs/operators.md, kernels/generated
 	$(BIN)/python -m tools.operator_table
+	$(BIN)/python -m tools.signatures
 
 bench: $(VENV)/ready-dev ## operator benchmark on this machine
 	$(BIN)/python -m benchmarks.operators

@@ -30,7 +30,7 @@ def main() -> None:
             conversion = convert(ann, x_calibration, options=Options(neuron=neuron))
             with tempfile.TemporaryDirectory() as folder:
                 conversion.save(Path(folder) / "m.snn.onnx")
-                result = evaluate(SpikingModel(Path(folder) / "m.snn.onnx"), samples, STEPS, ann=ann)
+                result = evaluate(SpikingModel(Path(folder) / "m.snn.onnx"), samples, STEPS, against=ann)
             assert result.ann_accuracy is not None
             lost = [100 * (result.ann_accuracy - step.accuracy) for step in result.steps if step.accuracy is not None]
             print(

@@ -97,7 +97,7 @@ def score(entry: dict[str, Any], arguments: argparse.Namespace) -> Row:
             picked = str(conversion.recipe)
             with TemporaryDirectory() as folder:
                 conversion.save(Path(folder) / "m.snn.onnx")
-                result = evaluate(SpikingModel(Path(folder) / "m.snn.onnx"), test, steps, ann=ann)
+                result = evaluate(SpikingModel(Path(folder) / "m.snn.onnx"), test, steps, against=ann)
             trained = result.ann_accuracy
             for step in result.steps:
                 figure = (result.ann_accuracy or 0) - (step.accuracy or 0) if labelled else step.relative_error or 0

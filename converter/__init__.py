@@ -2,17 +2,23 @@
 
 >>> import converter
 >>> converter.convert("model.onnx", calibration=x).save("model.snn.onnx")
+
+Each name is imported when it is first used, so that `onnx-snn` starts quickly and can say which package is missing.
 """
 
 from __future__ import annotations
 
-from converter.conversion.main import convert
-from converter.conversion.result import Conversion
-from converter.errors import RefusedError
-from converter.measure.evaluation import Evaluation, evaluate
-from converter.normalise.ann import Ann, load_ann
-from converter.options import Options
-from converter.spiking.model import SpikingModel
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from converter.conversion.main import convert
+    from converter.conversion.result import Conversion
+    from converter.errors import RefusedError
+    from converter.measure.evaluation import Evaluation, evaluate
+    from converter.normalise.ann import Ann, load_ann
+    from converter.options import Options
+    from converter.spiking.model import SpikingModel
 
 __all__ = [
     "Ann",
@@ -25,3 +31,27 @@ __all__ = [
     "evaluate",
     "load_ann",
 ]
+
+_MODULES = {
+    "Ann": "normalise.ann",
+    "Conversion": "conversion.result",
+    "Evaluation": "measure.evaluation",
+    "Options": "options",
+    "RefusedError": "errors",
+    "SpikingModel": "spiking.model",
+    "convert": "conversion.main",
+    "evaluate": "measure.evaluation",
+    "load_ann": "normalise.ann",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, when they are first used."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"converter.{_MODULES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,69 +1,40 @@
-"""The onnx-snn command.
+"""The onnx-snn command: runs `converter.commands`, and prints what is refused as one line.
 
 Exit codes: 0 done, 1 refused with a reason (one line on standard error), 2 wrong usage.
+
+This module needs nothing but Python, so that it can name a package that is missing.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
 
-import typer
-
-import snn_ops
-from converter.commands.convert import convert_command
-from converter.commands.demo import demo_command
-from converter.commands.evaluate import evaluate_command
-from converter.commands.export import export_app
-from converter.commands.import_weights import import_weights_command
-from converter.commands.inspect import inspect_command
-from converter.commands.run import run_command
-from converter.commands.train import train_command
-from converter.commands.verify import verify_command
 from converter.errors import RefusedError
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Trained ONNX models become spiking networks that are still ONNX files, and run in ONNX Runtime.",
-)
-app.command("convert")(convert_command)
-app.command("run")(run_command)
-app.command("evaluate")(evaluate_command)
-app.command("inspect")(inspect_command)
-app.add_typer(export_app, name="export")
-app.command("import-weights")(import_weights_command)
-app.command("train")(train_command)
-app.command("verify")(verify_command)
-app.command("demo")(demo_command)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"onnx-snn {snn_ops.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _common(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
-    ] = False,
-) -> None:
-    pass
 
 
 def main() -> None:
     """Runs the command line and exits."""
     try:
-        app()
-    except (RefusedError, snn_ops.LibraryNotFoundError, RuntimeError, OSError) as error:
+        _run()
+    except (RefusedError, RuntimeError, OSError) as error:
         _refuse(error)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _run() -> None:
+    try:
+        from converter.commands.app import app
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "converter", "snn_ops"):
+            raise
+        extra = "cpu" if missing == "onnxruntime" else "convert"
+        raise RefusedError(
+            f"the commands need {missing}, which is not installed: pip install 'onnx-snn[{extra}]'"
+        ) from error
+    app()
 
 
 def _refuse(error: Exception) -> None:

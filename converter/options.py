@@ -9,21 +9,61 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import RefusedError
+from snn_ops.format import SCHEDULES
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-FITTED = ("lif", "adaptive-lif", "izhikevich")
-"""Neurons whose firing rate is fitted to the activation, by name."""
-METHODS = ("percentile", "mse", "balance")
-NEURONS = ("auto", "if-burst", "if-signed", "if", "sigma-delta", "few-spike", *FITTED)
-METHOD_CHOICES = ("auto", *METHODS)
-CORRECTIONS = ("auto", "none", "bias", "potential")
-SCHEDULES = ("stepped", "two-phase")
 BURST = 15
 """Most spikes in one step of neurons that fire bursts: a count of four bits."""
+
+
+@dataclass(frozen=True)
+class NeuronWord:
+    """A neuron that a user may name.
+
+    Attributes:
+        name: the word.
+        schedules: those that it can work in.
+        most_spikes: in one step, where the user does not say.
+        fitted: its firing rate is fitted to the activation; else its threshold follows from the calibrated range.
+        trials: the schedules in which "auto" tries it.
+        measured: methods and corrections can be compared for it.
+    """
+
+    name: str
+    schedules: tuple[str, ...] = SCHEDULES
+    most_spikes: int = BURST
+    fitted: bool = False
+    trials: tuple[str, ...] = ()
+    measured: bool = True
+
+
+NEURONS: dict[str, NeuronWord] = {
+    word.name: word
+    for word in (
+        NeuronWord("if", most_spikes=1, trials=SCHEDULES),
+        NeuronWord("if-signed", most_spikes=1, trials=("stepped",)),
+        NeuronWord("if-burst", trials=SCHEDULES),
+        NeuronWord("few-spike", ("two-phase",), trials=("two-phase",), measured=False),
+        NeuronWord("sigma-delta"),
+        NeuronWord("lif", ("stepped",), fitted=True, measured=False),
+        NeuronWord("adaptive-lif", ("stepped",), fitted=True, measured=False),
+        NeuronWord("izhikevich", ("stepped",), fitted=True, measured=False),
+    )
+}
+"""By name, the simplest first."""
+FITTED = tuple(name for name, word in NEURONS.items() if word.fitted)
+METHODS = ("percentile", "mse", "balance")
+"""How a layer's range follows from its activations."""
+CORRECTIONS = ("none", "bias", "potential")
+AUTO = "auto"
+"""The best on held-out calibration samples."""
+NEURON_CHOICES = (AUTO, "if-burst", "if-signed", "if", "sigma-delta", "few-spike", *FITTED)
+METHOD_CHOICES = (AUTO, *METHODS)
+CORRECTION_CHOICES = (AUTO, *CORRECTIONS)
 OF_A_LAYER = ("neuron", "method", "percentile", "max_spikes")
 """Options that a single layer may have otherwise."""
 
@@ -35,15 +75,15 @@ class Options:
     Attributes:
         neuron: "if-burst", "if-signed", "if": kinds of IF, for activations like Relu, from many spikes a step that can be
             taken back to one that cannot; "sigma-delta"; "lif", "adaptive-lif", "izhikevich", whose firing rates are fitted;
-            "few-spike" (two-phase only); "auto": the best on held-out calibration samples. Where a neuron does not fit an
-            activation, its rule chooses.
+            "few-spike" (two-phase only); "auto": the best on held-out calibration samples. Where a neuron cannot stand for
+            an activation, the activation's default does; the report says so.
         n_steps: T, for which the model is calibrated and which the file has as its default.
         method: how a layer's range follows from its activations: "percentile", "mse", "balance" or "auto".
         percentile: share of a channel's activations that its range covers, in per cent.
         max_spikes: most spikes in one step; None: 1 for "if" and "if-signed", else 15.
         correction: layer by layer against the trained model: "bias" shifts currents, "potential" initial voltages of IF
             neurons, "none", or "auto".
-        schedule: "stepped": every layer spikes in every step; "two-phase": each layer takes in all T steps, then fires.
+        schedule: "stepped": every layer spikes in every step; "two-phase": each layer receives all T steps, then fires.
         layers: other choices for single layers by name: ``{"conv1_relu": {"neuron": "if", "percentile": 99.5}}``.
         tau_rc, dt: of LIF and AdaptiveLIF neurons, in seconds; dt also of Izhikevich neurons.
         tau_ref: refractory time of LIF and AdaptiveLIF neurons in seconds; None: one or two steps, whichever fits a layer
@@ -70,9 +110,9 @@ class Options:
     streaming: bool = False
 
     def __post_init__(self) -> None:
-        _one_of("neuron", self.neuron, NEURONS)
+        _one_of("neuron", self.neuron, NEURON_CHOICES)
         _one_of("method", self.method, METHOD_CHOICES)
-        _one_of("correction", self.correction, CORRECTIONS)
+        _one_of("correction", self.correction, CORRECTION_CHOICES)
         _one_of("schedule", self.schedule, SCHEDULES)
         check_steps(self.n_steps)
         if not 0 < self.percentile <= 100:
@@ -88,15 +128,15 @@ class Options:
         if self.min_voltage > 0:
             raise RefusedError(f"min_voltage must not be above 0, it is {self.min_voltage}")
         neurons = {self.neuron, *(settings.get("neuron") for settings in self.layers.values())}
-        forgetful = [name for name in FITTED if name in neurons]
-        if self.schedule == "two-phase" and forgetful:
+        unfit = [word for name, word in NEURONS.items() if name in neurons and self.schedule not in word.schedules]
+        if unfit and self.schedule == "two-phase":
             raise RefusedError(
-                f"{forgetful[0]} neurons forget; they have no two-phase schedule. Use --schedule stepped"
+                f"{unfit[0].name} neurons forget; they have no two-phase schedule. Use --schedule stepped"
             )
-        if self.schedule == "stepped" and "few-spike" in neurons:
-            raise RefusedError("few-spike neurons fire after all input; use --schedule two-phase")
+        if unfit:
+            raise RefusedError(f"{unfit[0].name} neurons fire after all input; use --schedule two-phase")
         if self.schedule == "two-phase" and self.streaming:
-            raise RefusedError("a two-phase model takes in all steps at once; only stepped models can be streamed")
+            raise RefusedError("a two-phase model receives all steps at once; only stepped models can be streamed")
         for name in self.layers:
             self.of_layer(name)
 
@@ -115,7 +155,7 @@ class Options:
         """Most spikes in one step."""
         if self.max_spikes is not None:
             return self.max_spikes
-        return 1 if self.neuron in ("if", "if-signed") else BURST
+        return NEURONS[self.neuron].most_spikes if self.neuron in NEURONS else BURST
 
 
 def check_steps(n_steps: int) -> None:
@@ -153,6 +193,6 @@ def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def is_open(options: Options) -> bool:
-    """Whether anything is left to choose."""
-    measured = options.neuron not in (*FITTED, "few-spike")
-    return measured and "auto" in (options.neuron, options.method, options.correction)
+    """Whether anything is left to choose by measuring."""
+    measured = options.neuron == AUTO or NEURONS[options.neuron].measured
+    return measured and AUTO in (options.neuron, options.method, options.correction)

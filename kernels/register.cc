@@ -1,25 +1,9 @@
-// The operators of the domain `onnx_snn`: a row per operator; `add` makes one kernel per type and device of it.
+// The operators of the domain `onnx_snn`, as generated/operators.h lists them; `add` makes one kernel per type and device.
 #include <cstdlib>
 #include <cstring>
 #include <vector>
 
-#include "operators/adaptive_lif.h"
-#include "operators/alpha.h"
-#include "operators/count_if.h"
-#include "operators/few_spike.h"
-#include "operators/if.h"
-#include "operators/izhikevich.h"
-#include "operators/lif.h"
-#include "operators/lif_rate.h"
-#include "operators/lowpass.h"
-#include "operators/poisson_spiking.h"
-#include "operators/regular_spiking.h"
-#include "operators/running_difference.h"
-#include "operators/running_mean.h"
-#include "operators/sigma_delta.h"
-#include "operators/soft_lif_rate.h"
-#include "operators/stochastic_spiking.h"
-#include "operators/time_mean.h"
+#include "generated/operators.h"
 #include "ort/cpu_device.h"
 #include "ort/temporal_operator.h"
 #include "ort/time_repeat.h"
@@ -57,23 +41,9 @@ void add_repeat(Operators& operators) {
 
 Operators all_operators() {
   Operators operators;
-  add<IFOperator>(operators);
-  add<CountIFOperator>(operators);
-  add<FewSpikeOperator>(operators);
-  add<LIFOperator>(operators);
-  add<AdaptiveLIFOperator>(operators);
-  add<LIFRateOperator>(operators);
-  add<SoftLIFRateOperator>(operators);
-  add<IzhikevichOperator>(operators);
-  add<RegularSpikingOperator>(operators);
-  add<StochasticSpikingOperator>(operators);
-  add<PoissonSpikingOperator>(operators);
-  add<LowpassOperator>(operators);
-  add<AlphaOperator>(operators);
-  add<SigmaDeltaOperator>(operators);
-  add<RunningMeanOperator>(operators);
-  add<RunningDifferenceOperator>(operators);
-  add<TimeMeanOperator>(operators);
+#define SNN_ADD(Op) add<Op>(operators);
+  SNN_OPERATORS(SNN_ADD)
+#undef SNN_ADD
   add_repeat(operators);
   return operators;
 }

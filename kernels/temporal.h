@@ -11,6 +11,8 @@ namespace onnx_snn {
 using int64_t = long long;
 #endif
 
+enum class Element { kFloat32, kFloat16, kFloat64 };  // the type of currents
+
 constexpr int kMaxRank = 8;  // axes of [B, ...] longer than 1
 constexpr int kMaxParameters = 2;
 constexpr int kMaxStates = 3;

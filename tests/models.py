@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnx.parser
+
+from converter.conversion.main import convert
+from converter.conversion.result import Conversion
 
 HEADER = '<ir_version: 8, opset_import: ["" : {opset}]>'
 
@@ -139,3 +144,21 @@ def batchnorm_net() -> onnx.ModelProto:
         S=np.asarray([1, 96]),
         **scales,
     )
+
+
+def convert_model(model: onnx.ModelProto, tmp_path: Path, **options: Any) -> tuple[Conversion, onnx.ModelProto]:
+    """Converts with random samples and reads the file back."""
+    path = save(model, tmp_path / "m.onnx")
+    conversion = convert(path, samples(model), **options)
+    conversion.save(tmp_path / "m.snn.onnx")
+    return conversion, onnx.load(tmp_path / "m.snn.onnx")
+
+
+def types(model: onnx.ModelProto) -> list[str]:
+    """The operators in the order of the graph."""
+    return [node.op_type for node in model.graph.node]
+
+
+def initializer(model: onnx.ModelProto, name: str) -> np.ndarray:
+    """An initialiser's numbers."""
+    return next(onnx.numpy_helper.to_array(t) for t in model.graph.initializer if t.name == name)

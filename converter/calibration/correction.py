@@ -10,49 +10,46 @@ Source: Y. Li et al., A free lunch from ANN: towards efficient, accurate spiking
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
 
-from converter.activations.sites import Site
 from converter.graph.build import constant, operand, set_operand
 from converter.io.samples import Samples
 from converter.measure.layers import compare_layers
 from converter.neurons.neuron import Placed
+from snn_ops.ops import OPERATORS, Unit
 
 
 def correct(
-    kind: str,
-    trained: ir.Model,
-    spiking: ir.Model,
-    sites: Sequence[Site],
-    neurons: Sequence[Placed],
-    samples: Samples,
-    n_steps: int,
-    progress: Callable[[int, int], None] = lambda done, of: None,
+    correction: str, trained: ir.Model, spiking: ir.Model, layers: Sequence[Placed], samples: Samples, n_steps: int
 ) -> None:
     """Changes the spiking model's numbers.
 
     Args:
-        kind: "bias" or "potential"; neurons without a voltage take no potential correction.
-        trained, spiking, sites, neurons, samples, n_steps: as for `compare_layers`.
-        progress: called with layers done and their number.
+        correction: "bias" or "potential". Both are for neurons that count their spikes; those without a voltage have no
+            potential to correct.
+        trained, spiking, layers, samples, n_steps: as for `compare_layers`.
     """
-    for index, (site, placed) in enumerate(zip(sites, neurons, strict=True)):
-        if placed.node.op_type in _CORRECTED[kind]:
-            (error,) = compare_layers(trained, spiking, [site], [placed], samples, n_steps)
-            missing = site.per_channel(error.missing)
-            if kind == "bias":
-                _shift_current(spiking.graph, placed.node, missing)
-            else:
-                voltage = operand(placed.node, "voltage").const_value
-                assert voltage is not None
-                set_operand(placed.node, "voltage", voltage.numpy() + n_steps * missing)
-        progress(index + 1, len(sites))
+    for placed in layers:
+        if not _takes(correction, placed.node):
+            continue
+        (error,) = compare_layers(trained, spiking, [placed], samples, n_steps)
+        missing = placed.site.per_channel(error.missing)
+        if correction == "bias":
+            _shift_current(spiking.graph, placed.node, missing)
+        else:
+            voltage = operand(placed.node, "voltage").const_value
+            assert voltage is not None
+            set_operand(placed.node, "voltage", voltage.numpy() + n_steps * missing)
 
 
-_CORRECTED = {"bias": ("IF", "SigmaDelta", "CountIF"), "potential": ("IF", "CountIF")}
+def _takes(correction: str, node: ir.Node) -> bool:
+    """Whether the correction is possible for a neuron."""
+    operator = OPERATORS[node.op_type]
+    counts = operator.height is not None and operator.height.unit is Unit.COUNTED
+    return counts and (correction == "bias" or "voltage" in (tensor.name for tensor in operator.inputs))
 
 
 def _shift_current(graph: ir.Graph, node: ir.Node, amount: np.ndarray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,8 @@ import onnx_ir as ir
 
 from converter.errors import RefusedError
 from converter.graph.run import Feed, Probe, batches
+from converter.io.progress import Progress, silent
+from converter.io.samples import Samples
 
 BINS = 2048
 """Per channel, over a range of at most twice the largest value on each side."""
@@ -19,7 +21,7 @@ HISTOGRAM_BYTES = 256 << 20
 """Histograms held at once; models with more channels pass over the samples more than once."""
 VALUE_BYTES = 128 << 20
 """Values held at once; models of large images run fewer samples together."""
-MOST_SAMPLES = 32
+BATCH = 32
 """Samples run together."""
 
 
@@ -93,32 +95,59 @@ class Observed:
     channel_axis: int
 
 
-def observe(
-    model: ir.Model,
-    wanted: Sequence[Observed],
-    feed: Feed,
-    histograms: dict[str, ChannelHistogram],
-    *,
-    progress: Callable[[int], None] = lambda samples: None,
-) -> None:
-    """Runs the model on all samples and adds each wanted value's entries to its histogram, by the value's name.
+class Observations:
+    """Histograms of values of a model on calibration samples. Samples that were seen already are not run again.
 
-    Raises:
-        RefusedError: a value is not finite.
+    Args:
+        model: the trained model.
+        wanted: the values.
     """
-    for group, batch_size in _groups(model, wanted, feed):
-        probe = Probe(model, [item.value for item in group])
-        for part in batches(feed, batch_size):
-            arrays = probe.run(part)
-            for item in group:
-                name = str(item.value.name)
-                values = channel_rows(arrays[name], item.channel_axis)
-                if not np.isfinite(values).all():
-                    raise RefusedError(
-                        "the trained model computes values that are not finite on the calibration samples", node=name
-                    )
-                histograms.setdefault(name, ChannelHistogram(len(values))).add(values)
-            progress(len(next(iter(part.values()))))
+
+    def __init__(self, model: ir.Model, wanted: Iterable[Observed]) -> None:
+        self._model = model
+        self._wanted = list({str(item.value.name): item for item in wanted}.values())
+        self._histograms: dict[str, ChannelHistogram] = {}
+        self._seen = 0
+
+    def __getitem__(self, value: ir.Value) -> ChannelHistogram:
+        """The histogram of a wanted value."""
+        return self._histograms[str(value.name)]
+
+    def clear(self) -> None:
+        """Forgets everything: of a large model, the histograms are as large as its weights."""
+        self._histograms.clear()
+        self._seen = 0
+
+    def see(self, samples: Samples, progress: Progress = silent) -> None:
+        """Adds the samples after those that were seen already.
+
+        Args:
+            samples: they begin with those seen before.
+            progress: called with the samples seen.
+
+        Raises:
+            RefusedError: the model computes a value that is not finite.
+        """
+        if len(samples) <= self._seen:
+            return
+        feed = samples.split(self._seen)[1].feed
+        for group, batch_size in _groups(self._model, self._wanted, feed):
+            probe = Probe(self._model, [item.value for item in group])
+            for part in batches(feed, batch_size):
+                self._add(group, probe.run(part))
+                self._seen += len(next(iter(part.values())))
+                progress("calibrating", min(self._seen, len(samples)), len(samples))
+        self._seen = len(samples)  # groups run over the same samples
+
+    def _add(self, group: Sequence[Observed], arrays: Mapping[str, np.ndarray]) -> None:
+        for item in group:
+            name = str(item.value.name)
+            values = channel_rows(arrays[name], item.channel_axis)
+            if not np.isfinite(values).all():
+                raise RefusedError(
+                    "the trained model computes values that are not finite on the calibration samples", node=name
+                )
+            self._histograms.setdefault(name, ChannelHistogram(len(values))).add(values)
 
 
 def _groups(model: ir.Model, wanted: Sequence[Observed], feed: Feed) -> list[tuple[list[Observed], int]]:
@@ -136,7 +165,7 @@ def _groups(model: ir.Model, wanted: Sequence[Observed], feed: Feed) -> list[tup
                 break
             held += array.nbytes
             count += 1
-        groups.append((pending[:count], max(1, min(MOST_SAMPLES, VALUE_BYTES // max(held, 1)))))
+        groups.append((pending[:count], max(1, min(BATCH, VALUE_BYTES // max(held, 1)))))
         pending = pending[count:]
     return groups
 

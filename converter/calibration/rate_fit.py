@@ -19,15 +19,13 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from converter.activations.sites import Site
 from converter.graph.build import add_functions, set_constant, set_operand, to_proto
 from converter.graph.run import Probe
 from converter.io.samples import Samples
 from converter.neurons.fitted import FittedNeuron
-from converter.neurons.neuron import Placed
+from converter.neurons.neuron import AMPLITUDE_AFTER, Placed
 from converter.options import Options
 from snn_ops.format import N_STEPS
-from snn_ops.ops import OPERATORS
 from snn_ops.session import Session
 from snn_ops.single import SingleOperator
 
@@ -47,50 +45,64 @@ class RateFit:
     relative_error: float
 
 
+@dataclass(frozen=True)
+class RateTarget:
+    """What a layer's firing rates shall follow.
+
+    Attributes:
+        activation: of the trained model, ``[n, ...]``.
+        scale: a typical magnitude of what it is applied to, per channel, positive.
+        channel_axis: of the activation.
+        with_offset: the activation falls below 0.
+    """
+
+    activation: np.ndarray
+    scale: np.ndarray
+    channel_axis: int
+    with_offset: bool
+
+
 def fit_rates(
-    op_type: str,
-    x: np.ndarray,
-    activation: np.ndarray,
-    scale: np.ndarray,
+    neuron: FittedNeuron,
+    currents: np.ndarray,
+    target: RateTarget,
     n_steps: int,
-    *,
-    channel_axis: int,
-    with_offset: bool,
-    threshold_current: float,
     attributes: Sequence[Mapping[str, Any]],
-    operands: Mapping[str, np.ndarray],
 ) -> RateFit:
     """Fits one layer.
 
     Args:
-        op_type: the operator, which has an `amplitude`.
-        x: what goes in, ``[T*n, ...]``, or ``[n, ...]`` where it is the same at every step (`constant_current`).
-        activation: what should come out, ``[n, ...]``.
-        scale: a typical magnitude of x per channel, positive.
+        neuron: its kind.
+        currents: what the activation is applied to in the spiking model, ``[T*n, ...]``, or ``[n, ...]`` where it is the same
+            at every step (`constant_current`).
+        target: what the rates shall follow.
         n_steps: T.
-        channel_axis: of the activation.
-        with_offset: the activation falls below 0.
-        threshold_current: the current about which the neurons begin to fire.
         attributes: candidates for the operator's attributes.
-        operands: the operator's other inputs by name; amplitude 1.
     """
-    shape = [1] * activation.ndim
-    shape[channel_axis] = len(scale)
-    normalised = (x / scale.reshape(shape)).astype(np.float32)
-    target = activation.astype(np.float64)
+    shape = [1] * target.activation.ndim
+    shape[target.channel_axis] = len(target.scale)
+    normalised = (currents / target.scale.reshape(shape)).astype(np.float32)
+    activation = target.activation.astype(np.float64)
+    threshold_current = neuron.threshold_current
+    operands = {
+        N_STEPS: np.asarray(n_steps),
+        "amplitude": np.ones((), np.float32),
+        **neuron.states_at_rest(),
+    }
     fits = []
     for candidate in attributes:
-        operator = SingleOperator(op_type, threads=2, **candidate)
+        operator = SingleOperator(neuron.op_type, threads=2, **candidate)
 
         def rate(current: np.ndarray, operator: SingleOperator = operator) -> np.ndarray:
             inputs = [operands[tensor.name] for tensor in operator.operator.inputs[1:]]
             (spikes,) = operator(threshold_current * current, *inputs, outputs=["spikes"])
-            mean: np.ndarray = spikes.reshape(n_steps, *target.shape).mean(axis=0, dtype=np.float64)
+            mean: np.ndarray = spikes.reshape(n_steps, *activation.shape).mean(axis=0, dtype=np.float64)
             return mean
 
-        fits.append(replace(_fit_grid(rate, normalised, target, channel_axis, with_offset), attributes=candidate))
+        fit = _fit_grid(rate, normalised, activation, target.channel_axis, target.with_offset)
+        fits.append(replace(fit, attributes=candidate))
     best = min(fits, key=lambda fit: fit.relative_error)
-    return replace(best, gain=threshold_current * best.gain / scale, bias=threshold_current * best.bias)
+    return replace(best, gain=threshold_current * best.gain / target.scale, bias=threshold_current * best.bias)
 
 
 def _fit_grid(
@@ -133,50 +145,39 @@ FIT_BYTES = 64 << 20
 
 
 def fit_layer(
-    trained: ir.Model,
-    spiking: ir.Model,
-    site: Site,
-    placed: Placed,
-    kind: FittedNeuron,
-    samples: Samples,
-    scale: np.ndarray,
-    options: Options,
+    trained: ir.Model, spiking: ir.Model, placed: Placed, samples: Samples, scale: np.ndarray, options: Options
 ) -> None:
     """Sets gain, bias, amplitude, offset and refractory time of a layer; the layers before it are fitted already.
 
     Args:
         trained: the trained model.
         spiking: the spiking one, which is changed.
-        site: the activation.
-        placed, kind: the neurons in its place.
+        placed: a `FittedNeuron` in an activation's place.
         samples: for calibration; as many are used as `FIT_BYTES` allow, at least 8.
         scale: how large the activation's input is per channel, where the activation still changes.
         options: of this layer.
     """
-    steps, node = options.n_steps, placed.node
+    steps, node, neuron, site = options.n_steps, placed.node, placed.neuron, placed.site
+    assert isinstance(neuron, FittedNeuron)
     constant = node.attributes["constant_current"].as_int()
     of_one = Probe(trained, [site.y]).run(samples.first(1).feed)[str(site.y.name)]
     samples = samples.first(max(8, FIT_BYTES // (of_one.size * 4 * steps)))
     tau_refs = (options.dt, 2 * options.dt) if options.tau_ref is None else (options.tau_ref,)
-    refractory = [{"tau_ref": tau_ref} for tau_ref in tau_refs] if kind.has_refractory_time else [{}]
-    states = {t.name: np.asarray(kind.states.get(t.name, 0), np.float32) for t in OPERATORS[node.op_type].inputs}
+    refractory = [{"tau_ref": tau_ref} for tau_ref in tau_refs] if neuron.has_refractory_time else [{}]
+    activation = Probe(trained, [site.y]).run(samples.feed)[str(site.y.name)]
     fit = fit_rates(
-        node.op_type,
+        neuron,
         _spiking_values(spiking, placed.x, samples, steps, bool(constant)),
-        Probe(trained, [site.y]).run(samples.feed)[str(site.y.name)],
-        scale,
+        RateTarget(activation, scale, site.channel_axis, site.activation.below_0),
         steps,
-        channel_axis=site.channel_axis,
-        with_offset="offset" in placed.constants,
-        threshold_current=kind.threshold_current,
-        attributes=[{**kind.attributes, **chosen, "constant_current": constant} for chosen in refractory],
-        operands={**states, N_STEPS: np.asarray(steps), "amplitude": np.ones((), np.float32)},
+        [{**neuron.attributes, **chosen, "constant_current": constant} for chosen in refractory],
     )
+    fitted = {"gain": fit.gain, "bias": fit.bias, AMPLITUDE_AFTER: fit.amplitude, "offset": fit.offset}
     for name, value in placed.constants.items():
-        set_constant(value, site.per_channel(getattr(fit, name)))
-    if not kind.amplitude_follows:
+        set_constant(value, site.per_channel(fitted[name]))
+    if not neuron.amplitude_follows:
         set_operand(node, "amplitude", site.per_channel(fit.amplitude))
-    if kind.has_refractory_time:
+    if neuron.has_refractory_time:
         node.attributes["tau_ref"] = ir.AttrFloat32("tau_ref", fit.attributes["tau_ref"])
 
 

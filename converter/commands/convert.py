@@ -11,11 +11,12 @@ from converter.conversion.main import convert
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
 from converter.normalise.ann import load_ann
-from converter.options import CORRECTIONS, METHOD_CHOICES, NEURONS, SCHEDULES, Options, load_layers
+from converter.options import CORRECTION_CHOICES, METHOD_CHOICES, NEURON_CHOICES, Options, load_layers
 from converter.report.console import messages, progress, results
 from converter.report.html import write_html
 from converter.report.json_file import write_json
 from converter.report.tables import conversion_tables
+from snn_ops.format import SCHEDULES
 
 
 def convert_command(
@@ -34,7 +35,7 @@ def convert_command(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="the spiking model [default: MODEL.snn.onnx beside MODEL]")
     ] = None,
-    neuron: Annotated[str, typer.Option(help=f"neuron: {', '.join(NEURONS)}")] = "auto",
+    neuron: Annotated[str, typer.Option(help=f"neuron: {', '.join(NEURON_CHOICES)}")] = "auto",
     steps: Annotated[int, typer.Option(help="time steps the model is made for; callers may change them")] = 32,
     method: Annotated[str, typer.Option(help=f"how ranges are calibrated: {', '.join(METHOD_CHOICES)}")] = "auto",
     percentile: Annotated[
@@ -44,7 +45,7 @@ def convert_command(
         int | None, typer.Option(help="most spikes in one step [default: 1 for if and if-signed, else 15]")
     ] = None,
     correction: Annotated[
-        str, typer.Option(help=f"layer by layer against the trained model: {', '.join(CORRECTIONS)}")
+        str, typer.Option(help=f"layer by layer against the trained model: {', '.join(CORRECTION_CHOICES)}")
     ] = "auto",
     schedule: Annotated[str, typer.Option(help=f"schedule: {', '.join(SCHEDULES)}")] = "stepped",
     layers: Annotated[

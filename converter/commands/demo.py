@@ -51,7 +51,7 @@ def demo_command(
         test = demo_samples("test", ann.input_specs)
         ways = {"native kernels": "native", "plain ONNX Runtime": "functions"}
         found = {
-            way: evaluate(spiking, test, STEPS, ann=ann, backend=backend, progress=partial(advance, way))
+            way: evaluate(spiking, test, STEPS, against=ann, backend=backend, progress=partial(advance, way))
             for way, backend in ways.items()
         }
     native, plain = found.values()

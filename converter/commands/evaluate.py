@@ -48,7 +48,7 @@ def evaluate_command(
             spiking,
             loaded,
             numbers,
-            ann=ann,
+            against=ann,
             backend=backend,
             provider=provider,
             threads=threads,

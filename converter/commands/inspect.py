@@ -37,7 +37,7 @@ def inspect_command(
 
 
 def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
-    metadata = {key.removeprefix("onnx_snn."): value for key, value in spiking.metadata.items()}
+    metadata = spiking.metadata.texts()
     layers = [Layer(**layer) for layer in json_module.loads(metadata.pop("layers", "[]"))]
     islands = [Island(**island) for island in json_module.loads(metadata.pop("islands", "[]"))]
     kept = [KeptAnalog(**activation) for activation in json_module.loads(metadata.pop("kept_analog", "[]"))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from converter.conversion.result import Conversion
-from converter.options import FITTED, is_open
+from converter.options import NEURONS, is_open
 
 
 def advice(conversion: Conversion) -> list[str]:
@@ -13,12 +13,20 @@ def advice(conversion: Conversion) -> list[str]:
         notes.append("the model was quantised; converted, and compared with, is what its integers stand for in floats")
     worst = max(conversion.layers, key=lambda layer: layer.relative_error)
     if worst.relative_error > 0.1:
+        neuron = NEURONS[conversion.recipe.neuron]
         ways = ["more calibration samples", "more steps"]
-        if conversion.recipe.neuron in ("if", "if-signed", *FITTED):
+        if neuron.most_spikes == 1 or neuron.fitted:
             ways.insert(0, "--neuron if-burst")
-        if conversion.options.schedule == "stepped" and conversion.recipe.neuron not in FITTED:
+        if conversion.options.schedule == "stepped" and not neuron.fitted:
             ways.append("--schedule two-phase")
         notes.append(f"the largest error is {worst.relative_error:.0%}, in layer {worst.name!r}; try {', '.join(ways)}")
+    others = [layer for layer in conversion.layers if layer.reason]
+    if others:
+        names = ", ".join(dict.fromkeys(layer.neuron for layer in others))
+        reasons = "; ".join(dict.fromkeys(layer.reason for layer in others))
+        notes.append(
+            f"{len(others)} of {len(conversion.layers)} layers have other neurons than was asked for ({names}): {reasons}"
+        )
     if not conversion.trials and is_open(conversion.options):
         notes.append(
             f"taken without measuring: {conversion.recipe} (few samples, or a model so large that it would take long)"
@@ -30,6 +38,6 @@ def advice(conversion: Conversion) -> list[str]:
         )
     if conversion.options.schedule == "two-phase":
         notes.append(
-            "two-phase: a layer fires when all T steps have come in, so a streaming device waits T steps per layer"
+            "two-phase: a layer fires when it has received all T steps, so a streaming device waits T steps per layer"
         )
     return notes

@@ -1,10 +1,4 @@
-"""Which neuron, method and correction: `--method auto` and `--neuron auto` measure on held-out calibration samples.
-
-First the neurons are compared, then the methods for the best of them, then the corrections. What counts is the relative error
-of the outputs after T/4, T/2 and T steps (their geometric mean); a simpler choice wins if it is within `MARGIN` of the
-best. Where the model is so large that measuring would take long, the defaults are taken: the neuron with the least error and
-the method that is never far from the best on the models of `docs/accuracy.md`.
-"""
+"""What a conversion gives: the spiking model, and everything that reports say about it."""
 
 from __future__ import annotations
 
@@ -18,6 +12,7 @@ import onnx_ir as ir
 
 from converter.activations.sites import KeptAnalog
 from converter.graph.build import to_proto
+from converter.graph.passes import PassReport
 from converter.io.onnx_files import write_model
 from converter.measure.cost import Work
 from converter.normalise.ann import Ann
@@ -27,7 +22,7 @@ from converter.spiking.islands import Island
 
 @dataclass(frozen=True)
 class Recipe:
-    """What `auto` stands for."""
+    """How a model is converted, with nothing left open: what `auto` stands for."""
 
     neuron: str
     method: str
@@ -74,6 +69,8 @@ class Layer:
     """Spikes per neuron and step, each of a burst counted and those taken back as well."""
     synaptic_operations: float
     """Additions that its spikes cause, per sample in T steps."""
+    reason: str = ""
+    """Why it has another neuron than the user named; "" where it has that, or the user named none."""
 
 
 @dataclass
@@ -95,6 +92,8 @@ class Conversion:
     trials: list[Trial] = field(default_factory=list)
     """Recipes measured on held-out calibration samples, the chosen one last; empty if nothing was left to choose."""
     notes: list[str] = field(default_factory=list)
+    reports: tuple[PassReport, ...] = ()
+    """What each pass over the graph changed, and what it declined."""
 
     def proto(self) -> onnx.ModelProto:
         """The spiking model as ONNX."""

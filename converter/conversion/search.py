@@ -1,4 +1,4 @@
-"""Which neuron, method and correction: `--method auto` and `--neuron auto` measure on held-out calibration samples.
+"""Which neuron, method and correction: those that the user left open are measured on held-out calibration samples.
 
 First the neurons are compared, then the methods for the best of them, then the corrections. What counts is the relative error
 of the outputs after T/4, T/2 and T steps (their geometric mean); a simpler choice wins if it is within `MARGIN` of the
@@ -9,24 +9,56 @@ the method that is never far from the best on the models of `docs/accuracy.md`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+import numpy as np
+
+from converter.conversion.build import build
+from converter.conversion.prepare import Prepared
 from converter.conversion.result import Recipe, Trial
-from converter.options import METHODS, Options
+from converter.graph.build import add_functions, to_proto
+from converter.io.samples import Samples
+from converter.measure.evaluation import evaluate
+from converter.measure.instruments import without_softmax
+from converter.normalise.ann import Ann
+from converter.options import AUTO, CORRECTIONS, METHODS, NEURONS, Options, is_open
+from converter.spiking.model import SpikingModel
+from snn_ops.format import Metadata
 
 MARGIN = 1.1
-BUDGET = 3e10
-"""Multiply-adds for measuring, some seconds on two cores."""
-MOST_SAMPLES = 32
-_NEURONS = {"stepped": ("if", "if-signed", "if-burst"), "two-phase": ("if", "if-burst", "few-spike")}
-"""Candidates, the simplest first."""
+LEAST_HELD_OUT = 4
+"""Samples to measure on, below which nothing is measured."""
+MOST_TRIALS = 7
+
+
+def search(prepared: Prepared) -> list[Trial]:
+    """Trials on samples that the ranges do not follow from, the chosen one last.
+
+    Returns:
+        Nothing, where nothing is left open or measuring would take too long: then `default_recipe` holds.
+    """
+    held_out = min(len(prepared.samples) // 4, prepared.affordable_samples(len(prepared.sites) + MOST_TRIALS))
+    if not is_open(prepared.options) or held_out < LEAST_HELD_OUT:
+        return []
+    fitting, measuring = prepared.samples.split(len(prepared.samples) - held_out)
+    ann = replace(prepared.ann, model=without_softmax(prepared.ann.model.clone()))
+    count = 0
+
+    def measure(recipe: Recipe) -> Trial:
+        nonlocal count
+        count += 1
+        prepared.progress(f"measuring {recipe}", count, MOST_TRIALS)
+        return _measure(prepared, recipe, fitting, measuring, ann)
+
+    return _choose(prepared.options, measure)
 
 
 def default_recipe(options: Options) -> Recipe:
     """What is taken without measuring."""
     return Recipe(
-        "if-burst" if options.neuron == "auto" else options.neuron,
-        "percentile" if options.method == "auto" else options.method,
-        "none" if options.correction == "auto" else options.correction,
+        "if-burst" if options.neuron == AUTO else options.neuron,
+        "percentile" if options.method == AUTO else options.method,
+        "none" if options.correction == AUTO else options.correction,
     )
 
 
@@ -35,29 +67,38 @@ def readout_steps(n_steps: int) -> list[int]:
     return sorted({max(1, n_steps // part) for part in (4, 2, 1)})
 
 
-def choose(options: Options, measure: Callable[[Recipe], Trial]) -> list[Trial]:
-    """Measures candidates and returns all trials, the chosen one last."""
+def _measure(prepared: Prepared, recipe: Recipe, fitting: Samples, measuring: Samples, against: Ann) -> Trial:
+    """Builds the recipe on some samples and evaluates it on others."""
+    draft = build(prepared, recipe, fitting, corrections_on=measuring)
+    add_functions(draft.model)
+    metadata = Metadata.read(draft.model.metadata_props) | Metadata(schedule=prepared.options.schedule)
+    metadata.write(draft.model.metadata_props)
+    spiking = SpikingModel(prepared.ann.path, to_proto(without_softmax(draft.model)))
+    result = evaluate(spiking, measuring, readout_steps(prepared.options.n_steps), against=against)
+    errors = {step.n_steps: step.relative_error or 0.0 for step in result.steps}
+    return Trial(recipe, errors, float(np.mean(list(result.spike_rates.values()))))
+
+
+def _choose(options: Options, measure: Callable[[Recipe], Trial]) -> list[Trial]:
+    """Measures candidates for each open choice in turn and returns all trials, the chosen one last."""
     recipe = default_recipe(options)
-    trials: list[Trial] = []
-    for part, candidates in (
-        ("neuron", _NEURONS[options.schedule]),
-        ("method", METHODS),
-        ("correction", ("none", "bias", "potential")),
-    ):
-        if getattr(options, part) == "auto":
-            tried = [_measured(Recipe(**{**vars(recipe), part: name}), trials, measure) for name in candidates]
-            recipe = _simplest(tried).recipe
-    chosen = _measured(recipe, trials, measure)
-    trials.remove(chosen)
-    return [*trials, chosen]
+    trials: dict[Recipe, Trial] = {}
 
+    def best(candidates: Sequence[Recipe]) -> Recipe:
+        for candidate in candidates:
+            if candidate not in trials:
+                trials[candidate] = measure(candidate)
+        return _simplest([trials[candidate] for candidate in candidates]).recipe
 
-def _measured(recipe: Recipe, trials: list[Trial], measure: Callable[[Recipe], Trial]) -> Trial:
-    for trial in trials:
-        if trial.recipe == recipe:
-            return trial
-    trials.append(measure(recipe))
-    return trials[-1]
+    if options.neuron == AUTO:
+        names = [name for name, word in NEURONS.items() if options.schedule in word.trials]
+        recipe = best([replace(recipe, neuron=name) for name in names])
+    if options.method == AUTO:
+        recipe = best([replace(recipe, method=name) for name in METHODS])
+    if options.correction == AUTO:
+        recipe = best([replace(recipe, correction=name) for name in CORRECTIONS])
+    chosen = trials.pop(recipe)
+    return [*trials.values(), chosen]
 
 
 def _simplest(tried: Sequence[Trial]) -> Trial:

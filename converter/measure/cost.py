@@ -1,8 +1,8 @@
 """How much there is to compute: multiply-adds of the trained model, synaptic operations of the spiking one.
 
-A synaptic operation is an addition that a spike causes: a spike reaches as many as its layer behind has multiply-adds per
-input value. So a layer with weights that takes in spikes costs   multiply-adds x spikes per neuron and step x T.   What takes
-in something analog (the model's input, islands) costs multiply-adds, as in the trained model.
+A synaptic operation is an addition that a spike causes: a spike reaches as many as the layer after it has multiply-adds
+per input value. So a layer with weights that receives spikes costs   multiply-adds x spikes per neuron and step x T.   A layer
+that receives something analog (the model's input, islands) costs multiply-adds, as in the trained model.
 
 Energy: 4.6 pJ for a float32 multiply-add and 0.9 pJ for an addition, in 45 nm. Source: M. Horowitz, Computing's energy problem,
 ISSCC 2014. Memory traffic, which dominates on real chips, is not counted.
@@ -10,6 +10,7 @@ ISSCC 2014. Memory traffic, which dominates on real chips, is not counted.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,12 +19,10 @@ import onnx_ir as ir
 
 from converter.graph.op_facts import facts
 from converter.graph.shapes import Shapes
-from converter.measure.instruments import SPIKING
-from snn_ops.format import DOMAIN
+from converter.measure.instruments import emits_spikes
 
 PICOJOULE_PER_MULTIPLY_ADD = 4.6
 PICOJOULE_PER_ADDITION = 0.9
-_WEIGHTED = frozenset("Conv ConvTranspose Gemm MatMul".split())
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,13 @@ class Work:
 
     Attributes:
         multiply_adds: of the trained model.
-        analog: those that stay multiply-adds in the spiking model.
+        analog_multiply_adds: those that stay multiply-adds in the spiking model.
         synaptic_operations: additions that spikes cause in T steps.
         by_layer: those of each layer of neurons; a layer that several feed counts for each of them in equal parts.
     """
 
     multiply_adds: int
-    analog: int
+    analog_multiply_adds: int
     synaptic_operations: float
     by_layer: Mapping[str, float]
 
@@ -46,17 +45,25 @@ class Work:
         """The totals, ready for JSON."""
         return {
             "multiply_adds": self.multiply_adds,
-            "analog": self.analog,
+            "analog": self.analog_multiply_adds,
             "synaptic_operations": self.synaptic_operations,
             "energy_ratio": self.energy_ratio,
         }
+
+    @property
+    def analog(self) -> int:
+        """The old name of `analog_multiply_adds`."""
+        warnings.warn("Work.analog is now called Work.analog_multiply_adds", DeprecationWarning, stacklevel=2)
+        return self.analog_multiply_adds
 
     @property
     def energy_ratio(self) -> float | None:
         """Energy of the spiking model as a share of the trained model's, counted as above."""
         if not self.multiply_adds:
             return None
-        spent = self.analog * PICOJOULE_PER_MULTIPLY_ADD + self.synaptic_operations * PICOJOULE_PER_ADDITION
+        spent = (
+            self.analog_multiply_adds * PICOJOULE_PER_MULTIPLY_ADD + self.synaptic_operations * PICOJOULE_PER_ADDITION
+        )
         return spent / (self.multiply_adds * PICOJOULE_PER_MULTIPLY_ADD)
 
 
@@ -71,11 +78,13 @@ def multiply_adds(model: ir.Model, shapes: Shapes, samples: int) -> dict[str, in
     return {
         str(node.name): round(_products(node, shapes) / samples)
         for node in model.graph
-        if node.op_type in _WEIGHTED and not node.domain
+        if facts(node).weighted
     }
 
 
 def _products(node: ir.Node, shapes: Shapes) -> int:
+    if node.op_type == "Einsum":
+        return _einsum_products(node, shapes)
     x, w, y = (
         shapes.get(str(value.name)) if value is not None else None for value in (*node.inputs[:2], node.outputs[0])
     )
@@ -89,52 +98,68 @@ def _products(node: ir.Node, shapes: Shapes) -> int:
     return int(np.prod(y)) * (x[0] if transposed else x[-1])
 
 
+def _einsum_products(node: ir.Node, shapes: Shapes) -> int:
+    """The product of the lengths of all letters; "..." stands for the same axes in every operand, aligned at the right."""
+    terms = node.attributes["equation"].as_string().replace(" ", "").partition("->")[0].split(",")
+    lengths: dict[str | int, int] = {}
+    for term, value in zip(terms, node.inputs, strict=True):
+        shape = shapes.get(str(value.name)) if value is not None else None
+        if shape is None:
+            return 0
+        before, dots, after = term.partition("...")
+        others = range(-(len(shape) - len(before) - len(after)), 0) if dots else ()
+        for letter, length in zip((*before, *others, *after), shape, strict=True):
+            lengths[letter] = max(lengths.get(letter, 1), length)
+    return int(np.prod(list(lengths.values()))) if len(terms) > 1 else 0
+
+
 def row_bytes(model: ir.Model, shapes: Shapes) -> int:
     """What running one sample for one step takes: bytes of the largest value, or an eighth of all if that is more."""
     sizes = [4 * int(np.prod(shapes[str(v.name)])) for n in model.graph for v in n.outputs if str(v.name) in shapes]
     return max(*sizes, sum(sizes) // 8, 1)
 
 
-def count_work(spiking: ir.Model, layers: Mapping[str, int], rates: Mapping[str, float], n_steps: int) -> Work:
+def count_work(spiking: ir.Model, products: Mapping[str, int], rates: Mapping[str, float], n_steps: int) -> Work:
     """The spiking model's work.
 
     Args:
         spiking: the model.
-        layers: multiply-adds by the name of a layer with weights.
+        products: multiply-adds by the name of a layer with weights.
         rates: spikes per neuron and step, by the name of a layer of neurons.
         n_steps: T.
     """
     analog = 0
     operations = dict.fromkeys(rates, 0.0)
     for node in spiking.graph:
-        products = layers.get(str(node.name), 0)
-        if not products or node.op_type not in _WEIGHTED:
+        multiplications = products.get(str(node.name), 0)
+        if not multiplications or not facts(node).weighted:
             continue
-        found = _sources(node)
-        if None in found or not found:
-            analog += products
+        sources = _sources(node)
+        if None in sources or not sources:
+            analog += multiplications
             continue
-        for name in found:
+        for name in sources:
             if name is not None:
-                operations[name] += products * n_steps * rates[name] / len(found)
-    return Work(sum(layers.values()), analog, sum(operations.values()), operations)
+                operations[name] += multiplications * n_steps * rates[name] / len(sources)
+    return Work(sum(products.values()), analog, sum(operations.values()), operations)
 
 
 def _sources(layer: ir.Node) -> set[str | None]:
     """Names of the layers of neurons whose spikes reach a layer; None stands for anything analog."""
-    found: set[str | None] = set()
+    sources: set[str | None] = set()
     seen: set[ir.Node] = set()
-    pending = [value for value in layer.inputs[: 2 if layer.op_type == "MatMul" else 1] if value is not None]
+    signals = layer.inputs if layer.op_type in ("MatMul", "Einsum") else layer.inputs[:1]
+    pending = [value for value in signals if value is not None]
     while pending:
         value = pending.pop()
         node = value.producer()
         if value.const_value is not None or (node is not None and facts(node).reads_shape):
             continue
-        if node is None or node.op_type in ("RunningDifference", *_WEIGHTED):
-            found.add(None)
-        elif node.domain == DOMAIN and node.op_type in SPIKING:
-            found.add(str(node.name))
+        if node is None or node.op_type == "RunningDifference" or facts(node).weighted:
+            sources.add(None)
+        elif emits_spikes(node):
+            sources.add(str(node.name))
         elif node not in seen:
             seen.add(node)
             pending.extend(v for v in node.inputs if v is not None)
-    return found
+    return sources

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,8 +12,8 @@ import numpy as np
 from converter.errors import RefusedError
 from converter.graph.run import batches, start_quietly
 from converter.io.samples import Samples
-from converter.measure.scores import StepResult, _Score
-from converter.measure.simulation import _Stepped, _TwoPhase
+from converter.measure.scores import Score, StepResult
+from converter.measure.simulation import Simulation, SteppedSimulation, TwoPhaseSimulation
 from converter.normalise.ann import Ann
 from converter.spiking.model import SpikingModel
 
@@ -42,11 +43,12 @@ def evaluate(
     samples: Samples,
     steps: Sequence[int],
     *,
-    ann: Ann | None = None,
+    against: Ann | None = None,
     backend: str = "native",
     provider: str = "cpu",
     threads: int | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
+    ann: Ann | None = None,
 ) -> Evaluation:
     """Runs the samples once, for the largest number of steps, and reads the outputs off after each of `steps`.
 
@@ -54,20 +56,24 @@ def evaluate(
         spiking: the model.
         samples: with or without labels.
         steps: numbers of time steps, each at least 1.
-        ann: the trained model, for agreement and error.
+        against: the trained model, for agreement and error.
         backend, provider, threads: as for `snn_ops.Session`.
         progress: called with samples done and their number.
+        ann: the old name of `against`.
 
     Raises:
         RefusedError: no steps, or a number below 1.
     """
+    if ann is not None:
+        warnings.warn("evaluate(ann=...) is now called evaluate(against=...)", DeprecationWarning, stacklevel=2)
+        against = ann
     steps = sorted(set(steps))
     if not steps or steps[0] < 1:
         raise RefusedError(f"the number of steps must be at least 1, it is {steps[0] if steps else 'missing'}")
-    simulation = _TwoPhase if spiking.schedule == "two-phase" else _Stepped
-    simulate = simulation(spiking.proto, steps, backend=backend, provider=provider, threads=threads)
-    trained = start_quietly(ann.model, threads=threads) if ann is not None else None
-    score = _Score(len(steps), samples.labels is not None, trained is not None)
+    simulation = TwoPhaseSimulation if spiking.schedule == "two-phase" else SteppedSimulation
+    simulate: Simulation = simulation(spiking.proto, steps, backend=backend, provider=provider, threads=threads)
+    trained = start_quietly(against.model, threads=threads) if against is not None else None
+    score = Score(len(steps), samples.labels is not None, trained is not None)
     rates: dict[str, list[float]] = {}
     weights: list[int] = []
     done = 0

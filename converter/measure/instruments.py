@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -13,23 +13,29 @@ from onnx_ir.passes import common as common_passes
 from converter.graph.build import add_functions, captured, constant, operand, operator_node, to_proto
 from converter.neurons.neuron import Placed
 from converter.spiking.regions import find_regions, runs_through_time
-from snn_ops.format import DOMAIN, N_STEPS, STATES
+from snn_ops.format import DOMAIN, N_STEPS, Metadata
+from snn_ops.ops import OPERATORS, Unit
 
 RATE_SUFFIX = "_spike_rate"
 MEAN_SUFFIX = "_mean_over_time"
-SPIKING = frozenset("IF LIF AdaptiveLIF Izhikevich SigmaDelta CountIF FewSpike".split())
-"""Operators whose outputs are spikes."""
-_COUNTED = frozenset({"IF", "SigmaDelta", "CountIF"})
-"""Those whose spikes have the height `threshold`, and may be several in a step."""
 
 
-def with_readout(proto: Any, steps: Sequence[int]) -> tuple[Any, list[str]]:
-    """The model up to its tail, with what goes into this after each of `steps`, and a spike rate for each layer.
+@dataclass(frozen=True)
+class Readout:
+    """A spiking model up to its tail, that gives what goes into the tail after each of K numbers of steps.
 
-    Returns:
-        The model, and the names of the outputs that come from before the neurons or not from samples: the same at every step,
-        ``[B, ...]``, where the others are ``[K, B, ...]`` for K numbers of steps. Rates are scalars.
+    Attributes:
+        model: its outputs are ``[K, B, ...]``, and a scalar spike rate for each layer.
+        same: names of the outputs that are the same at every step, ``[B, ...]``: those from before the neurons, and those that
+            do not depend on samples.
     """
+
+    model: onnx.ModelProto
+    same: list[str]
+
+
+def with_readout(proto: onnx.ModelProto, steps: Sequence[int]) -> Readout:
+    """The model up to its tail, with what goes into this after each of `steps`, and a spike rate for each layer."""
     model = ir.from_proto(proto)
     graph = model.graph
     n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
@@ -39,14 +45,14 @@ def with_readout(proto: Any, steps: Sequence[int]) -> tuple[Any, list[str]]:
     rates = [value for value in graph.outputs if str(value.name).endswith(RATE_SUFFIX)]
     graph.outputs.clear()
     graph.outputs.extend([*(_read_out(graph, mean, n_steps, chosen) for mean in means), *same, *rates])
-    model.metadata_props.pop(STATES, None)  # of a streaming model; it runs once
+    Metadata.read(model.metadata_props).without("states").write(model.metadata_props)  # it runs once, not as a stream
     common_passes.RemoveUnusedNodesPass()(model)
     add_functions(model)
-    return to_proto(model), [str(value.name) for value in same]
+    return Readout(to_proto(model), [str(value.name) for value in same])
 
 
-def tail_of(proto: Any, types: Mapping[str, str]) -> Any | None:
-    """What lies behind the last neurons as a model of its own, ``[B, ...] -> [B, ...]``; None if there is nothing.
+def tail_of(proto: onnx.ModelProto, types: Mapping[str, str]) -> onnx.ModelProto | None:
+    """What comes after the last neurons as a separate model, ``[B, ...] -> [B, ...]``; None if there is nothing.
 
     Args:
         proto: the spiking model.
@@ -56,9 +62,9 @@ def tail_of(proto: Any, types: Mapping[str, str]) -> Any | None:
     graph = model.graph
     means, same = _into_tail(model)
     taken = [*(mean.outputs[0] for mean in means), *same]
-    behind = _behind_means(model)
-    outputs = [value for value in graph.outputs if value.producer() in behind]
-    graph.remove(node for node in list(graph) if node not in behind)
+    after = _after_means(model)
+    outputs = [value for value in graph.outputs if value.producer() in after]
+    graph.remove(node for node in list(graph) if node not in after)
     graph.inputs.clear()
     for name in (str(value.name) for value in taken):
         element = ir.DataType[types[name].removeprefix("tensor(").removesuffix(")").upper()]
@@ -70,18 +76,18 @@ def tail_of(proto: Any, types: Mapping[str, str]) -> Any | None:
 
 
 def _into_tail(model: ir.Model) -> tuple[list[ir.Node], list[ir.Value]]:
-    """What the tail and the outputs take in: means over time, and values that are the same at every step."""
-    behind, temporal = _behind_means(model), find_regions(model).temporal
-    taken = [value for node in behind for value in (*node.inputs, *captured(node))]
-    found = [v for v in (*taken, *model.graph.outputs) if v is not None and not v.is_initializer()]
-    by_producer = [(value.producer(), value) for value in dict.fromkeys(found)]
+    """The inputs of the tail and the outputs: means over time, and values that are the same at every step."""
+    after, temporal = _after_means(model), find_regions(model).temporal
+    inputs = [value for node in after for value in (*node.inputs, *captured(node))]
+    wanted = [v for v in (*inputs, *model.graph.outputs) if v is not None and not v.is_initializer()]
+    by_producer = [(value.producer(), value) for value in dict.fromkeys(wanted)]
     means = [node for node, value in by_producer if node is not None and _is_mean(node) and value is node.outputs[0]]
-    same = [v for node, v in by_producer if node is None or not (node in behind or node in temporal or _is_mean(node))]
+    same = [v for node, v in by_producer if node is None or not (node in after or node in temporal or _is_mean(node))]
     return means, same
 
 
-def _behind_means(model: ir.Model) -> dict[ir.Node, None]:
-    """The tail without the means over time and what turns their inputs round."""
+def _after_means(model: ir.Model) -> dict[ir.Node, None]:
+    """The tail without the means over time and the transposes of their inputs."""
     before: set[ir.Node | None] = set()
     for node in reversed(model.graph):
         if _is_mean(node) or node in before:
@@ -121,19 +127,10 @@ def add_spike_rates(graph: ir.Graph, layers: Collection[str] | None = None) -> N
         layers: the layers' names; default: all.
     """
     for node in list(graph):
-        if (
-            not runs_through_time(node)
-            or node.op_type not in SPIKING
-            or (layers is not None and node.name not in layers)
-        ):
+        if not emits_spikes(node) or (layers is not None and node.name not in layers):
             continue
-        spikes, name = node.outputs[0], f"{node.name}{RATE_SUFFIX}"
-        if node.op_type in _COUNTED:
-            size = ir.node("Abs", [spikes], name=f"{name}_size")
-            height = ir.node("CastLike", [operand(node, "threshold"), spikes], name=f"{name}_height")
-            counting = [size, height, ir.node("Div", [size.outputs[0], height.outputs[0]], name=f"{name}_count")]
-        else:
-            counting = [ir.node("Cast", [spikes], {"to": int(ir.DataType.BOOL)}, name=f"{name}_bool")]
+        name = f"{node.name}{RATE_SUFFIX}"
+        counting = _counting(node, name)
         to_float = {"to": int(ir.DataType.FLOAT)}
         counting.append(ir.node("Cast", [counting[-1].outputs[0]], to_float, name=f"{name}_float"))
         rate = ir.node("ReduceMean", [counting[-1].outputs[0]], {"keepdims": 0}, name=name)
@@ -143,6 +140,28 @@ def add_spike_rates(graph: ir.Graph, layers: Collection[str] | None = None) -> N
         graph.outputs.append(rate.outputs[0])
 
 
+def emits_spikes(node: ir.Node) -> bool:
+    """Whether the node's first output is spikes."""
+    return node.domain == DOMAIN and OPERATORS[node.op_type].height is not None
+
+
+def _counting(node: ir.Node, name: str) -> list[ir.Node]:
+    """Nodes that turn spikes into how many they are: |spikes| / height where a step may have several, else 0 or 1."""
+    spikes, height = node.outputs[0], OPERATORS[node.op_type].height
+    assert height is not None
+    if height.unit is not Unit.COUNTED:
+        return [ir.node("Cast", [spikes], {"to": int(ir.DataType.BOOL)}, name=f"{name}_bool")]
+    size = ir.node("Abs", [spikes], name=f"{name}_size")
+    one = ir.node("CastLike", [operand(node, height.parameter), spikes], name=f"{name}_height")
+    counting = [size, one, ir.node("Div", [size.outputs[0], one.outputs[0]], name=f"{name}_count")]
+    if height.per_dt:  # the operand is the area of a spike
+        dt = ir.node("Constant", [], {"value_float": node.attributes["dt"].as_float()}, name=f"{name}_dt")
+        same_type = ir.node("CastLike", [dt.outputs[0], spikes], name=f"{name}_dt_cast")
+        times = ir.node("Mul", [counting[-1].outputs[0], same_type.outputs[0]], name=f"{name}_times_dt")
+        counting += [dt, same_type, times]
+    return counting
+
+
 def with_rates(proto: onnx.ModelProto) -> onnx.ModelProto:
     """The model with a spike rate for each layer as further outputs."""
     model = ir.from_proto(proto)
@@ -150,12 +169,12 @@ def with_rates(proto: onnx.ModelProto) -> onnx.ModelProto:
     return to_proto(model)
 
 
-def with_layer_means(model: ir.Model, neurons: Sequence[Placed]) -> onnx.ModelProto:
+def with_layer_means(model: ir.Model, layers: Sequence[Placed]) -> onnx.ModelProto:
     """A copy of the model that returns layers' means over time, ``[B, ...]``, and their spike rates, and nothing else.
 
     Args:
         model: spiking, not yet with functions.
-        neurons: the layers; outputs are called by the names of their results and `MEAN_SUFFIX`.
+        layers: of neurons; outputs are called by the names of their results and `MEAN_SUFFIX`.
     """
     copy = model.clone()
     graph = copy.graph
@@ -163,12 +182,12 @@ def with_layer_means(model: ir.Model, neurons: Sequence[Placed]) -> onnx.ModelPr
     n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
     regions = find_regions(copy)
     means = []
-    for placed in neurons:
+    for placed in layers:
         value = by_name[str(placed.y.name)]
         producer = value.producer()
         assert producer is not None
         through_time = runs_through_time(producer) or producer in regions.temporal
-        if through_time and producer.op_type not in ("CountIF", "TimeMean"):
+        if through_time and not (producer.domain == DOMAIN and OPERATORS[producer.op_type].gives_mean):
             mean = operator_node(graph, "TimeMean", f"{value.name}{MEAN_SUFFIX}", value, n_steps)
         else:
             mean = ir.node("Identity", [value], name=f"{value.name}{MEAN_SUFFIX}")
@@ -176,7 +195,7 @@ def with_layer_means(model: ir.Model, neurons: Sequence[Placed]) -> onnx.ModelPr
         graph.insert_after(producer, mean)
         means.append(mean.outputs[0])
     graph.outputs.clear()
-    add_spike_rates(graph, {str(placed.node.name) for placed in neurons})
+    add_spike_rates(graph, {str(placed.node.name) for placed in layers})
     for value in means:
         graph.outputs.append(value)
     common_passes.RemoveUnusedNodesPass()(copy)
@@ -185,7 +204,7 @@ def with_layer_means(model: ir.Model, neurons: Sequence[Placed]) -> onnx.ModelPr
 
 
 def without_softmax(model: ir.Model) -> ir.Model:
-    """The model with what goes into a Softmax at its end as the output: behind it, errors of clear cases vanish."""
+    """The model with what goes into a Softmax at its end as the output: after it, errors of clear cases vanish."""
     for index, output in enumerate(model.graph.outputs):
         node = output.producer()
         if node is not None and node.op_type in ("Softmax", "LogSoftmax") and node.inputs[0] is not None:

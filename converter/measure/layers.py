@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from converter.activations.sites import Site
 from converter.graph.run import Probe, batches, start_quietly
 from converter.io.samples import Samples
 from converter.measure.instruments import MEAN_SUFFIX, RATE_SUFFIX, with_layer_means
@@ -33,54 +32,54 @@ class LayerError:
 
 
 def compare_layers(
-    trained: ir.Model,
-    spiking: ir.Model,
-    sites: Sequence[Site],
-    neurons: Sequence[Placed],
-    samples: Samples,
-    n_steps: int,
+    trained: ir.Model, spiking: ir.Model, layers: Sequence[Placed], samples: Samples, n_steps: int
 ) -> list[LayerError]:
     """Runs both models on the samples.
 
     Args:
-        trained: with the activations that `sites` are.
-        spiking: with the neurons that took their place, in the same order; not yet with functions.
-        sites, neurons: the layers to compare.
+        trained: the model with the activations.
+        spiking: the model with the neurons that took their places; not yet with functions.
+        layers: those to compare.
         samples: a few; all of them are run for `n_steps` steps.
     """
-    rows = rows_at_once(Metadata.read(spiking.metadata_props).row_bytes)
-    parts = list(batches(samples.feed, max(1, rows // n_steps)))
-    probe = Probe(trained, [site.y for site in sites])
+    row_bytes = Metadata.read(spiking.metadata_props).row_bytes
+    parts = list(batches(samples.feed, max(1, rows_at_once(row_bytes) // n_steps)))
+    probe = Probe(trained, [placed.site.y for placed in layers])
     activations: Iterable[dict[str, np.ndarray]] = (probe.run(part) for part in parts)
     if len(parts) == 1:  # large models: one after the other in memory
         activations = list(activations)
         del probe
-    session = start_quietly(with_layer_means(spiking, neurons), spiking=True)
+    session = start_quietly(with_layer_means(spiking, layers), spiking=True)
     names = [output.name for output in session.get_outputs()]
-    sums = [_Sums() for _ in sites]
+    sums = [_ErrorSums(placed.site.channel_axis) for placed in layers]
     for part, expected in zip(parts, activations, strict=True):
-        found = dict(zip(names, session.run(names, {**part, N_STEPS: np.asarray(n_steps)}), strict=True))
-        for site, placed, layer in zip(sites, neurons, sums, strict=True):
-            rate = float(found[f"{placed.node.name}{RATE_SUFFIX}"])
-            layer.add(found[f"{placed.y.name}{MEAN_SUFFIX}"], expected[str(site.y.name)], site.channel_axis, rate)
+        outputs = dict(zip(names, session.run(names, {**part, N_STEPS: np.asarray(n_steps)}), strict=True))
+        for placed, layer in zip(layers, sums, strict=True):
+            rate = float(outputs[f"{placed.node.name}{RATE_SUFFIX}"])
+            layer.add(outputs[f"{placed.y.name}{MEAN_SUFFIX}"], expected[str(placed.site.y.name)], rate)
     return [layer.result() for layer in sums]
 
 
-class _Sums:
-    def __init__(self) -> None:
+class _ErrorSums:
+    """Of a layer, over batches."""
+
+    def __init__(self, channel_axis: int) -> None:
+        self._channel_axis = channel_axis
         self._error = self._power = self._rate = 0.0
         self._missing: np.ndarray | float = 0.0
         self._samples = 0
 
-    def add(self, found: np.ndarray, expected: np.ndarray, channel_axis: int, rate: float) -> None:
-        missing = expected.astype(np.float64) - found
+    def add(self, mean: np.ndarray, expected: np.ndarray, rate: float) -> None:
+        """A batch: means over time and activations ``[samples, ...]``, spikes per neuron and step."""
+        missing = expected.astype(np.float64) - mean
         self._error += float((missing**2).sum())
         self._power += float((expected.astype(np.float64) ** 2).sum())
-        others = tuple(axis for axis in range(1, missing.ndim) if axis != channel_axis)
+        others = tuple(axis for axis in range(1, missing.ndim) if axis != self._channel_axis)
         self._missing = self._missing + missing.mean(axis=others).sum(axis=0)
-        self._rate += rate * len(found)
-        self._samples += len(found)
+        self._rate += rate * len(mean)
+        self._samples += len(mean)
 
     def result(self) -> LayerError:
+        """Over all batches."""
         error = float(np.sqrt(self._error / self._power)) if self._power else 0.0
         return LayerError(error, np.atleast_1d(self._missing / self._samples), self._rate / self._samples)

@@ -35,7 +35,7 @@ class StepResult:
     outputs: dict[str, OutputError] = field(default_factory=dict)
 
 
-class _Score:
+class Score:
     """Counts hits and errors over batches."""
 
     def __init__(self, steps: int, labelled: bool, against: bool) -> None:
@@ -43,7 +43,7 @@ class _Score:
         self._samples = 0
         self._ann_hits = 0
         self._hits, self._agreements = np.zeros(steps), np.zeros(steps)
-        self._sums: dict[str, _Sums] = {}
+        self._sums: dict[str, _OutputSums] = {}
         self._tells_classes = True
 
     def add(
@@ -52,19 +52,19 @@ class _Score:
         """A batch: ``readout`` [steps, samples, ...] by output, and the trained model's outputs."""
         first = next(iter(readout.values()))
         self._samples += first.shape[1]
-        predicted = _classes(first, 2)
+        predicted = classes_of(first, 2)
         self._tells_classes &= predicted is not None
         if predicted is not None:
             if labels is not None:
                 self._hits += (predicted == labels).sum(axis=1)
-            expected = _classes(reference[0], 1) if reference is not None else None
+            expected = classes_of(reference[0], 1) if reference is not None else None
             if expected is not None:
                 self._agreements += (predicted == expected).sum(axis=1)
                 if labels is not None:
                     self._ann_hits += int((expected == labels).sum())
         for (name, mine), theirs in zip(readout.items(), reference or [], strict=False):
             if np.issubdtype(theirs.dtype, np.floating):
-                self._sums.setdefault(name, _Sums(self._steps)).add(mine, theirs.reshape(mine.shape[1:]))
+                self._sums.setdefault(name, _OutputSums(self._steps)).add(mine, theirs.reshape(mine.shape[1:]))
 
     def ann_accuracy(self) -> float | None:
         """Of the trained model."""
@@ -83,8 +83,8 @@ class _Score:
         )
 
 
-def _classes(output: np.ndarray, axes: int) -> np.ndarray | None:
-    """Class numbers, from class numbers or from scores for each class behind the first `axes` axes; None from anything else."""
+def classes_of(output: np.ndarray, axes: int) -> np.ndarray | None:
+    """Class numbers, from class numbers or from scores for each class after the first `axes` axes; None from anything else."""
     lengths = output.shape[axes:]
     size = int(np.prod(lengths))
     if size == 1 and np.issubdtype(output.dtype, np.integer):
@@ -95,7 +95,7 @@ def _classes(output: np.ndarray, axes: int) -> np.ndarray | None:
     return classes
 
 
-class _Sums:
+class _OutputSums:
     """Sums of squares and products of one output."""
 
     def __init__(self, steps: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,12 +17,16 @@ from converter.measure.instruments import RATE_SUFFIX, tail_of, with_rates, with
 from snn_ops.session import Session
 
 
-class _Simulation:
+class Simulation(ABC):
     """Runs a batch and returns its outputs after each of `steps`, ``[steps, samples, ...]``, and spike rates by layer."""
 
     def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], **options: Any) -> None:
         self._steps = steps
         self._session = Session(proto, **options)
+
+    @abstractmethod
+    def __call__(self, part: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Runs a batch."""
 
     @property
     def rows(self) -> int:
@@ -34,14 +39,15 @@ class _Simulation:
         return arrays, {name.removesuffix(RATE_SUFFIX): rate for name, rate in rates.items()}
 
 
-class _Stepped(_Simulation):
-    """One run for all numbers of steps; what lies behind the neurons runs for each of them."""
+class SteppedSimulation(Simulation):
+    """One run for all numbers of steps; what comes after the neurons runs for each of them."""
 
     def __init__(
         self, proto: onnx.ModelProto, steps: Sequence[int], *, provider: str, threads: int | None, **options: Any
     ) -> None:
-        before, self._same = with_readout(proto, steps)
-        super().__init__(before, steps, provider=provider, threads=threads, **options)
+        readout = with_readout(proto, steps)
+        self._same = readout.same
+        super().__init__(readout.model, steps, provider=provider, threads=threads, **options)
         found = {output.name: output.type for output in self._session.ort.get_outputs()}
         tail = tail_of(proto, found)
         self._tail = start_quietly(tail, provider=provider, threads=threads) if tail is not None else None
@@ -49,11 +55,12 @@ class _Stepped(_Simulation):
         self._outputs = [o.name for o in proto.graph.output if o.name in (*found, *self._tail_outputs)]
 
     def __call__(self, part: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Runs a batch."""
         arrays, rates = self._run(part, self._steps[-1])
-        found = [self._behind(arrays, index) for index in range(len(self._steps))]
+        found = [self._after(arrays, index) for index in range(len(self._steps))]
         return {name: np.stack([outputs[name] for outputs in found]) for name in self._outputs}, rates
 
-    def _behind(self, arrays: Mapping[str, np.ndarray], index: int) -> dict[str, np.ndarray]:
+    def _after(self, arrays: Mapping[str, np.ndarray], index: int) -> dict[str, np.ndarray]:
         """The outputs after the index-th number of steps."""
         now = {name: array if name in self._same else array[index] for name, array in arrays.items()}
         if self._tail is None:
@@ -62,13 +69,14 @@ class _Stepped(_Simulation):
         return now | dict(zip(self._tail_outputs, self._tail.run(self._tail_outputs, feed), strict=True))
 
 
-class _TwoPhase(_Simulation):
+class TwoPhaseSimulation(Simulation):
     """A run for each number of steps: a layer begins to fire when the layer before it has finished."""
 
     def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], **options: Any) -> None:
         super().__init__(with_rates(proto), steps, **options)
 
     def __call__(self, part: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Runs a batch."""
         runs = [self._run(part, n_steps) for n_steps in self._steps]
         return {name: np.stack([arrays[name] for arrays, _ in runs]) for name in runs[0][0]}, runs[-1][1]
 

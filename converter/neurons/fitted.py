@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from converter.activations.sites import Site
 from converter.graph.build import constant, operator_node
-from converter.neurons.neuron import Neuron, Placed, take_over
+from converter.neurons.neuron import AMPLITUDE_AFTER, Neuron, Placed, take_over
 from snn_ops.ops import OPERATORS
 
 
@@ -25,22 +25,30 @@ class FittedNeuron(Neuron):
 
     Args:
         attributes: of the operator, except the refractory time, which is chosen when the layer is fitted.
-        states: initial states that are not 0.
 
     Attributes:
         threshold_current: the current about which a neuron begins to fire.
-        has_refractory_time: the operator has the attribute `tau_ref`.
-        amplitude_follows: the amplitude is a product behind the neuron, because the neuron's own state depends on its spikes'
+        amplitude_follows: the amplitude is a product after the neuron, because the neuron's own state depends on its spikes'
             height.
     """
 
     threshold_current: ClassVar[float] = 1.0
-    has_refractory_time: ClassVar[bool] = True
     amplitude_follows: ClassVar[bool] = False
 
-    def __init__(self, attributes: Mapping[str, float], states: Mapping[str, float] | None = None) -> None:
+    def __init__(self, attributes: Mapping[str, float]) -> None:
         super().__init__()
-        self.attributes, self.states = attributes, states or {}
+        self.attributes = attributes
+
+    @property
+    def has_refractory_time(self) -> bool:
+        """Whether the operator has the attribute `tau_ref`."""
+        return "tau_ref" in OPERATORS[self.op_type].defaults
+
+    def states_at_rest(self) -> dict[str, np.ndarray]:
+        """The operator's states before a run, by name."""
+        operator = OPERATORS[self.op_type]
+        attributes = operator.checked_attributes(self.attributes)
+        return {state.name: np.asarray(state.at_rest(attributes), np.float32) for state in operator.states}
 
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
         """f(x) -> neuron(gain * x + bias) + offset; the offset only where f takes negative values."""
@@ -48,31 +56,26 @@ class FittedNeuron(Neuron):
         names = [
             "gain",
             "bias",
-            *(["amplitude"] if self.amplitude_follows else []),
-            *(["offset"] if _needs_offset(site) else []),
+            *([AMPLITUDE_AFTER] if self.amplitude_follows else []),
+            *(["offset"] if site.activation.below_0 else []),
         ]
         constants = {name: constant(graph, f"{site.name}_{name}", np.zeros((), element)) for name in names}
         scaled = _node("Mul", site.x, constants["gain"], f"{site.name}_scaled")
         current = _node("Add", scaled.outputs[0], constants["bias"], f"{site.name}_current")
-        operands = {"amplitude": np.ones(()), **{name: np.asarray(value) for name, value in self.states.items()}}
+        operands = {"amplitude": np.ones(()), **self.states_at_rest()}
         neuron = operator_node(graph, self.op_type, site.name, current.outputs[0], n_steps, operands, self.attributes)
         new = [scaled, current, neuron]
         if self.amplitude_follows:
-            new.append(_node("Mul", new[-1].outputs[0], constants["amplitude"], f"{site.name}_weighted"))
+            new.append(_node("Mul", new[-1].outputs[0], constants[AMPLITUDE_AFTER], f"{site.name}_weighted"))
         if "offset" in constants:
             new.append(_node("Add", new[-1].outputs[0], constants["offset"], f"{site.name}_shifted"))
         take_over(graph, site, new, new[-1].outputs[0], keep_activation=False)
-        return Placed(neuron, site.x, new[-1].outputs[0], constants)
+        return Placed(site, self, neuron, site.x, new[-1].outputs[0], constants)
 
 
 def _node(op_type: str, x: ir.Value, number: ir.Value, name: str) -> ir.Node:
     output = ir.Value(name=name, type=x.type, shape=x.shape)
     return ir.node(op_type, [x, number], outputs=[output], name=name)
-
-
-def _needs_offset(site: Site) -> bool:
-    """Whether the activation falls below 0, where no rate can follow."""
-    return site.activation.below_0
 
 
 class LIFNeuron(FittedNeuron):
@@ -115,9 +118,6 @@ class IzhikevichNeuron(FittedNeuron):
 
     op_type = "Izhikevich"
     threshold_current = 4.0
-    has_refractory_time = False
 
     def __init__(self, dt: float) -> None:
-        defaults = OPERATORS[self.op_type].defaults
-        voltage = float(defaults["reset_voltage"])
-        super().__init__({"dt": dt}, {"voltage": voltage, "recovery": float(defaults["coupling"]) * voltage})
+        super().__init__({"dt": dt})

@@ -11,7 +11,8 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.activations.sites import Site
-from converter.graph.build import set_operand
+from converter.graph.build import operand, set_operand
+from snn_ops.ops import OPERATORS
 
 
 @dataclass(frozen=True)
@@ -19,16 +20,37 @@ class Placed:
     """A neuron in a graph.
 
     Attributes:
-        node: of our operator.
+        site: the activation whose place it took, in the trained model.
+        neuron: its kind.
+        node: of the spiking operator.
         x: what the activation was applied to.
         y: the neuron's result, which stands for the activation.
         constants: other numbers that calibration sets, by name.
     """
 
+    site: Site
+    neuron: Neuron
     node: ir.Node
     x: ir.Value
     y: ir.Value
     constants: Mapping[str, ir.Value] = field(default_factory=dict)
+
+    def spike_heights(self) -> np.ndarray:
+        """How high a spike is: one number per channel, or one for all."""
+        height = OPERATORS[self.node.op_type].height
+        assert height is not None
+        factors = [operand(self.node, height.parameter)]
+        if AMPLITUDE_AFTER in self.constants:
+            factors.append(self.constants[AMPLITUDE_AFTER])
+        heights: np.ndarray = np.ones(())
+        for factor in factors:
+            assert factor.const_value is not None
+            heights = heights * np.abs(factor.const_value.numpy().astype(np.float64))
+        return heights / self.node.attributes["dt"].as_float() if height.per_dt else heights
+
+
+AMPLITUDE_AFTER = "amplitude"
+"""The constant that multiplies the spikes after the neuron, where the neuron's own state depends on their height."""
 
 
 class Neuron(ABC):
@@ -36,11 +58,9 @@ class Neuron(ABC):
 
     Attributes:
         op_type: the operator in the graph.
-        tracks_function: the activation stays in the graph, in front of the neuron.
     """
 
     op_type: ClassVar[str]
-    tracks_function: ClassVar[bool] = False
 
     def __init__(self, max_spikes: int = 1) -> None:
         self.max_spikes = max_spikes
@@ -52,7 +72,13 @@ class Neuron(ABC):
 
     @abstractmethod
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
-        """Puts the neuron where the activation is; its numbers are placeholders until they are calibrated."""
+        """Puts the neuron where the activation is; its numbers are placeholders until they are calibrated.
+
+        Args:
+            graph: of the model that becomes a spiking one.
+            site: the activation in that graph.
+            n_steps: the model's input of that name.
+        """
 
     def set_range(self, placed: Placed, top: np.ndarray) -> None:
         """Gives the neuron its threshold: ``top`` is the activation that `levels` spikes in every step stand for."""
@@ -62,7 +88,7 @@ class Neuron(ABC):
 
 
 def take_over(graph: ir.Graph, site: Site, new: list[ir.Node], result: ir.Value, *, keep_activation: bool) -> None:
-    """Inserts `new` behind the activation; all users of the activation, and its name, go over to `result`."""
+    """Inserts `new` after the activation; all users of the activation, and its name, go over to `result`."""
     last = site.nodes[-1]
     y = site.y
     uses = [(user, index) for user, index in y.uses() if user not in new]

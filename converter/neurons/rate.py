@@ -1,4 +1,13 @@
-"""Neurons whose mean output is the activation: IF for Relu, SigmaDelta for any function."""
+"""Neurons of the rate code, whose mean output is the activation: IF for Relu, SigmaDelta for any function.
+
+IF's mean over T steps is Relu(x) in steps of threshold / T, up to threshold * max_spikes:
+
+* ``if``: one spike a step at most, none is taken back. Currents that arrive unevenly leave an error.
+* ``if-signed``: spikes are taken back, so the count at step T is that of the mean current, however it arrived.
+* ``if-burst``: signed, several spikes a step, so that the threshold is finer and large currents are not clipped.
+
+SigmaDelta sends signed spikes that track f of the running mean, so f itself stays in the graph.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +37,7 @@ class IFNeuron(Neuron):
         """Relu(x) -> IF(x)."""
         node = operator_node(graph, self.op_type, site.name, site.x, n_steps, attributes=self._attributes)
         take_over(graph, site, [node], node.outputs[0], keep_activation=False)
-        return Placed(node, site.x, node.outputs[0])
+        return Placed(site, self, node, site.x, node.outputs[0])
 
 
 class SigmaDeltaNeuron(Neuron):
@@ -39,14 +48,13 @@ class SigmaDeltaNeuron(Neuron):
     """
 
     op_type = "SigmaDelta"
-    tracks_function = True
 
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
-        """f(x) -> SigmaDelta(f(x)); the pass for analog islands puts RunningMean in front of f."""
+        """f(x) -> SigmaDelta(f(x)); `converter.spiking.islands` puts RunningMean before f."""
         attributes = {"max_spikes": self.max_spikes}
         node = operator_node(graph, self.op_type, site.name, site.y, n_steps, attributes=attributes)
         take_over(graph, site, [node], node.outputs[0], keep_activation=True)
-        return Placed(node, site.x, node.outputs[0])
+        return Placed(site, self, node, site.x, node.outputs[0])
 
     def set_range(self, placed: Placed, top: np.ndarray) -> None:
         """The threshold; there is no voltage, SigmaDelta rounds to nearest by itself."""

@@ -1,4 +1,9 @@
-"""The neurons of the two-phase schedule: each layer receives all T steps, then fires."""
+"""The neurons of the two-phase schedule: each layer receives all T steps, then fires.
+
+* CountIF for any activation: Relu(x) -> CountIF(x); any other f(x) -> CountIF(f(x)), signed. The result is f in steps of
+  threshold / T.
+* FewSpike for activations that are never negative: T binary digits, T spikes at most.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +31,7 @@ class CountIFNeuron(Neuron):
         x = site.x if is_relu else site.y
         node = operator_node(graph, self.op_type, site.name, x, n_steps, attributes=attributes)
         take_over(graph, site, [node], node.outputs[0], keep_activation=not is_relu)
-        return Placed(node, site.x, node.outputs[0])
+        return Placed(site, self, node, site.x, node.outputs[0])
 
 
 class FewSpikeNeuron(Neuron):
@@ -41,7 +46,7 @@ class FewSpikeNeuron(Neuron):
         node = operator_node(graph, self.op_type, site.name, x, n_steps, attributes={"constant_current": 1})
         mean = operator_node(graph, "TimeMean", f"{site.name}_mean", node.outputs[0], n_steps)
         take_over(graph, site, [node, mean], mean.outputs[0], keep_activation=not is_relu)
-        return Placed(node, site.x, mean.outputs[0])
+        return Placed(site, self, node, site.x, mean.outputs[0])
 
     def set_range(self, placed: Placed, top: np.ndarray) -> None:
         """The value of the digits before the point; as much again in reserve as `top`."""

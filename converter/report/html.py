@@ -6,13 +6,17 @@ import io
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
 from rich.table import Table
 
 from converter.conversion.result import Conversion
 from converter.io.files import write_whole
+from converter.report.plots import new_figure
 from converter.report.tables import conversion_tables
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; color: #222 }
@@ -63,7 +67,7 @@ def _table(made: Table) -> str:
 def _layers_picture(conversion: Conversion) -> str:
     """Error and spike rate by layer, from the first to the last."""
     names = [layer.name for layer in conversion.layers]
-    figure = Figure(figsize=(10, 1.2 + 0.22 * len(names)), layout="constrained")
+    figure = new_figure(10, 1.2 + 0.22 * len(names))
     left, right = figure.subplots(1, 2, sharey=True)
     left.barh(names, [100 * layer.relative_error for layer in conversion.layers], color="#c44")
     left.set_title("error against the trained model in %")
@@ -76,7 +80,7 @@ def _layers_picture(conversion: Conversion) -> str:
 
 def _trials_picture(conversion: Conversion) -> str:
     """Error over the number of steps, a line per recipe."""
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    figure = new_figure(7, 3.6)
     axes = figure.add_subplot()
     for trial in conversion.trials:
         chosen = trial is conversion.trials[-1]

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import matplotlib as mpl
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from converter.io.files import write_whole
 from converter.measure.evaluation import Evaluation
 
-mpl.use("Agg")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 LEAST_SPAN = 5
 """Points of accuracy that the vertical axis shows at least."""
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of this size in inches. Matplotlib is loaded when the first is made: most commands draw nothing."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def accuracy_picture(curves: dict[str, Evaluation], path: str | Path, *, title: str) -> None:
@@ -21,7 +28,7 @@ def accuracy_picture(curves: dict[str, Evaluation], path: str | Path, *, title: 
     Raises:
         RefusedError: the folder does not exist or cannot be written to.
     """
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = new_figure(7, 4.2)
     axes = figure.add_subplot()
     labelled = all(step.accuracy is not None for curve in curves.values() for step in curve.steps)
     for index, (name, curve) in enumerate(curves.items()):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from converter.errors import RefusedError
 from converter.graph.run import brief
 from converter.io.onnx_files import read_proto
 from converter.io.samples import InputSpec
-from snn_ops.format import DOMAIN
+from snn_ops.format import DOMAIN, Metadata
 from snn_ops.session import Session
 
 
@@ -24,8 +26,11 @@ class SpikingModel:
         path: the file.
         proto: what is in it, if that is known already.
 
+    Attributes:
+        metadata: what the file says about itself.
+
     Raises:
-        RefusedError: not readable, or not a spiking model.
+        RefusedError: not readable, not a spiking model, or of a newer format than this release reads.
     """
 
     def __init__(self, path: str | Path, proto: onnx.ModelProto | None = None) -> None:
@@ -33,17 +38,28 @@ class SpikingModel:
         self.proto = read_proto(self.path) if proto is None else proto
         if all(opset.domain != DOMAIN for opset in self.proto.opset_import):
             raise RefusedError("this is not a spiking model; make one with `onnx-snn convert`", file=self.path)
-        self.metadata = {entry.key: entry.value for entry in self.proto.metadata_props}
+        with self._refused():
+            self.metadata = Metadata.read({entry.key: entry.value for entry in self.proto.metadata_props})
 
     @property
     def n_steps(self) -> int:
-        """The number of steps it was made for."""
-        return int(self.metadata.get("onnx_snn.n_steps", "1"))
+        """The number of steps it was made for.
+
+        Raises:
+            RefusedError: the file's metadata say no such number.
+        """
+        with self._refused():
+            return self.metadata.n_steps
 
     @property
     def schedule(self) -> str:
-        """ "stepped" or "two-phase"."""
-        return self.metadata.get("onnx_snn.schedule", "stepped")
+        """One of `snn_ops.format.SCHEDULES`.
+
+        Raises:
+            RefusedError: the file's metadata say another word.
+        """
+        with self._refused():
+            return self.metadata.schedule
 
     @property
     def inputs(self) -> list[InputSpec]:
@@ -56,21 +72,27 @@ class SpikingModel:
         """Runs it; see `snn_ops.Session`.
 
         Raises:
-            RefusedError: ONNX Runtime cannot load it.
+            RefusedError: ONNX Runtime cannot load it, or its metadata are damaged where running needs them.
         """
-        try:
+        with self._refused():
             return Session(self.proto, **options)
-        except (RuntimeError, ValueError) as error:
-            raise RefusedError(brief(error), file=self.path) from error
 
     def source(self) -> Path | None:
         """The trained model's file, if it lies beside this one or in the current folder and is still the same."""
-        name, digest = self.metadata.get("onnx_snn.source"), self.metadata.get("onnx_snn.source_sha256")
+        name, digest = self.metadata.source, self.metadata.source_sha256
         for folder in (self.path.parent, Path()):
             candidate = folder / name if name else None
             if candidate is not None and candidate.is_file() and _sha256(candidate) == digest:
                 return candidate
         return None
+
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
+        """What goes wrong inside is refused, with the name of this file."""
+        try:
+            yield
+        except (RuntimeError, ValueError) as error:
+            raise RefusedError(brief(error), file=self.path) from error
 
 
 def _sha256(path: Path) -> str:

@@ -1,7 +1,7 @@
 // Chooses the compiled neuron for this processor, and splits a call into blocks of neurons.
 #pragma once
+#include "generated/variants.h"
 #include "temporal.h"
-#include "variants.h"
 
 namespace onnx_snn {
 

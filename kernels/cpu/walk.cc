@@ -3,7 +3,7 @@
 #include "cpu/walk.h"
 
 #include "cpu/dispatch.h"
-#include "variants.h"
+#include "generated/variants.h"
 
 namespace onnx_snn {
 

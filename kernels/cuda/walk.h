@@ -2,8 +2,8 @@
 #pragma once
 #include <cstddef>
 
+#include "generated/variants.h"
 #include "temporal.h"
-#include "variants.h"
 
 namespace onnx_snn {
 

@@ -3,13 +3,13 @@
 
 namespace onnx_snn {
 
-struct AlphaOperator : LowpassOperator {
-  static constexpr const char* kName = "Alpha";
-  static constexpr std::array kStates{"first", "filtered"};
+struct AlphaOperator : AlphaSignature {
+  using AlphaSignature::AlphaSignature;
 
-  using LowpassOperator::LowpassOperator;
-
-  Variant variant(const TemporalCall&, Element) const { return Variant::Alpha; }
+  template <class S>
+  FilterConstants<S> constants() const {
+    return filter_constants<S>(tau, dt);
+  }
 };
 
 }  // namespace onnx_snn

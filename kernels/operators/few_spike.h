@@ -1,19 +1,15 @@
 #pragma once
-#include "operators/operator.h"
+#include "generated/signatures.h"
 
 namespace onnx_snn {
 
-struct FewSpikeOperator : OperatorDescription {
-  static constexpr const char* kName = "FewSpike";
-  static constexpr std::array kParameters{"scale"};
-
-  explicit FewSpikeOperator(const Attributes&) {}
+struct FewSpikeOperator : FewSpikeSignature {
+  using FewSpikeSignature::FewSpikeSignature;
 
   template <class S>
   NoConstants constants() const {
     return {};
   }
-  Variant variant(const TemporalCall&, Element) const { return Variant::FewSpike; }
 };
 
 }  // namespace onnx_snn

@@ -1,26 +1,23 @@
 #pragma once
 #include <cmath>
 
-#include "operators/operator.h"
+#include "generated/signatures.h"
 
 namespace onnx_snn {
 
-struct LowpassOperator : OperatorDescription {
-  static constexpr const char* kName = "Lowpass";
-  static constexpr const char* kInput = "x";
-  static constexpr std::array kStates{"filtered"};
+template <class S>
+FilterConstants<S> filter_constants(double tau, double dt) {
+  const double decay = tau > 0 ? std::exp(-dt / tau) : 0;
+  return {S(decay), S(tau > 0 ? dt / tau * decay : 0)};
+}
 
-  double tau, dt;
-
-  explicit LowpassOperator(const Attributes& attributes)
-      : tau(attributes.non_negative_number("tau", 0.005)), dt(attributes.positive_number("dt", 0.001)) {}
+struct LowpassOperator : LowpassSignature {
+  using LowpassSignature::LowpassSignature;
 
   template <class S>
   FilterConstants<S> constants() const {
-    const double decay = tau > 0 ? std::exp(-dt / tau) : 0;
-    return {S(decay), S(tau > 0 ? dt / tau * decay : 0)};
+    return filter_constants<S>(tau, dt);
   }
-  Variant variant(const TemporalCall&, Element) const { return Variant::Lowpass; }
 };
 
 }  // namespace onnx_snn

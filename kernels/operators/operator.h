@@ -1,28 +1,20 @@
-// What the ONNX Runtime side needs to know of an operator; each file of this folder describes one. A description reads and
-// checks the node's attributes, turns them into the neuron's constants, and picks the compiled variant.
+// Each file of this folder is an operator: a struct NAMEOperator derived from NAMESignature (generated/signatures.h), which reads
+// and checks the node's attributes. It has
+//   constants<S>()          the neuron's Constants<S>, from the attributes
+//   variant(call, element)  which compiled neuron takes the call; generated where there is only one
 #pragma once
-#include <array>
-
+#include "generated/variants.h"
 #include "ort/attributes.h"
 #include "temporal.h"
-#include "variants.h"
 
 namespace onnx_snn {
 
+// What an operator does with time; snn_ops/ops/_signature.py has the same names.
 enum class Time {
   kSteps,   // takes n_steps and runs through them: [T*B, ...] -> [T*B, ...]
   kLast,    // takes n_steps and gives what the last of them gives: [T*B, ...] -> [B, ...]
   kAtOnce,  // takes n_steps and computes what they would give: [B, ...] -> [B, ...]
   kNone,    // knows nothing of time: any shape
-};
-
-struct OperatorDescription {
-  static constexpr Time kTime = Time::kSteps;
-  static constexpr const char* kInput = "current";
-  static constexpr std::array<const char*, 0> kParameters{};
-  static constexpr std::array<const char*, 0> kStates{};
-  static constexpr bool kCountsSteps = false;    // has the input and output `step`
-  static constexpr bool kCountsSamples = false;  // has the input `first_sample`
 };
 
 }  // namespace onnx_snn

@@ -1,14 +1,15 @@
 #pragma once
-#include "operators/stochastic_spiking.h"
+#include "generated/signatures.h"
 
 namespace onnx_snn {
 
-struct PoissonSpikingOperator : StochasticSpikingOperator {
-  static constexpr const char* kName = "PoissonSpiking";
+struct PoissonSpikingOperator : PoissonSpikingSignature {
+  using PoissonSpikingSignature::PoissonSpikingSignature;
 
-  using StochasticSpikingOperator::StochasticSpikingOperator;
-
-  Variant variant(const TemporalCall&, Element) const { return Variant::PoissonSpiking; }
+  template <class S>
+  RateConstants<S> constants() const {
+    return {S(dt), dt, seed};
+  }
 };
 
 }  // namespace onnx_snn

@@ -1,21 +1,15 @@
 #pragma once
-#include "operators/operator.h"
+#include "generated/signatures.h"
 
 namespace onnx_snn {
 
-struct RunningMeanOperator : OperatorDescription {
-  static constexpr const char* kName = "RunningMean";
-  static constexpr const char* kInput = "x";
-  static constexpr std::array kStates{"sum"};
-  static constexpr bool kCountsSteps = true;
-
-  explicit RunningMeanOperator(const Attributes&) {}
+struct RunningMeanOperator : RunningMeanSignature {
+  using RunningMeanSignature::RunningMeanSignature;
 
   template <class S>
   NoConstants constants() const {
     return {};
   }
-  Variant variant(const TemporalCall&, Element) const { return Variant::RunningMean; }
 };
 
 }  // namespace onnx_snn

@@ -1,14 +1,15 @@
 #pragma once
-#include "operators/running_mean.h"
+#include "generated/signatures.h"
 
 namespace onnx_snn {
 
-// The running mean of which only the last step is kept.
-struct TimeMeanOperator : RunningMeanOperator {
-  static constexpr const char* kName = "TimeMean";
-  static constexpr Time kTime = Time::kLast;
+struct TimeMeanOperator : TimeMeanSignature {
+  using TimeMeanSignature::TimeMeanSignature;
 
-  using RunningMeanOperator::RunningMeanOperator;
+  template <class S>
+  NoConstants constants() const {
+    return {};
+  }
 };
 
 }  // namespace onnx_snn

@@ -35,6 +35,11 @@ class Attributes {
     if (!(value >= 0)) refuse(name, "must not be negative, it is " + text(value));
     return value;
   }
+  double non_positive_number(const char* name, double default_value) const {
+    const double value = number(name, default_value);
+    if (!(value <= 0)) refuse(name, "must not be above 0");
+    return value;
+  }
   int64_t integer(const char* name, int64_t default_value) const {
     int64_t value = 0;
     float number = 0;
@@ -52,13 +57,15 @@ class Attributes {
     if (value < 0) refuse(name, "must not be negative, it is " + std::to_string(value));
     return value;
   }
-  bool flag(const char* name) const {
-    const int64_t value = integer(name, 0);
+  int64_t positive_integer(const char* name, int64_t default_value) const {
+    const int64_t value = non_negative_integer(name, default_value);
+    if (value == 0) refuse(name, "must be at least 1");
+    return value;
+  }
+  bool flag(const char* name, bool default_value) const {
+    const int64_t value = integer(name, default_value);
     if (value != 0 && value != 1) refuse(name, "must be 0 or 1, it is " + std::to_string(value));
     return value == 1;
-  }
-  [[noreturn]] void refuse(const char* name, const std::string& reason) const {
-    fail(std::string(op_) + ": attribute " + name + " " + reason);
   }
 
  private:
@@ -76,6 +83,9 @@ class Attributes {
   static std::string text(double value) {
     char digits[32];
     return {digits, std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general, 6).ptr};
+  }
+  [[noreturn]] void refuse(const char* name, const std::string& reason) const {
+    fail(std::string(op_) + ": attribute " + name + " " + reason);
   }
   void refuse_text(const char* name) const {
     size_t size = 0;

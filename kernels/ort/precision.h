@@ -2,7 +2,7 @@
 #pragma once
 #include "cpu/half.h"
 #include "ort/api.h"
-#include "variants.h"
+#include "temporal.h"
 
 namespace onnx_snn {
 

@@ -5,13 +5,13 @@
 #pragma once
 #include <utility>
 
+#include "generated/variants.h"
 #include "operators/operator.h"
 #include "ort/api.h"
 #include "ort/attributes.h"
 #include "ort/precision.h"
 #include "ort/shape_inference.h"
 #include "temporal.h"
-#include "variants.h"
 
 namespace onnx_snn {
 
@@ -40,7 +40,7 @@ class TemporalKernel {
   explicit TemporalKernel(const OrtKernelInfo* info)
       : op_(Attributes(info, Op::kName)),
         constants_(op_.template constants<S>()),
-        constant_current_(Op::kTime == Time::kSteps && Attributes(info, Op::kName).flag("constant_current")) {}
+        constant_current_(constant_current(op_)) {}
 
   OrtStatusPtr ComputeV2(OrtKernelContext* context) noexcept {
     return guarded([&] { compute(Ort::KernelContext(context)); });
@@ -51,6 +51,13 @@ class TemporalKernel {
   static constexpr size_t kParameters = Op::kParameters.size(), kStates = Op::kStates.size();
   static constexpr bool kThroughTime = Op::kTime == Time::kSteps || Op::kTime == Time::kLast;
   static_assert(kParameters <= kMaxParameters && kStates <= kMaxStates);
+
+  static bool constant_current(const Op& op) {
+    if constexpr (Op::kTime == Time::kSteps)
+      return op.constant_current;
+    else
+      return false;
+  }
 
   void compute(const Ort::KernelContext& context) {
     TemporalCall call{};

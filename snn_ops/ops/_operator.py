@@ -120,6 +120,11 @@ class Operator:
         )
 
     @property
+    def file(self) -> str:
+        """The name of the file that declares it, which is also that of the public function: ``snn_ops.if_``."""
+        return self.reference.__module__.rpartition(".")[2]
+
+    @property
     def defaults(self) -> dict[str, float | int]:
         """All attributes at their defaults."""
         return {a.name: a.default for a in self.attributes}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -133,22 +131,6 @@ def test_demo(command, tmp_path, monkeypatch) -> None:
     assert len(figures["native"]["spike_rates"]) == 4
     for suffix in ("snn.onnx", "png", "json"):
         assert Path(f"results/lenet5_relu.{suffix}").stat().st_size > 1000
-
-
-def test_entry_point_and_exit_codes() -> None:
-    """In a process of its own: 0 for help, 2 for wrong usage, 1 with one line for bad input."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "converter.cli", *arguments]
-        return subprocess.run(line, capture_output=True, text=True, check=False)
-
-    assert run("--version").stdout.startswith("onnx-snn ")
-    assert run("convert").returncode == 2
-    assert run("nonsense").returncode == 2
-    refused = run("inspect", "missing.onnx")
-    assert refused.returncode == 1
-    assert refused.stdout == ""
-    assert refused.stderr == "onnx-snn: missing.onnx: there is no such file\n"
 
 
 def test_run_writes_and_prints_names_of_classes(folder, command) -> None:

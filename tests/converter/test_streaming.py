@@ -381,5 +381,5 @@ def test_evaluation_of_a_streaming_model(tmp_path) -> None:
 
 
 def test_the_two_phase_schedule_cannot_stream() -> None:
-    with pytest.raises(RefusedError, match="takes in all steps at once; only stepped models can be streamed"):
+    with pytest.raises(RefusedError, match="receives all steps at once; only stepped models can be streamed"):
         Options(schedule="two-phase", streaming=True)

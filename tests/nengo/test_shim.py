@@ -65,7 +65,7 @@ def test_nothing_else_needs_tensorflow() -> None:
     """The commands, the converter and the checks against nengo.Simulator import neither TensorFlow nor NengoDL."""
     code = """
 import sys
-import converter.cli, converter.nengo, converter.nengo.verify, converter.weights
+import converter.commands.app, converter.nengo, converter.nengo.verify, converter.io.weights
 assert not {"tensorflow", "nengo_dl", "tf_keras"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,11 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snn_ops.ops import OPERATORS
-from tests.ops.cases import ATTRIBUTES, Shape, has_constant_current, random_inputs
+from tests.ops.cases import CALLS, CASES, IDS, Shape, has_constant_current, random_inputs
 from tests.ops.provider import SingleOperator
-
-CASES = [(op_type, attributes) for op_type, rows in ATTRIBUTES.items() for attributes in rows]
-IDS = [f"{op_type}-{'-'.join(f'{k}={v}' for k, v in attributes.items())}" for op_type, attributes in CASES]
 
 shapes = st.builds(
     Shape,
@@ -26,11 +23,15 @@ shapes = st.builds(
 
 
 def test_every_operator_has_cases() -> None:
-    assert set(ATTRIBUTES) == set(OPERATORS)
+    """And none names an operand that its operator does not have."""
+    assert set(CASES) == set(OPERATORS)
+    for op_type, case in CASES.items():
+        operator = OPERATORS[op_type]
+        assert list(case.operands) == [operand.name for operand in (*operator.parameters, *operator.states)]
 
 
 @pytest.mark.parametrize("backend", ["native", "functions"])
-@pytest.mark.parametrize(("op_type", "attributes"), CASES, ids=IDS)
+@pytest.mark.parametrize(("op_type", "attributes"), CALLS, ids=IDS)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(shape=shapes, seed=st.integers(0, 2**32 - 1), constant=st.integers(0, 1))
 def test_float64_is_exact(op_type, attributes, backend, shape, seed, constant) -> None:
@@ -51,7 +52,7 @@ def test_float64_is_exact(op_type, attributes, backend, shape, seed, constant) -
 
 @pytest.mark.parametrize("element", [np.float32, np.float16], ids=["float32", "float16"])
 @pytest.mark.parametrize("backend", ["native", "functions"])
-@pytest.mark.parametrize(("op_type", "attributes"), CASES, ids=IDS)
+@pytest.mark.parametrize(("op_type", "attributes"), CALLS, ids=IDS)
 def test_reduced_precision(op_type, attributes, backend, element) -> None:
     """At most 1 in 100,000 neuron-steps differs; 300,000 neuron-steps in odd shapes."""
     differing = total = 0
@@ -101,7 +102,7 @@ def test_instruction_sets_agree(isa, monkeypatch) -> None:
     assert digest(isa) == digest(None)
 
 
-@pytest.mark.parametrize(("op_type", "attributes"), CASES, ids=IDS)
+@pytest.mark.parametrize(("op_type", "attributes"), CALLS, ids=IDS)
 def test_spikes_do_not_depend_on_whether_states_are_wanted(op_type, attributes) -> None:
     inputs = random_inputs(op_type, Shape(20, 2, (7, 41)), np.float32, np.random.default_rng(3))
     alone = SingleOperator(op_type, with_states=False, **attributes)(*inputs)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from snn_ops.ops import OPERATORS, Kind
+from snn_ops.ops import OPERATORS, Kind, Time
+from snn_ops.ops._signature import ABOVE_0, AT_LEAST_1, FLAG, NOT_ABOVE_0, NOT_NEGATIVE
 from snn_ops.single import operator_model
-from tests.ops.cases import ATTRIBUTES, NO_TIME, Shape, has_constant_current, random_inputs
+from tests.ops.cases import CALLS, IDS, Shape, has_constant_current, random_inputs
 from tests.ops.provider import SingleOperator
 
 X = np.ones((6, 5), np.float32)
@@ -33,12 +34,10 @@ def refused(op_type: str, inputs: dict[str, np.ndarray], reason: str, **attribut
         SingleOperator(op_type, **attributes)(*{**good(op_type), **inputs}.values())
 
 
-TAKES_STEPS = [name for name, op in OPERATORS.items() if "n_steps" in {tensor.name for tensor in op.inputs}]
-SPLITS_TIME = [name for name in TAKES_STEPS if name not in NO_TIME]
+TAKES_STEPS = [name for name, op in OPERATORS.items() if op.time is not Time.NONE]
+SPLITS_TIME = [name for name, op in OPERATORS.items() if op.time in (Time.STEPS, Time.LAST)]
 OPERANDS = [(name, t.name) for name, op in OPERATORS.items() for t in op.inputs if t.kind is Kind.STATE]
-NUMBERS = [
-    (name, t.name) for name, op in OPERATORS.items() for t in op.inputs if t.name in ("n_steps", "step", "first_sample")
-]
+NUMBERS = [(name, t.name) for name, op in OPERATORS.items() for t in op.inputs if t.kind is Kind.INTEGER]
 
 
 @pytest.mark.parametrize("n_steps", [0, -3, -(2**63)])
@@ -94,24 +93,37 @@ def test_integers_are_refused(op_type) -> None:
         SingleOperator(op_type)(*{**good(op_type), first: np.ones((6, 5), np.int32)}.values())
 
 
-POSITIVE = {"tau_rc", "tau_n", "dt", "sigma"}
-NOT_NEGATIVE = {"tau_ref", "inc_n", "tau", "max_spikes", "seed"}
+REFUSED = {
+    ABOVE_0: [(0.0, "must be positive, it is 0")],
+    NOT_NEGATIVE: [(-1, "must not be negative, it is -1")],
+    NOT_ABOVE_0: [(0.5, "must not be above 0")],
+    AT_LEAST_1: [(-1, "must not be negative, it is -1"), (0, "must be at least 1")],
+    FLAG: [(2, "must be 0 or 1, it is 2")],
+}
+"""By range: a number outside, and what is said of it."""
 RANGES = [
-    *((op, a.name, a.default * 0, "must be positive, it is 0") for op, a in ATTRIBUTES_OF if a.name in POSITIVE),
-    *((op, a.name, -1, "must not be negative, it is -1") for op, a in ATTRIBUTES_OF if a.name in NOT_NEGATIVE),
+    *((op, a.name, *row) for op, a in ATTRIBUTES_OF for row in REFUSED.get(a.range, [])),
     *((op, a.name, float("inf"), "must be finite") for op, a in ATTRIBUTES_OF if isinstance(a.default, float)),
     *((op, a.name, 0.5, "must be an integer, it is 0.5") for op, a in ATTRIBUTES_OF if isinstance(a.default, int)),
     *((op, a.name, 1e30, "must be an integer, it is 1e+30") for op, a in ATTRIBUTES_OF if isinstance(a.default, int)),
-    *(
-        (op, a.name, 2, "must be 0 or 1, it is 2")
-        for op, a in ATTRIBUTES_OF
-        if a.name in ("signed", "constant_current")
-    ),
     *((op, a.name, "many", "must be a number") for op, a in ATTRIBUTES_OF),
-    ("CountIF", "max_spikes", 0, "must be at least 1"),
-    ("LIF", "min_voltage", 0.5, "must not be above 0"),
-    ("AdaptiveLIF", "min_voltage", 0.5, "must not be above 0"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("range_", "names"),
+    [
+        (ABOVE_0, ("tau_rc", "tau_n", "dt", "sigma")),
+        (NOT_NEGATIVE, ("tau_ref", "inc_n", "tau", "seed")),
+        (NOT_ABOVE_0, ("min_voltage",)),
+        (FLAG, ("signed", "constant_current")),
+    ],
+    ids=lambda value: getattr(value, "text", None),
+)
+def test_a_quantity_has_the_same_range_everywhere(range_, names) -> None:
+    found = [(attribute.name, attribute.range) for _, attribute in ATTRIBUTES_OF if attribute.name in names]
+    assert set(found) == {(name, range_) for name in names}
+    assert [a.range for a in OPERATORS["CountIF"].attributes if a.name == "max_spikes"] == [AT_LEAST_1]
 
 
 @pytest.mark.parametrize(("op_type", "name", "value", "reason"), RANGES)
@@ -176,7 +188,7 @@ def test_function_body_does_not_divide_by_no_steps(op_type) -> None:
 
 @pytest.mark.parametrize("backend", ["native", "functions"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize(("op_type", "attributes"), [(op, row) for op, rows in ATTRIBUTES.items() for row in rows])
+@pytest.mark.parametrize(("op_type", "attributes"), CALLS, ids=IDS)
 def test_one_bad_neuron_stays_alone(op_type, attributes, bad, backend) -> None:
     steps = 8
     inputs = random_inputs(op_type, Shape(steps, 1, (50,)), np.float32, np.random.default_rng(0))

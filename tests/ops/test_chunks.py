@@ -7,24 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from snn_ops.ops import OPERATORS
+from snn_ops.ops import OPERATORS, Time, arithmetic
 from snn_ops.ops._random import philox
-from tests.ops.cases import ATTRIBUTES, Shape, arithmetic, random_inputs
+from tests.ops.cases import CALLS, CASES, Shape, name_of, random_inputs
 from tests.ops.provider import SingleOperator
 
 STEPS = 20
-STATEFUL = [
-    (op_type, attributes)
-    for op_type, rows in ATTRIBUTES.items()
-    for attributes in rows
-    if any(output.name.endswith("_out") for output in OPERATORS[op_type].outputs)
-]
-IDS = [f"{op_type}-{'-'.join(map(str, attributes))}" for op_type, attributes in STATEFUL]
+STATEFUL = [call for call in CALLS if OPERATORS[call[0]].carried]
 
 
 @pytest.mark.parametrize("element", [np.float32, np.float16, np.float64], ids=["float32", "float16", "float64"])
 @pytest.mark.parametrize("backend", ["native", "functions"])
-@pytest.mark.parametrize(("op_type", "attributes"), STATEFUL, ids=IDS)
+@pytest.mark.parametrize(("op_type", "attributes"), STATEFUL, ids=map(name_of, STATEFUL))
 def test_chunks_of_time(op_type, attributes, backend, element) -> None:
     operator = OPERATORS[op_type]
     inputs = random_inputs(op_type, Shape(STEPS, 3, (7, 5)), element, np.random.default_rng(0))
@@ -39,17 +33,17 @@ def test_chunks_of_time(op_type, attributes, backend, element) -> None:
         outputs = run(*{**feed, names[0]: chunk, "n_steps": np.asarray(steps)}.values())
         pieces.append(outputs[0])
         for tensor, value in zip(operator.outputs[1:], outputs[1:], strict=True):
-            feed[tensor.name.removesuffix("_out")] = value
+            feed[operator.carried[tensor.name]] = value
         start += steps
     assert start == STEPS
-    joined = pieces[-1] if op_type == "TimeMean" else np.concatenate(pieces)
+    joined = pieces[-1] if operator.time is Time.LAST else np.concatenate(pieces)
     np.testing.assert_array_equal(joined, whole[0])
     for value, expected in zip(outputs[1:], whole[1:], strict=True):
         np.testing.assert_array_equal(value, expected)
 
 
 @pytest.mark.parametrize("backend", ["native", "functions"])
-@pytest.mark.parametrize("op_type", ["StochasticSpiking", "PoissonSpiking"])
+@pytest.mark.parametrize("op_type", [name for name, operator in OPERATORS.items() if operator.draws])
 def test_batches_of_samples(op_type, backend) -> None:
     """`first_sample` goes on from batch to batch."""
     rate = np.random.default_rng(0).uniform(0, 2000, (STEPS, 6, 11)).astype(np.float32)
@@ -64,7 +58,9 @@ def test_batches_of_samples(op_type, backend) -> None:
     np.testing.assert_array_equal(np.concatenate([spikes(0, 1), spikes(1, 4), spikes(4, 6)], axis=1), spikes(0, 6))
 
 
-@pytest.mark.parametrize(("op_type", "attributes"), [(op, rows[-1]) for op, rows in ATTRIBUTES.items()])
+@pytest.mark.parametrize(
+    ("op_type", "attributes"), [(name, ({}, *case.attributes)[-1]) for name, case in CASES.items()]
+)
 def test_threads(op_type, attributes) -> None:
     """One and two ONNX Runtime threads, and eight callers of one session at once. 70,000 neurons: several blocks."""
     shape = Shape(6, 2, (5, 7000))

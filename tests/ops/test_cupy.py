@@ -11,10 +11,7 @@ import pytest
 
 from snn_ops import cupy_ops
 from snn_ops.ops import OPERATORS
-from tests.ops.cases import ATTRIBUTES, Shape, random_inputs
-
-CASES = [(op_type, attributes) for op_type, rows in ATTRIBUTES.items() for attributes in rows]
-IDS = [f"{op_type}-{'-'.join(f'{k}={v}' for k, v in attributes.items())}" for op_type, attributes in CASES]
+from tests.ops.cases import CALLS, IDS, Shape, random_inputs
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +23,7 @@ def device() -> cupy_ops.CupyDevice:
 
 
 @pytest.mark.parametrize("element", [np.float32, np.float64], ids=["float32", "float64"])
-@pytest.mark.parametrize(("op_type", "attributes"), CASES, ids=IDS)
+@pytest.mark.parametrize(("op_type", "attributes"), CALLS, ids=IDS)
 def test_every_operator(op_type, attributes, element, device) -> None:
     operator, rng = OPERATORS[op_type], np.random.default_rng(0)
     given = {**operator.defaults, **attributes}

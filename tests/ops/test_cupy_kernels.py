@@ -22,10 +22,8 @@ import pytest
 
 from snn_ops.cupy_ops import run
 from snn_ops.ops import COMPILER_OPTIONS, ENTRY, INCLUDE, OPERATORS, THREADS, _kernel
-from tests.ops.cases import ATTRIBUTES, Shape, has_constant_current, random_inputs
+from tests.ops.cases import CALLS, IDS, Shape, has_constant_current, random_inputs
 
-CASES = [(op_type, attributes) for op_type, rows in ATTRIBUTES.items() for attributes in rows]
-IDS = [f"{op_type}-{'-'.join(f'{k}={v}' for k, v in attributes.items())}" for op_type, attributes in CASES]
 ELEMENTS = [np.dtype(np.float32), np.dtype(np.float64)]
 
 
@@ -36,7 +34,7 @@ def source_of(op_type: str, attributes: dict[str, float | int], element: np.dtyp
 
 
 SOURCES = sorted(
-    {source_of(*case, element) for case in CASES for element in ELEMENTS if OPERATORS[case[0]].kernel is not None}
+    {source_of(*case, element) for case in CALLS for element in ELEMENTS if OPERATORS[case[0]].kernel is not None}
 )
 
 
@@ -102,7 +100,7 @@ def device(tmp_path_factory) -> HostDevice:
 
 
 @pytest.mark.parametrize("element", ELEMENTS, ids=str)
-@pytest.mark.parametrize(("op_type", "attributes"), CASES, ids=IDS)
+@pytest.mark.parametrize(("op_type", "attributes"), CALLS, ids=IDS)
 def test_call_as_cupy_would_make_it(op_type, attributes, element, device) -> None:
     operator = OPERATORS[op_type]
     rng = np.random.default_rng(3)

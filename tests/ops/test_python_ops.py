@@ -19,17 +19,15 @@ from snn_ops import python_ops
 from snn_ops.ops import OPERATORS
 from snn_ops.single import SingleOperator
 from tests.models import convnet, mlp, samples, save
-from tests.ops.cases import ATTRIBUTES, Shape, has_constant_current, random_inputs
+from tests.ops.cases import CALLS, IDS, Shape, has_constant_current, random_inputs
 
-CASES = [(op_type, attributes) for op_type, rows in ATTRIBUTES.items() for attributes in rows]
-IDS = [f"{op_type}-{'-'.join(f'{k}={v}' for k, v in attributes.items())}" for op_type, attributes in CASES]
 QUICK = {"neuron": "if", "method": "percentile", "correction": "none"}
 X = np.ones((6, 5), np.float32)
 ONE = np.ones((), np.float32)
 
 
 @pytest.mark.parametrize("element", [np.float32, np.float64], ids=["float32", "float64"])
-@pytest.mark.parametrize(("op_type", "attributes"), CASES, ids=IDS)
+@pytest.mark.parametrize(("op_type", "attributes"), CALLS, ids=IDS)
 def test_every_operator(op_type, attributes, element) -> None:
     """Bit for bit the reference; in float64 also the native kernel's spikes."""
     operator = OPERATORS[op_type]

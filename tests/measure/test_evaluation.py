@@ -1,15 +1,13 @@
-"""Evaluation: every number of steps from one simulation, the same as one simulation for each."""
+"""Evaluation: one simulation against runs of each number of steps."""
 
 from __future__ import annotations
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 import pytest
 
 import snn_ops
 from converter.conversion.main import convert
-from converter.errors import RefusedError
 from converter.io.samples import Samples
 from converter.measure.evaluation import evaluate
 from converter.normalise.ann import load_ann
@@ -17,19 +15,14 @@ from converter.spiking.model import SpikingModel
 from tests.models import convnet, mlp, samples, save, text_model
 
 STEPS = [1, 3, 8, 20]
-
 WITH_SHORTCUT_INTO_THE_TAIL = text_model(
     """m (float[N,6] x) => (float[N,6] y, float[N,4] a) <float[6,4] W, float[4,6] V> {
       h = MatMul(x, W)  a = Relu(h)  k = MatMul(a, V)  s = Add(k, x)  y = Softmax(s) }"""
 )
-
-
 WITH_AN_OUTPUT_BEFORE_THE_NEURONS = text_model(
     """m (float[N,6] x) => (float[N,5] y, float[N,6] same, float[N,4] h) <float[6,4] W, float[4,5] V> {
       same = Identity(x)  h = MatMul(x, W)  a = Relu(h)  y = MatMul(a, V) }"""
 )
-
-
 WITH_THE_LENGTH_IN_FRONT = text_model(
     """m (float[N,3,6] x) => (float[N,4] y) <float[6,6] W, float[6,6] V, float[6,4] U> {
       t = Transpose<perm = [1, 0, 2]>(x)  h = MatMul(t, W)  a = Relu(h)  k = MatMul(a, V)  s = Add(k, t)
@@ -58,7 +51,7 @@ def test_one_simulation_equals_many(model, backend, schedule, tmp_path) -> None:
     spiking = SpikingModel(tmp_path / "m.snn.onnx")
     ann = load_ann(path)
     labels = np.random.default_rng(0).integers(0, 4, len(x))
-    found = evaluate(spiking, Samples({"x": x}, labels), STEPS, ann=ann, backend=backend)
+    found = evaluate(spiking, Samples({"x": x}, labels), STEPS, against=ann, backend=backend)
 
     one = ort.InferenceSession(path)
     fixed = ann.batch == 1
@@ -96,41 +89,10 @@ def test_the_first_output_may_be_the_class_itself(schedule, tmp_path) -> None:
     convert(path, x, schedule=schedule).save(tmp_path / "m.snn.onnx")
     expected = ort.InferenceSession(path).run(["label"], {"x": x})[0]
     labels = np.where(np.arange(50) % 5 == 0, 3, expected)
-    found = evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, labels), [2, 64], ann=load_ann(path))
+    found = evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, labels), [2, 64], against=load_ann(path))
     assert found.ann_accuracy == pytest.approx((expected == labels).mean())
     for step in found.steps:
         (classes,) = snn_ops.Session(tmp_path / "m.snn.onnx", n_steps=step.n_steps).run(x, outputs=["label"])
         assert step.accuracy == pytest.approx((classes == labels).mean())
         assert step.agreement == pytest.approx((classes == expected).mean())
     assert found.steps[-1].agreement > 0.9
-
-
-def test_spike_rates_count_spikes(tmp_path) -> None:
-    model = mlp()
-    path = save(model, tmp_path / "m.onnx")
-    x = samples(model, 30)
-    conversion = convert(path, x)
-    conversion.save(tmp_path / "m.snn.onnx")
-    found = evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, None), [16])
-    proto = conversion.proto()
-    neurons = [n for n in proto.graph.node if n.op_type == "IF"]
-    for node in neurons:
-        proto.graph.output.append(type(proto.graph.output[0])(name=node.output[0]))
-    numbers = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
-    spikes = snn_ops.Session(proto, n_steps=16, batch_size=30).run(x)[1:]
-    for node, rate, train in zip(neurons, found.spike_rates.values(), spikes, strict=True):
-        counts = np.abs(train) / numbers[node.input[2]]
-        np.testing.assert_allclose(counts, np.round(counts), atol=1e-4)
-        assert counts.max() > 1  # bursts
-        assert rate == pytest.approx(float(counts.mean()), rel=1e-5)
-    assert list(found.spike_rates) == ["first", "second"]
-    several = evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, None), [1, 2, 16])
-    assert several.spike_rates == pytest.approx(found.spike_rates)  # whatever else is read out
-    assert found.ann_accuracy is None
-    assert found.steps[0].accuracy is None
-    assert found.steps[0].relative_error is None
-
-
-def test_a_trained_model_is_no_spiking_model(tmp_path) -> None:
-    with pytest.raises(RefusedError, match="not a spiking model; make one with `onnx-snn convert`"):
-        SpikingModel(save(mlp(), tmp_path / "m.onnx"))

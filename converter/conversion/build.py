@@ -1,0 +1,116 @@
+"""Builds a spiking model by a recipe: neurons in the activations' places, calibrated and corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.activations.sites import Site, sites_in_copy
+from converter.calibration.correction import correct
+from converter.calibration.ranges import calibrated_range
+from converter.calibration.rate_fit import fit_layer
+from converter.conversion.prepare import MOST_SAMPLES, Prepared
+from converter.conversion.result import Recipe
+from converter.graph.build import add_n_steps
+from converter.io.samples import Samples
+from converter.neurons.choice import choose_neuron
+from converter.neurons.fitted import FittedNeuron
+from converter.neurons.neuron import Placed
+from converter.options import Options
+from converter.spiking.islands import AnalogIslandsPass, Island, find_islands
+from converter.spiking.place_time import PlaceTimePass
+from snn_ops.format import Metadata
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A spiking model that is not finished: it has no functions and tells nothing about itself yet.
+
+    Attributes:
+        model: its graph.
+        layers: its layers of neurons, in the order of the sites.
+        islands: its parts that stay analog.
+        reasons: why a layer has another neuron than the recipe names, by the layer's name.
+    """
+
+    model: ir.Model
+    layers: Sequence[Placed]
+    islands: Sequence[Island]
+    reasons: Mapping[str, str]
+
+
+def build(prepared: Prepared, recipe: Recipe, samples: Samples, corrections_on: Samples | None = None) -> Draft:
+    """A spiking model by a recipe.
+
+    Args:
+        prepared: what all trials share.
+        recipe: the neuron, the method and the correction.
+        samples: those that ranges follow from.
+        corrections_on: samples to correct on, of which no more than `samples` has are used; default: `samples`.
+    """
+    options = replace(prepared.options, **asdict(recipe))
+    prepared.observations.see(samples, prepared.progress)
+    draft = _insert_neurons(prepared, options)
+    _calibrate(prepared, draft, options, samples)
+    if recipe.correction != "none":
+        most = len(corrections_on) if corrections_on else MOST_SAMPLES
+        few = samples.first(min(most, prepared.affordable_samples(len(prepared.sites))))
+        correct(recipe.correction, prepared.trained, draft.model, draft.layers, few, options.n_steps)
+    return draft
+
+
+def _insert_neurons(prepared: Prepared, options: Options) -> Draft:
+    spiking = prepared.trained.clone()
+    Metadata(row_bytes=prepared.row_bytes).write(spiking.metadata_props)
+    n_steps = add_n_steps(spiking, options.n_steps)
+    layers: list[Placed] = []
+    reasons: dict[str, str] = {}
+    functions: set[ir.Node] = set()
+    for site, in_copy in zip(prepared.sites, sites_in_copy(prepared.sites, spiking), strict=True):
+        choice = choose_neuron(site.activation, options.of_layer(site.name))
+        layers.append(replace(choice.neuron.insert(spiking.graph, in_copy, n_steps), site=site))
+        functions.update(in_copy.nodes)
+        if choice.reason:
+            reasons[site.name] = choice.reason
+    if options.schedule == "two-phase":
+        return Draft(spiking, layers, find_islands(spiking, frozenset(functions)), reasons)
+    islands = AnalogIslandsPass(n_steps, prepared.axes, frozenset(functions))
+    islands(spiking)
+    PlaceTimePass(n_steps, prepared.axes)(spiking)
+    return Draft(spiking, layers, islands.islands, reasons)
+
+
+def _calibrate(prepared: Prepared, draft: Draft, options: Options, samples: Samples) -> None:
+    """Gives every layer its numbers, from the first to the last."""
+    for index, placed in enumerate(draft.layers):
+        site, of_layer = placed.site, options.of_layer(placed.site.name)
+        if isinstance(placed.neuron, FittedNeuron):
+            scale = _scale(prepared, site, of_layer)
+            fit_layer(prepared.trained, draft.model, placed, samples, scale, of_layer)
+            prepared.progress("fitting layers", index + 1, len(draft.layers))
+        else:
+            levels, most = placed.neuron.levels, placed.neuron.max_spikes
+            top = _range(prepared, site.y, of_layer, levels, most)
+            placed.neuron.set_range(placed, site.per_channel(top))
+
+
+def _range(prepared: Prepared, value: ir.Value, options: Options, levels: int = 1, max_spikes: int = 1) -> np.ndarray:
+    """The magnitude of a value per channel that calibration found."""
+    return calibrated_range(
+        options.method,
+        prepared.observations[value],
+        percentile=options.percentile,
+        n_steps=options.n_steps,
+        levels=levels,
+        max_spikes=max_spikes,
+    )
+
+
+def _scale(prepared: Prepared, site: Site, options: Options) -> np.ndarray:
+    """How large an activation's input is where the activation still changes."""
+    if site.activation.saturates_at is None:
+        return _range(prepared, site.y, options)
+    return _range(prepared, site.x, options).clip(max=site.activation.saturates_at)

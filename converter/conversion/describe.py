@@ -1,0 +1,113 @@
+"""The last step of a conversion: the draft is measured, finished as a model, and says what was done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+import onnx
+from onnx_ir.passes import common as common_passes
+
+import snn_ops
+from converter.conversion.advice import advice
+from converter.conversion.build import Draft
+from converter.conversion.prepare import Prepared
+from converter.conversion.result import Conversion, Layer, Recipe, Trial
+from converter.graph.build import add_functions
+from converter.measure.cost import Work, count_work
+from converter.measure.layers import LayerError, compare_layers
+from converter.neurons.neuron import Placed
+from converter.options import AUTO
+from converter.spiking.expose_states import ExposeStatesPass
+from snn_ops.format import FORMAT_VERSION, Metadata
+
+
+def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft: Draft) -> Conversion:
+    """Measures every layer, counts the work, and finishes the model: functions, states, metadata.
+
+    Args:
+        prepared: what all trials shared.
+        recipe: the one that was taken.
+        trials: those that were measured, the chosen one last.
+        draft: the model by that recipe; it becomes the conversion's.
+    """
+    n_steps, products = prepared.options.n_steps, prepared.multiply_adds
+    few, steps = prepared.samples.first(prepared.affordable_samples(1)), prepared.affordable_steps()
+    errors = compare_layers(prepared.trained, draft.model, draft.layers, few, steps)
+    rates = {str(placed.node.name): e.spike_rate for placed, e in zip(draft.layers, errors, strict=True)}
+    work = count_work(draft.model, products, rates, n_steps)
+    reasons = _reasons(prepared, draft)
+    layers = [
+        _layer(placed, error, work, reasons.get(placed.site.name, ""))
+        for placed, error in zip(draft.layers, errors, strict=True)
+    ]
+    conversion = Conversion(
+        ann=prepared.ann,
+        model=draft.model,
+        options=prepared.options,
+        recipe=recipe,
+        layers=layers,
+        islands=[replace(i, multiply_adds=sum(products.get(name, 0) for name in i.nodes)) for i in draft.islands],
+        kept_analog=list(prepared.kept_analog),
+        work=work,
+        calibration_samples=len(prepared.samples),
+        compared_steps=steps,
+        trials=list(trials),
+        reports=prepared.reports,
+    )
+    conversion.notes.extend(advice(conversion))
+    _finish(conversion)
+    return conversion
+
+
+def _reasons(prepared: Prepared, draft: Draft) -> dict[str, str]:
+    """Why a layer has another neuron than the user named for it; where the user named none, there is nothing to explain."""
+    return {name: reason for name, reason in draft.reasons.items() if prepared.options.of_layer(name).neuron != AUTO}
+
+
+def _layer(placed: Placed, error: LayerError, work: Work, reason: str) -> Layer:
+    node, heights = placed.node, placed.spike_heights()
+    low, median, high = (float(q) for q in np.quantile(heights, (0, 0.5, 1)))
+    return Layer(
+        name=placed.site.name,
+        activation=placed.site.activation.name,
+        neuron=node.op_type,
+        max_spikes=node.attributes["max_spikes"].as_int() if "max_spikes" in node.attributes else None,
+        channels=int(heights.size),
+        threshold=(low, median, high),
+        relative_error=error.relative_error,
+        spike_rate=error.spike_rate,
+        synaptic_operations=work.by_layer[str(node.name)],
+        reason=reason,
+    )
+
+
+def _finish(conversion: Conversion) -> None:
+    """Functions, imports, metadata, and the checker's word that all is well."""
+    model, options = conversion.model, conversion.options
+    common_passes.RemoveUnusedNodesPass()(model)
+    model.graph.sort()
+    add_functions(model)
+    if options.streaming:
+        ExposeStatesPass()(model)
+    model.producer_name, model.producer_version = "onnx-snn", snn_ops.__version__
+    metadata = Metadata.read(model.metadata_props) | Metadata(
+        format=FORMAT_VERSION,
+        version=snn_ops.__version__,
+        source=conversion.ann.path.name,
+        source_sha256=conversion.ann.sha256,
+        neuron=conversion.recipe.neuron,
+        method=conversion.recipe.method,
+        correction=conversion.recipe.correction,
+        schedule=options.schedule,
+        n_steps=options.n_steps,
+        calibration_samples=conversion.calibration_samples,
+        options=asdict(options),
+        layers=[asdict(layer) for layer in conversion.layers],
+        work=conversion.work.summary(),
+        islands=[asdict(island) for island in conversion.islands],
+        kept_analog=[asdict(kept) for kept in conversion.kept_analog],
+    )
+    metadata.write(model.metadata_props)
+    onnx.checker.check_model(conversion.proto(), full_check=False)

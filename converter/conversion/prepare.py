@@ -1,0 +1,164 @@
+"""The first step of a conversion: what all trials share. Which activations become neurons, and what a run costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+from onnx_ir.passes import common as common_passes
+
+from converter.activations.sites import KeptAnalog, Site, find_sites
+from converter.calibration.histograms import Observations, Observed
+from converter.errors import RefusedError
+from converter.graph.batch_axis import BatchAxes
+from converter.graph.build import captured
+from converter.graph.op_facts import is_linear
+from converter.graph.passes import PassReport
+from converter.graph.shapes import annotate, infer_shapes
+from converter.io.progress import Progress, silent
+from converter.io.samples import Samples
+from converter.measure.cost import multiply_adds, row_bytes
+from converter.normalise.ann import Ann
+from converter.normalise.local_shapes import LocalShapesPass
+from converter.normalise.proof import _prove_batch
+from converter.options import FITTED, Options
+from converter.spiking.batch_first import BatchFirstPass
+from converter.spiking.pool_before_activation import PoolBeforeActivationPass
+from snn_ops.session import rows_at_once
+
+MEASURING_MULTIPLY_ADDS = 3e10
+"""What measuring may cost: some seconds on two cores."""
+MOST_SAMPLES = 32
+"""Samples that something is measured on."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A trained model on its way to a spiking one, before any neuron is placed.
+
+    Attributes:
+        ann: the trained model as it was loaded.
+        samples: for calibration.
+        options: what the user chose.
+        progress: called as work advances.
+        trained: a copy of the trained model, in which neurons can take the activations' places.
+        axes: where the samples of each of its values lie.
+        sites: the activations that become neurons, in the order of the graph.
+        kept_analog: the other activations, with the reason.
+        multiply_adds: per sample, by the name of a layer with weights.
+        row_bytes: about how many bytes one sample needs for one step.
+        observations: histograms of the activations, filled by `build`.
+        reports: what the passes did so far.
+    """
+
+    ann: Ann
+    samples: Samples
+    options: Options
+    progress: Progress
+    trained: ir.Model
+    axes: BatchAxes
+    sites: Sequence[Site]
+    kept_analog: Sequence[KeptAnalog]
+    multiply_adds: Mapping[str, int]
+    row_bytes: int
+    observations: Observations
+    reports: tuple[PassReport, ...] = ()
+
+    def affordable_samples(self, runs: int) -> int:
+        """How many samples the budget allows for `runs` runs of T steps."""
+        cost = max(1, sum(self.multiply_adds.values())) * self.options.n_steps * runs
+        return int(max(1, min(MOST_SAMPLES, MEASURING_MULTIPLY_ADDS // cost)))
+
+    def affordable_steps(self) -> int:
+        """T, or as many steps as one sample can be run for in bounded time and memory."""
+        in_time = MEASURING_MULTIPLY_ADDS // max(1, sum(self.multiply_adds.values()))
+        steps = min(rows_at_once(self.row_bytes), in_time, self.options.n_steps)
+        return int(max(steps, min(4, self.options.n_steps)))
+
+
+def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = silent) -> Prepared:
+    """Proves that the model treats samples one by one, and finds the activations that become neurons.
+
+    Raises:
+        RefusedError: samples influence each other, there is nothing that a neuron could replace, an option names a layer that
+            does not exist, or control flow uses what comes after a neuron.
+    """
+    axes, shapes = _prove_batch(ann, samples)
+    trained = ann.model.clone()
+    LocalShapesPass(axes, shapes)(trained)
+    common_passes.RemoveUnusedNodesPass()(trained)
+    sample_shapes = {name: (1, *array.shape[1:]) for name, array in samples.feed.items()}
+    annotate(trained, sample_shapes)
+    PoolBeforeActivationPass(axes)(trained)
+    BatchFirstPass(axes)(trained)
+    annotate(trained, sample_shapes)
+    sites, kept_analog = find_sites(trained, axes)
+    if not sites:
+        raise RefusedError(f"it has no activation that a neuron could replace: {_what_there_is(trained, axes)}")
+    _check_subgraphs(trained, sites)
+    _check_layers(options, sites)
+    shapes = infer_shapes(trained, sample_shapes)
+    return Prepared(
+        ann,
+        samples,
+        options,
+        progress,
+        trained,
+        axes,
+        sites,
+        kept_analog,
+        multiply_adds(trained, shapes, 1),
+        row_bytes(trained, shapes),
+        Observations(trained, _observed(sites, options)),
+    )
+
+
+def _observed(sites: Sequence[Site], options: Options) -> list[Observed]:
+    """The values whose histograms are needed: activations, and what they are applied to where rates are fitted to them."""
+    neurons = {options.neuron, *(settings.get("neuron") for settings in options.layers.values())}
+    fits = not neurons.isdisjoint(FITTED)
+    return [Observed(v, site.channel_axis) for site in sites for v in ((site.y, site.x) if fits else (site.y,))]
+
+
+def _what_there_is(model: ir.Model, axes: BatchAxes) -> str:
+    """Instead of activations, and what to do."""
+    foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph if node.domain})
+    if foreign:
+        return f"it has {', '.join(foreign)}; convert the model before it was optimised"
+    signals = [node for node in model.graph if any(axes.changes(value) for value in node.outputs)]
+    other = sorted({node.op_type for node in signals if not is_linear(node, axes.changes)})
+    if other:
+        return f"{', '.join(other)} are no functions of one number, such as Relu; train it with one, or run it as it is"
+    return "it is linear; run it as it is"
+
+
+def _check_layers(options: Options, sites: Sequence[Site]) -> None:
+    """Options name layers that exist.
+
+    Raises:
+        RefusedError: one does not.
+    """
+    unknown = options.layers.keys() - {site.name for site in sites}
+    if unknown:
+        raise RefusedError(f"there is no layer {min(unknown)!r}; there are {', '.join(site.name for site in sites)}")
+
+
+def _check_subgraphs(model: ir.Model, sites: Sequence[Site]) -> None:
+    """Nothing after a neuron reaches a subgraph other than as its node's input: it could not be taken through time.
+
+    Raises:
+        RefusedError: something does.
+    """
+    after = {site.y for site in sites}
+    for node in model.graph:
+        reached = captured(node) & after
+        if reached:
+            name = min(str(value.name) for value in reached)
+            raise RefusedError(
+                f"{node.op_type} has a subgraph that uses {name!r} from outside, which comes after a neuron; "
+                "export the model without control flow (torch.onnx.export traces the branch that is taken)",
+                node=node.name,
+            )
+        if any(value in after for value in node.inputs):
+            after.update(node.outputs)

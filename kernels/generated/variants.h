@@ -1,0 +1,57 @@
+// Written by tools/signatures.py from snn_ops/ops (`make docs`): change it there.
+// The compiled neurons: each is one in the CPU and one in the CUDA library. An operator picks among its variants
+// at run time (operators/NAME.h), so that a loop over neurons holds no branch on an attribute.
+#pragma once
+#include "neurons.h"
+
+// name, struct in neurons.h
+#define SNN_VARIANTS(X) \
+  X(IF, IF) \
+  X(IFBurst, IFCounting<false>) \
+  X(IFSigned, IFCounting<true>) \
+  X(CountIF, CountIF<false>) \
+  X(CountIFSigned, CountIF<true>) \
+  X(FewSpike, FewSpike) \
+  X(LIF, LIF) \
+  X(LIFSmallStep, LIFSmallStep) \
+  X(AdaptiveLIF, Adaptive<LIF>) \
+  X(AdaptiveLIFSmallStep, Adaptive<LIFSmallStep>) \
+  X(Izhikevich, Izhikevich) \
+  X(LIFRate, LIFRate) \
+  X(SoftLIFRate, SoftLIFRate) \
+  X(RegularSpiking, RegularSpiking) \
+  X(StochasticSpiking, StochasticSpiking) \
+  X(PoissonSpiking, PoissonSpiking) \
+  X(SigmaDelta, SigmaDelta) \
+  X(Lowpass, Lowpass) \
+  X(Alpha, Alpha) \
+  X(RunningMean, RunningMean) \
+  X(RunningDifference, RunningDifference)
+
+namespace onnx_snn {
+
+enum class Variant {
+  IF,
+  IFBurst,
+  IFSigned,
+  CountIF,
+  CountIFSigned,
+  FewSpike,
+  LIF,
+  LIFSmallStep,
+  AdaptiveLIF,
+  AdaptiveLIFSmallStep,
+  Izhikevich,
+  LIFRate,
+  SoftLIFRate,
+  RegularSpiking,
+  StochasticSpiking,
+  PoissonSpiking,
+  SigmaDelta,
+  Lowpass,
+  Alpha,
+  RunningMean,
+  RunningDifference,
+};
+
+}  // namespace onnx_snn

@@ -1,0 +1,30 @@
+"""The finished model and what it says about itself."""
+
+from __future__ import annotations
+
+import json
+
+import onnx
+
+import snn_ops
+from snn_ops.ops import OPERATORS
+from tests.models import convert_model, mlp
+
+
+def test_format_rules(tmp_path) -> None:
+    """Every attribute written, every input passed, every output listed; functions for all operators; metadata."""
+    _, snn = convert_model(mlp("Tanh"), tmp_path)
+    ours = [node for node in snn.graph.node if node.domain == snn_ops.DOMAIN]
+    assert {node.op_type for node in ours} == {"SigmaDelta", "RunningMean", "TimeMean"}
+    for node in ours:
+        operator = OPERATORS[node.op_type]
+        assert {a.name for a in node.attribute} == set(operator.defaults)
+        assert len(node.input) == len(operator.inputs)
+        assert all(node.input)
+        assert len(node.output) == len(operator.outputs)
+    assert {f.name for f in snn.functions} == {node.op_type for node in ours}
+    onnx.checker.check_model(snn, full_check=True)
+    metadata = {entry.key: entry.value for entry in snn.metadata_props}
+    assert metadata["onnx_snn.n_steps"] == "32"
+    assert metadata["onnx_snn.source"] == "m.onnx"
+    assert len(json.loads(metadata["onnx_snn.layers"])) == 2

@@ -1,0 +1,47 @@
+"""What a user may not choose."""
+
+from __future__ import annotations
+
+import pytest
+
+from converter.conversion.main import convert
+from converter.errors import RefusedError
+from converter.options import load_layers
+from tests.models import convert_model, mlp, samples, save
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('[layers."third"]\nneuron = "if"', "there is no layer 'third'; there are first, second"),
+        ('[layers."first"]\nspikes = 3', "layer 'first': option 'spikes'"),
+        ('[layers."first"]\nneuron = "glia"', "there is no neuron 'glia'"),
+        ("neuron = 3", "it needs a table for each layer"),
+        ("[layers", "not TOML"),
+    ],
+)
+def test_bad_settings_of_layers(text, reason, tmp_path) -> None:
+    (tmp_path / "layers.toml").write_text(text)
+    with pytest.raises(RefusedError, match=reason):
+        convert_model(mlp(), tmp_path, layers=load_layers(tmp_path / "layers.toml"))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"n_steps": 0}, "number of steps must be at least 1"),
+        ({"neuron": "pyramidal"}, "there is no neuron 'pyramidal'; choose one of auto"),
+        ({"percentile": 0.0}, "percentile must be above 0"),
+        ({"tau_rc": 0.0}, "tau_rc must be above 0"),
+        ({"method": "guess"}, "there is no method 'guess'; choose one of auto, percentile, mse, balance"),
+        ({"schedule": "never"}, "there is no schedule 'never'"),
+        ({"max_spikes": 0}, "max_spikes must be at least 1"),
+        ({"schedule": "two-phase", "neuron": "lif"}, "lif neurons forget"),
+        ({"schedule": "two-phase", "streaming": True}, "only stepped models can be streamed"),
+        ({"neuron": "few-spike"}, "use --schedule two-phase"),
+    ],
+)
+def test_refuses_options(options, reason, tmp_path) -> None:
+    model = mlp()
+    with pytest.raises(RefusedError, match=reason):
+        convert(save(model, tmp_path / "m.onnx"), samples(model), **options)

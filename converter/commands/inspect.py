@@ -13,7 +13,7 @@ from converter.conversion.result import Layer
 from converter.io.files import check_writable
 from converter.io.onnx_files import read_proto
 from converter.normalise.ann import Ann, load_ann
-from converter.normalise.proof import trace_batch
+from converter.normalise.proof import trace
 from converter.report.console import results
 from converter.report.console import table as make_table
 from converter.report.json_file import write_json
@@ -68,14 +68,14 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
 
 
 def _inspect_trained(ann: Ann, json: Path | None) -> None:
-    axes = trace_batch(ann)
-    sites, kept = find_sites(ann.model, axes)
+    trained = trace(ann)
+    sites, kept = find_sites(trained.model, trained.axes)
     rows = [(site.name, site.activation.name, ", ".join(site.activation.neurons)) for site in sites]
     data = {
         "model": str(ann.path),
         "spiking": False,
         "batch": ann.batch,
-        "unproven": axes.unproven,
+        "unproven": trained.axes.unproven,
         "activations": [{"node": name, "activation": kind, "neurons": neurons} for name, kind, neurons in rows],
         "kept_analog": [vars(activation) for activation in kept],
     }

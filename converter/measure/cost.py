@@ -75,11 +75,7 @@ def multiply_adds(model: ir.Model, shapes: Shapes, samples: int) -> dict[str, in
         shapes: every value's shape for that many samples.
         samples: their number.
     """
-    return {
-        str(node.name): round(_products(node, shapes) / samples)
-        for node in model.graph
-        if facts(node).weighted
-    }
+    return {str(node.name): round(_products(node, shapes) / samples) for node in model.graph if facts(node).weighted}
 
 
 def _products(node: ir.Node, shapes: Shapes) -> int:

@@ -11,7 +11,7 @@ REHEARSAL_VENV := .venv-rehearsal
 CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
 
-.PHONY: help demo test test-slow lint format wheel sanitize docs bench gpu-check gpu-rehearsal clean
+.PHONY: help demo test test-slow lint ci format wheel sanitize docs bench gpu-check gpu-rehearsal clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,16 +31,19 @@ $(VENV)/ready-dev: $(VENV)/ready
 demo: $(VENV)/ready ## the main job: convert an embedded LeNet-5, run it, compare
 	$(BIN)/onnx-snn demo
 
-test: $(VENV)/ready-dev ## all tests
+test: $(VENV)/ready-dev ## all tests but the slow ones
 	$(BIN)/python -m pytest -m 'not slow'
 
-test-slow: $(VENV)/ready-dev ## the long tests too
-	$(BIN)/python -m pytest
+test-slow: $(VENV)/ready-dev ## the slow tests alone
+	$(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/ready-dev ## ruff and mypy
+lint: $(VENV)/ready-dev ## ruff, mypy, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+ci: lint test test-slow sanitize ## what CI runs
 
 format: $(VENV)/ready-dev ## let ruff format the code
 	$(BIN)/ruff check --fix .
@@ -52,9 +55,8 @@ wheel: $(VENV)/ready ## dist/onnx_snn-*-py3-none-*.whl
 sanitize: $(VENV)/ready-dev ## the kernel tests under AddressSanitizer and UBSan
 	tools/sanitize.sh $(BIN)/python
 
-docs: $(VENV)/ready-dev ## what is written from the operators' declarations: docs/operators.md, kernels/generated
-	$(BIN)/python -m tools.operator_table
-	$(BIN)/python -m tools.signatures
+docs: $(VENV)/ready-dev ## what is written from the code: C++ headers, functions, docs/operators.md, docs/architecture.md
+	$(BIN)/python -m tools.generate
 
 bench: $(VENV)/ready-dev ## operator benchmark on this machine
 	$(BIN)/python -m benchmarks.operators

@@ -6,7 +6,7 @@ Each part prints a table and adds its numbers to the JSON file; what did not run
 operators     time, bandwidth, and the share of a device-to-device copy of as many bytes (read once and written once)
 models        the embedded LeNet-5 and a VGG with random weights, natively and by function bodies, beside the trained model
 spikingjelly  SpikingJelly's implementations of IF and LIF, and the same VGG with its neurons, on the same device
-summary       takes in what the stages of tools/gpu_check.sh did
+summary       reads what the stages of tools/gpu_check.sh did
 """
 
 from __future__ import annotations

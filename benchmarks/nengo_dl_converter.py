@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks import keras_models
 from converter.nengo.dl.shim import import_nengo_dl
-from converter.nengo.dl.simulator import quiet, through_time
+from converter.nengo.dl.simulator import through_time, without_warnings
 
 RATES, SYNAPSE = 200, 0.005
 
@@ -31,7 +31,7 @@ def run(model: Any, x: np.ndarray, steps: int, minibatch: int = 100) -> tuple[np
         minibatch: samples at once.
     """
     nengo_dl = import_nengo_dl()
-    with quiet():
+    with without_warnings():
         relu = keras_models.keras.activations.relu
         rates = {layer: RATES for layer in model.layers if getattr(layer, "activation", None) is relu}
         spiking = {relu: nengo.SpikingRectifiedLinear()}

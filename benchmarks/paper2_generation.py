@@ -51,36 +51,7 @@ def main() -> None:
     x_train, x_test = (
         np.moveaxis(a, 1, -1).astype(np.float32) / 255 for a in (data.x_train[:of], data.x_test[:samples])
     )
-    keras_models.keras.utils.set_random_seed(0)
-    start = time.perf_counter()
-    model = keras_models.fit(keras_models.autoencoder(), x_train, x_train, epochs=epochs, batch=128, learning_rate=1e-3)
-    result: dict[str, Any] = {"training seconds": time.perf_counter() - start}
-    model.predict(x_test[:128], verbose=0)
-    start = time.perf_counter()
-    of_keras = model.predict(x_test, batch_size=128, verbose=0)
-    result["Keras seconds"] = time.perf_counter() - start
-    print(f"trained in {result['training seconds']:.0f} s; Keras {result['Keras seconds']:.2f} s for {samples} images")
-    kinds = {"original": x_test, "Keras": of_keras}
-    ann = keras_models.to_ann(model)
-    some = arguments.nengo_samples
-    for steps in STEPS:
-        session = Session(convert(ann, x_train[:64], n_steps=steps).proto(), n_steps=steps)
-        session.run(x_test[:128])
-        start = time.perf_counter()
-        (spiking,) = session.run(x_test)
-        spiking = spiking.reshape(of_keras.shape)
-        ours = {"SSIM with Keras": similarity(of_keras, spiking), "seconds": time.perf_counter() - start}
-        outputs, seconds = nengo_dl_converter.run(model, x_test[:some], steps)
-        of_nengo = outputs.reshape(-1, *of_keras.shape[1:])
-        theirs = {"SSIM with Keras": similarity(of_keras[:some], of_nengo), "seconds": seconds * samples / some}
-        result[f"n_steps {steps}"] = {"ONNX-SNN": ours, "NengoDL": theirs}
-        print(
-            f"n_steps {steps:2}: ONNX-SNN SSIM {ours['SSIM with Keras']:.4f}, {ours['seconds']:.2f} s; "
-            f"NengoDL SSIM {theirs['SSIM with Keras']:.4f}, {theirs['seconds']:.2f} s",
-            flush=True,
-        )
-        if steps == SHOWN:
-            kinds |= {"NengoDL": of_nengo, "ONNX-SNN": spiking}
+    result, kinds = compare(x_train, x_test, epochs, arguments.nengo_samples)
     for name in ("Keras", "NengoDL", "ONNX-SNN"):
         images = kinds[name]
         result[f"SSIM original - {name}"] = similarity(x_test[: len(images)], images)
@@ -95,6 +66,51 @@ def main() -> None:
         write_json({"machine": describe(), "epochs": epochs, "samples": samples, **result}, arguments.json)
     if arguments.picture:
         grid(kinds, arguments.picture)
+
+
+def compare(
+    x_train: np.ndarray, x_test: np.ndarray, epochs: int, nengo_samples: int
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Trains the auto-encoder and runs it in Keras and, converted, in NengoDL and ONNX Runtime.
+
+    Returns:
+        SSIM and seconds, and the images by their kind: original, and of each way at `SHOWN` steps.
+    """
+    keras_models.keras.utils.set_random_seed(0)
+    start = time.perf_counter()
+    model = keras_models.fit(keras_models.autoencoder(), x_train, x_train, epochs=epochs, batch=128, learning_rate=1e-3)
+    result: dict[str, Any] = {"training seconds": time.perf_counter() - start}
+    model.predict(x_test[:128], verbose=0)
+    start = time.perf_counter()
+    of_keras = model.predict(x_test, batch_size=128, verbose=0)
+    result["Keras seconds"] = time.perf_counter() - start
+    print(
+        f"trained in {result['training seconds']:.0f} s; Keras {result['Keras seconds']:.2f} s for {len(x_test)} images"
+    )
+    kinds = {"original": x_test, "Keras": of_keras}
+    ann = keras_models.to_ann(model)
+    for steps in STEPS:
+        session = Session(convert(ann, x_train[:64], n_steps=steps).proto(), n_steps=steps)
+        session.run(x_test[:128])
+        start = time.perf_counter()
+        (spiking,) = session.run(x_test)
+        spiking = spiking.reshape(of_keras.shape)
+        ours = {"SSIM with Keras": similarity(of_keras, spiking), "seconds": time.perf_counter() - start}
+        outputs, seconds = nengo_dl_converter.run(model, x_test[:nengo_samples], steps)
+        of_nengo = outputs.reshape(-1, *of_keras.shape[1:])
+        theirs = {
+            "SSIM with Keras": similarity(of_keras[:nengo_samples], of_nengo),
+            "seconds": seconds * len(x_test) / nengo_samples,
+        }
+        result[f"n_steps {steps}"] = {"ONNX-SNN": ours, "NengoDL": theirs}
+        print(
+            f"n_steps {steps:2}: ONNX-SNN SSIM {ours['SSIM with Keras']:.4f}, {ours['seconds']:.2f} s; "
+            f"NengoDL SSIM {theirs['SSIM with Keras']:.4f}, {theirs['seconds']:.2f} s",
+            flush=True,
+        )
+        if steps == SHOWN:
+            kinds |= {"NengoDL": of_nengo, "ONNX-SNN": spiking}
+    return result, kinds
 
 
 def similarity(a: np.ndarray, b: np.ndarray) -> float:

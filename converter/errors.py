@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from snn_ops.format import FormatError
+
 
 class RefusedError(Exception):
-    """Something the user gave cannot be used; the message is one line: what, where, and the way out.
+    """Something the user gave cannot be used; the message is one line: what, where, and what to do.
 
     The command line prints it and exits with 1. ``str(error)`` is the line.
     """
@@ -24,9 +26,11 @@ class RefusedError(Exception):
 
 @contextmanager
 def concerning(file: object) -> Iterator[None]:
-    """What is refused inside concerns this file, unless it names one itself."""
+    """What is refused inside concerns this file, unless it names one itself. So does what the file's metadata say wrong."""
     try:
         yield
+    except FormatError as error:
+        raise RefusedError(str(error), file=file) from error
     except RefusedError as error:
         if error.file is not None:
             raise

@@ -4,9 +4,11 @@
 >>> options = snn_ops.register(onnxruntime.SessionOptions())
 >>> session = onnxruntime.InferenceSession("model.snn.onnx", options)
 
-or, with steps and batches taken care of, ``snn_ops.Session("model.snn.onnx").run(x)``.
+or, with steps and batches taken care of, ``snn_ops.Session("model.snn.onnx").run(x)``. Without a model, each operator is a
+function on arrays, ``snn_ops.lif(current, n_steps=100).spikes``, and in NumPy ``snn_ops.reference.lif``.
 
-It needs NumPy and ONNX Runtime. `OPERATORS`, the operators' definitions, is imported when it is first used; it needs onnx.
+It needs NumPy and ONNX Runtime. `OPERATORS`, the operators' definitions, is imported when it is first used; it needs onnx, and
+so do the functions when they are called.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ except ModuleNotFoundError as error:
     message = "snn_ops needs ONNX Runtime: pip install 'onnx-snn[cpu]', or 'onnx-snn[gpu]' for an NVIDIA GPU"
     raise ModuleNotFoundError(message, name=error.name) from None
 
+from snn_ops import functions, reference
 from snn_ops.format import DOMAIN, OPSET_VERSION, FormatError
+from snn_ops.functions import *  # noqa: F403
 from snn_ops.library import LibraryNotFoundError, cpu_isa, library_path, register
 from snn_ops.session import Session
 from snn_ops.stream import Stream
@@ -43,8 +47,10 @@ __all__ = [
     "__version__",
     "cpu_isa",
     "library_path",
+    "reference",
     "register",
 ]
+__all__ += functions.__all__
 
 
 def __getattr__(name: str) -> Any:

@@ -159,13 +159,13 @@ def _neurons_and_steps(
     """The shape of the neurons, and how often each steps.
 
     Raises:
-        ValueError: the steps do not divide the first axis.
+        ValueError: n_steps is below 1 or does not divide the first axis, or the input has no axis.
     """
-    x = given[operator.input.name]
-    if operator.time not in (Time.STEPS, Time.LAST):
+    x, at_once = given[operator.input.name], operator.time is Time.AT_ONCE
+    if operator.time is Time.NONE:
         return x.shape, 1
-    through_time = time_axis.split(x, given["n_steps"], int(attributes.get("constant_current", 0)))
-    return through_time.shape[1:], given["n_steps"]
+    through_time = time_axis.split(x, given["n_steps"], int(at_once or attributes.get("constant_current", 0)))
+    return through_time.shape[1:], 1 if at_once else given["n_steps"]
 
 
 def _call(operator: Operator, given: dict[str, Any], neurons: tuple[int, ...], memory: _Memory) -> _TemporalCall:

@@ -10,6 +10,9 @@ import onnxruntime as ort
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
+SILENT = 4
+"""ONNX Runtime's log level at which it prints nothing: what it has to say, it also raises."""
+
 
 def start_session(source: str | bytes, options: ort.SessionOptions, provider: str) -> ort.InferenceSession:
     """A session on "cpu" or "cuda", never on the CPU because the GPU could not be started.

@@ -12,7 +12,7 @@ import onnxruntime as ort
 from snn_ops.feed import Inputs, Model, by_name, checked_steps
 from snn_ops.format import FIRST_SAMPLE, N_STEPS, Metadata
 from snn_ops.library import PYTHON_BACKENDS, register
-from snn_ops.provider import start_session
+from snn_ops.provider import SILENT, start_session
 from snn_ops.stream import Stream, states_of
 
 ROWS = 256
@@ -55,7 +55,7 @@ class Session:
         batch_size: int | None = None,
     ) -> None:
         options = ort.SessionOptions()
-        options.log_severity_level = 4  # n_steps with a default would be warned of at every start
+        options.log_severity_level = SILENT  # n_steps with a default would be warned of at every start
         if threads:
             options.intra_op_num_threads = threads
         register(options, backend)

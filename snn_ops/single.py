@@ -1,9 +1,12 @@
-"""One operator as a model of its own: for tests, benchmarks and calibration."""
+"""One operator as a model of its own: for the public functions, tests, benchmarks and calibration."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from operator import index
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,8 +15,8 @@ from onnx import helper
 
 from snn_ops.format import DOMAIN, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET, OPSET_VERSION
 from snn_ops.library import PYTHON_BACKENDS, register
-from snn_ops.ops import OPERATORS, Kind, Tensor
-from snn_ops.provider import start_session
+from snn_ops.ops import OPERATORS, Kind, Operator, Tensor
+from snn_ops.provider import SILENT, start_session
 from snn_ops.python_ops import raising
 
 
@@ -98,7 +101,7 @@ class SingleOperator:
         key = arrays[0].dtype, ranks
         if key not in self._sessions:
             options = ort.SessionOptions()
-            options.log_severity_level = 4
+            options.log_severity_level = SILENT
             options.intra_op_num_threads = self._threads
             if self._backend == "native" and self._provider != "cpu":
                 options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
@@ -121,3 +124,75 @@ class SingleOperator:
         with raising() if self._backend in PYTHON_BACKENDS else nullcontext():
             result: list[np.ndarray] = session.run(outputs, feed)
         return result
+
+
+def native(op_type: str, inputs: Sequence[Any], attributes: Mapping[str, float]) -> tuple[Any, ...]:
+    """The operator's native kernel on what a caller of `snn_ops.functions` gives; numbers of steps come back as int.
+
+    Raises:
+        TypeError: a number of steps or samples that is no integer, or inputs that are no real numbers.
+        ValueError: n_steps, a shape or an attribute that the operator does not take.
+    """
+    operator = OPERATORS[op_type]
+    with _refusing(op_type):
+        arrays, checked = _arguments(operator, inputs, attributes)
+        return _results(operator, _session_of(op_type, tuple(checked.items()))(*arrays))
+
+
+def reference(op_type: str, inputs: Sequence[Any], attributes: Mapping[str, float]) -> tuple[Any, ...]:
+    """As `native`, computed by the operator's NumPy reference."""
+    operator = OPERATORS[op_type]
+    with _refusing(op_type):
+        arrays, checked = _arguments(operator, inputs, attributes)
+        return _results(operator, operator.run(*arrays, **checked))
+
+
+@functools.lru_cache(maxsize=128)
+def _session_of(op_type: str, attributes: tuple[tuple[str, float | int], ...]) -> SingleOperator:
+    keywords: dict[str, Any] = dict(attributes)
+    return SingleOperator(op_type, **keywords)
+
+
+@contextmanager
+def _refusing(op_type: str) -> Iterator[None]:
+    """Errors of the caller have one type and begin with the operator's name, whoever finds them."""
+    try:
+        yield
+    except TypeError as error:
+        raise TypeError(f"{op_type}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{op_type}: {error}") from error
+    except ort.capi.onnxruntime_pybind11_state.InvalidArgument as error:
+        raise ValueError(str(error).rpartition("Status Message: ")[2]) from error
+
+
+def _arguments(
+    operator: Operator, inputs: Sequence[Any], attributes: Mapping[str, float]
+) -> tuple[list[np.ndarray], dict[str, float | int]]:
+    """Inputs and attributes as a node would get them; a state that is None is at rest."""
+    checked = operator.checked_attributes(attributes)
+    rest = {state.name: state for state in operator.states}
+    given = np.asarray(inputs[0])
+    if given.dtype.kind not in "fiub":
+        raise TypeError(f"{operator.input.name} must be real numbers, not {given.dtype}")
+    element = np.dtype(given.dtype.type) if given.dtype.char in "efd" else np.dtype(np.float64)
+    arrays = [given.astype(element, copy=False)]
+    for tensor, value in zip(operator.inputs[1:], inputs[1:], strict=True):
+        if tensor.kind is Kind.INTEGER:
+            arrays.append(np.asarray(_integer(tensor.name, value), np.int64))
+        else:
+            number = rest[tensor.name].at_rest(checked) if value is None else value
+            arrays.append(np.asarray(number, tensor.kind.dtype(element)))
+    return arrays, checked
+
+
+def _integer(name: str, value: Any) -> int:
+    try:
+        return index(value)
+    except TypeError as error:
+        raise TypeError(f"{name} must be an integer, it is {value!r}") from error
+
+
+def _results(operator: Operator, outputs: Sequence[np.ndarray]) -> tuple[Any, ...]:
+    pairs = zip(operator.outputs, outputs, strict=True)
+    return tuple(int(array) if tensor.kind is Kind.INTEGER else array for tensor, array in pairs)

@@ -1,4 +1,4 @@
-"""Writes docs/operators.md from the operators' definitions: ``python -m tools.operator_table`` (`make docs`).
+"""Writes docs/operators.md from the operators' definitions: `make docs`.
 
 Signatures, equations and twins come from `snn_ops.OPERATORS`, the types of the native kernels from kernels/register.cc.
 """
@@ -76,7 +76,8 @@ def section(op: Operator) -> list[str]:
         lines += [*table(["attribute", "type", "default", "range", ""], rows), ""]
     native = "; ".join(f"{device} {', '.join(types)}" for device, types in kernels(op.name).items())
     twin = f"Twin: {op.twin}. " if op.twin else ""
-    return [*lines, f"{twin}Kernels: {native}. Source: [{source}](../{source}).", ""]
+    public = f"In Python: `snn_ops.{op.file}`, `snn_ops.reference.{op.file}`. "
+    return [*lines, f"{twin}{public}Kernels: {native}. Source: [{source}](../{source}).", ""]
 
 
 def type_of(tensor: Tensor) -> str:
@@ -90,5 +91,6 @@ def table(columns: list[str], rows: list[list[str]]) -> list[str]:
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
 
 
-if __name__ == "__main__":
-    PAGE.write_text(page())
+def files() -> dict[Path, str]:
+    """What this module writes."""
+    return {PAGE: page()}

@@ -1,4 +1,4 @@
-"""Writes the C++ side of the operators' declarations into kernels/generated: ``python -m tools.signatures`` (`make docs`).
+"""Writes the C++ side of the operators' declarations into kernels/generated: `make docs`.
 
 signatures.h   a struct per operator: its names, what it does with time, its attributes with defaults and ranges
 variants.h     the compiled neurons
@@ -163,8 +163,3 @@ def files() -> dict[Path, str]:
         FOLDER / "variants.h": variants(),
         FOLDER / "operators.h": operators(),
     }
-
-
-if __name__ == "__main__":
-    for path, text in files().items():
-        path.write_text(text)

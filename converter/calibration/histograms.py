@@ -133,9 +133,9 @@ class Observations:
         feed = samples.split(self._seen)[1].feed
         for group, batch_size in _groups(self._model, self._wanted, feed):
             probe = Probe(self._model, [item.value for item in group])
-            for part in batches(feed, batch_size):
-                self._add(group, probe.run(part))
-                self._seen += len(next(iter(part.values())))
+            for batch in batches(feed, batch_size):
+                self._add(group, probe.run(batch))
+                self._seen += len(next(iter(batch.values())))
                 progress("calibrating", min(self._seen, len(samples)), len(samples))
         self._seen = len(samples)  # groups run over the same samples
 

@@ -8,7 +8,7 @@ from converter.calibration.histograms import ChannelHistogram
 
 FLOOR = 1e-3
 """Channels that are silent on the calibration samples still get a range: this share of the layer's largest."""
-SILENT = 1e-30
+VANISHING = 1e-30
 """A layer that never gets larger counts as silent, with a range of 1: a share of this must still be a float32."""
 
 
@@ -29,7 +29,7 @@ def calibrated_range(
     else:
         top = percentile_range(histogram, percentile)
     largest = float(top.max(initial=0))
-    return np.maximum(top, FLOOR * largest) if largest > SILENT else np.ones_like(top)
+    return np.maximum(top, FLOOR * largest) if largest > VANISHING else np.ones_like(top)
 
 
 def percentile_range(histogram: ChannelHistogram, percentile: float) -> np.ndarray:

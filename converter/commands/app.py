@@ -1,7 +1,12 @@
-"""All commands of onnx-snn."""
+"""All commands of onnx-snn, and what becomes of errors.
+
+Exit codes: 0 done, 1 refused with a reason (one line on standard error), 2 wrong usage, 130 interrupted.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -16,6 +21,7 @@ from converter.commands.inspect import inspect_command
 from converter.commands.run import run_command
 from converter.commands.train import train_command
 from converter.commands.verify import verify_command
+from converter.errors import RefusedError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,3 +54,16 @@ def _common(
     ] = False,
 ) -> None:
     pass
+
+
+def run() -> None:
+    """Runs the command line and exits."""
+    try:
+        app()
+    except (RefusedError, RuntimeError, OSError) as error:
+        if os.environ.get("ONNX_SNN_DEBUG"):
+            raise
+        print(f"onnx-snn: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -15,4 +15,8 @@ FirstSamples = Annotated[int | None, typer.Option(min=1, help="use the first N s
 Backend = Annotated[str, typer.Option(help=f"whose operators run: {', '.join(BACKENDS)}")]
 Provider = Annotated[str, typer.Option(help="cpu or cuda")]
 Threads = Annotated[int | None, typer.Option(help="ONNX Runtime's threads")]
-Json = Annotated[Path | None, typer.Option(help="write the figures as JSON; - is standard output")]
+Verbose = Annotated[
+    bool,
+    typer.Option("-v", "--verbose", help="say what each pass over the graph changed, and what it declined and why"),
+]
+Json = Annotated[Path | None, typer.Option(help="write the same as JSON; - is standard output")]

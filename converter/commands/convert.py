@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from converter.commands.arguments import Json, Verbose
 from converter.conversion.main import convert
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
 from converter.normalise.ann import load_ann
 from converter.options import CORRECTION_CHOICES, METHOD_CHOICES, NEURON_CHOICES, Options, load_layers
-from converter.report.console import messages, progress, results
+from converter.report.console import messages, print_passes, progress, results
 from converter.report.html import write_html
 from converter.report.json_file import write_json
 from converter.report.tables import conversion_tables
 from snn_ops.format import SCHEDULES
+
+_DEFAULTS = Options()
 
 
 def convert_command(
@@ -35,38 +39,49 @@ def convert_command(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="the spiking model [default: MODEL.snn.onnx beside MODEL]")
     ] = None,
-    neuron: Annotated[str, typer.Option(help=f"neuron: {', '.join(NEURON_CHOICES)}")] = "auto",
-    steps: Annotated[int, typer.Option(help="time steps the model is made for; callers may change them")] = 32,
-    method: Annotated[str, typer.Option(help=f"how ranges are calibrated: {', '.join(METHOD_CHOICES)}")] = "auto",
+    neuron: Annotated[str, typer.Option(help=f"neuron: {', '.join(NEURON_CHOICES)}")] = _DEFAULTS.neuron,
+    steps: Annotated[
+        int, typer.Option(help="time steps the model is made for; callers may change them")
+    ] = _DEFAULTS.n_steps,
+    method: Annotated[
+        str, typer.Option(help=f"how ranges are calibrated: {', '.join(METHOD_CHOICES)}")
+    ] = _DEFAULTS.method,
     percentile: Annotated[
         float, typer.Option(help="share of a channel's activations its range covers, in % (method percentile)")
-    ] = 99.9,
+    ] = _DEFAULTS.percentile,
     max_spikes: Annotated[
         int | None, typer.Option(help="most spikes in one step [default: 1 for if and if-signed, else 15]")
-    ] = None,
+    ] = _DEFAULTS.max_spikes,
     correction: Annotated[
         str, typer.Option(help=f"layer by layer against the trained model: {', '.join(CORRECTION_CHOICES)}")
-    ] = "auto",
-    schedule: Annotated[str, typer.Option(help=f"schedule: {', '.join(SCHEDULES)}")] = "stepped",
+    ] = _DEFAULTS.correction,
+    schedule: Annotated[str, typer.Option(help=f"schedule: {', '.join(SCHEDULES)}")] = _DEFAULTS.schedule,
     layers: Annotated[
         Path | None, typer.Option(help="other choices for single layers: TOML with a table [layers.NAME] for each")
     ] = None,
-    tau_rc: Annotated[float, typer.Option(help="membrane time constant of (Adaptive)LIF neurons, in seconds")] = 0.02,
+    tau_rc: Annotated[
+        float, typer.Option(help="membrane time constant of (Adaptive)LIF neurons, in seconds")
+    ] = _DEFAULTS.tau_rc,
     tau_ref: Annotated[
         float | None,
         typer.Option(help="refractory time of (Adaptive)LIF neurons, in seconds [default: fitted per layer]"),
-    ] = None,
-    min_voltage: Annotated[float, typer.Option(help="lowest membrane potential of (Adaptive)LIF neurons")] = -1.0,
-    tau_n: Annotated[float, typer.Option(help="time constant of AdaptiveLIF's adaptation, in seconds")] = 1.0,
+    ] = _DEFAULTS.tau_ref,
+    min_voltage: Annotated[
+        float, typer.Option(help="lowest membrane potential of (Adaptive)LIF neurons")
+    ] = _DEFAULTS.min_voltage,
+    tau_n: Annotated[
+        float, typer.Option(help="time constant of AdaptiveLIF's adaptation, in seconds")
+    ] = _DEFAULTS.tau_n,
     inc_n: Annotated[
-        float, typer.Option(help="share of a spike's height that AdaptiveLIF's adaptation takes up")
-    ] = 0.01,
-    dt: Annotated[float, typer.Option(help="length of a time step, in seconds")] = 0.001,
+        float, typer.Option(help="share of a spike's height by which AdaptiveLIF's adaptation grows at each spike")
+    ] = _DEFAULTS.inc_n,
+    dt: Annotated[float, typer.Option(help="length of a time step, in seconds")] = _DEFAULTS.dt,
     streaming: Annotated[
         bool, typer.Option(help="neurons' states become inputs and outputs, so that a caller can run chunks of time")
-    ] = False,
+    ] = _DEFAULTS.streaming,
     report: Annotated[Path | None, typer.Option(help="write what was done as a page to read, HTML")] = None,
-    json: Annotated[Path | None, typer.Option(help="write what was done as JSON; - is standard output")] = None,
+    verbose: Verbose = False,
+    json: Json = None,
 ) -> None:
     """Turn a trained ONNX model into a spiking one, one file that any ONNX Runtime runs."""
     options = Options(
@@ -95,12 +110,15 @@ def convert_command(
         conversion = convert(ann, samples, options=options, progress=advance)
     conversion.save(out)
     if json:
-        write_json({"model": str(out), **conversion.summary()}, json)
+        passes = {"passes": [asdict(report) for report in conversion.reports]} if verbose else {}
+        write_json({"model": str(out), **conversion.summary(), **passes}, json)
     if report:
         write_html(conversion, report)
     if str(json) != "-":
-        for made in conversion_tables(conversion):
-            results().print(made)
+        for table in conversion_tables(conversion):
+            results().print(table)
+    if verbose:
+        print_passes(conversion.reports)
     for note in conversion.notes:
         messages().print(f"note: {note}")
     messages().print(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)")

@@ -13,7 +13,7 @@ import typer
 import snn_ops
 from converter.conversion.main import convert
 from converter.demo import demo_samples
-from converter.measure.evaluation import evaluate
+from converter.measure.evaluation import Evaluation, evaluate
 from converter.measure.simulation import seconds_per_sample
 from converter.normalise.ann import load_ann
 from converter.options import Options
@@ -25,12 +25,14 @@ from converter.report.tables import conversion_tables, rates_table
 from converter.spiking.model import SpikingModel
 
 STEPS = (1, 2, 4, 8, 16, 32)
+_BACKENDS = {"native kernels": "native", "plain ONNX Runtime": "functions"}
+"""By what the tables call them."""
 
 
 def demo_command(
     out: Annotated[Path, typer.Option(help="folder for the results")] = Path("onnx-snn-demo"),
     activation: Annotated[str, typer.Option(help="of the embedded LeNet-5: relu or tanh")] = "relu",
-    neuron: Annotated[str, typer.Option(help="as for convert")] = "auto",
+    neuron: Annotated[str, typer.Option(help="as for convert")] = Options().neuron,
 ) -> None:
     """The main job on embedded data: convert a trained LeNet-5, run it on 1,000 MNIST test images, compare."""
     if activation not in ("relu", "tanh"):
@@ -41,33 +43,24 @@ def demo_command(
     with resources.as_file(resources.files("converter.demo") / "data" / f"{name}.onnx") as source:
         shutil.copyfile(source, trained)
     ann = load_ann(trained)
+    test = demo_samples("test", ann.input_specs)
+    spiking_path = out / f"{name}.snn.onnx"
     with progress() as advance:
-        conversion = convert(
-            ann, demo_samples("calibration", ann.input_specs), options=Options(neuron), progress=advance
-        )
-        spiking_path = out / f"{name}.snn.onnx"
+        calibration = demo_samples("calibration", ann.input_specs)
+        conversion = convert(ann, calibration, options=Options(neuron), progress=advance)
         conversion.save(spiking_path)
         spiking = SpikingModel(spiking_path)
-        test = demo_samples("test", ann.input_specs)
-        ways = {"native kernels": "native", "plain ONNX Runtime": "functions"}
-        found = {
+        evaluations = {
             way: evaluate(spiking, test, STEPS, against=ann, backend=backend, progress=partial(advance, way))
-            for way, backend in ways.items()
+            for way, backend in _BACKENDS.items()
         }
-    native, plain = found.values()
-    for made in conversion_tables(conversion):
-        results().print(made)
-    rows: list[tuple[object, ...]] = [("trained model", percent(native.ann_accuracy), "", "")]
-    rows += [
-        (a.n_steps, percent(a.accuracy), percent(b.accuracy), percent(a.agreement))
-        for a, b in zip(native.steps, plain.steps, strict=True)
-    ]
-    columns = ("steps", "native kernels", "plain ONNX Runtime", "agreement with the trained model")
-    results().print(make_table(f"Accuracy on {native.samples} MNIST test images", columns, rows))
-    results().print(rates_table(native))
+    for table in conversion_tables(conversion):
+        results().print(table)
+    native, plain = evaluations.values()
+    _print_accuracy(native, plain)
     seconds = {
         way: seconds_per_sample(spiking.session(n_steps=STEPS[-1], backend=backend), test.first(200))
-        for way, backend in ways.items()
+        for way, backend in _BACKENDS.items()
     }
     rows = [(way, f"{1e3 * time:.3f} ms") for way, time in seconds.items()]
     title = f"Time per image at {STEPS[-1]} steps, instruction set {snn_ops.cpu_isa()}, median of 5"
@@ -82,7 +75,17 @@ def demo_command(
         },
         out / f"{name}.json",
     )
-    accuracy_picture(
-        found, out / f"{name}.png", title=f"LeNet-5 ({activation}) on MNIST, {conversion.layers[0].neuron} neurons"
-    )
+    title = f"LeNet-5 ({activation}) on MNIST, {conversion.layers[0].neuron} neurons"
+    accuracy_picture(evaluations, out / f"{name}.png", title=title)
     messages().print(f"wrote {spiking_path}, {name}.json and {name}.png in {out}/")
+
+
+def _print_accuracy(native: Evaluation, plain: Evaluation) -> None:
+    rows: list[tuple[object, ...]] = [("trained model", percent(native.ann_accuracy), "", "")]
+    rows += [
+        (a.n_steps, percent(a.accuracy), percent(b.accuracy), percent(a.agreement))
+        for a, b in zip(native.steps, plain.steps, strict=True)
+    ]
+    columns = ("steps", *_BACKENDS, "agreement with the trained model")
+    results().print(make_table(f"Accuracy on {native.samples} MNIST test images", columns, rows))
+    results().print(rates_table(native))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from converter.commands.arguments import Backend, FirstSamples, Json, Provider, SpikingFile, Threads
+from converter.errors import concerning
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
 from converter.measure.evaluation import Evaluation, evaluate
@@ -43,7 +44,7 @@ def evaluate_command(
     source = against or spiking.source()
     ann: Ann | None = load_ann(source, sample_shape=peek_shape(data)) if source else None
     loaded = load_samples(data, spiking.inputs).first(samples)
-    with progress() as advance:
+    with progress() as advance, concerning(model):
         evaluation = evaluate(
             spiking,
             loaded,
@@ -54,7 +55,15 @@ def evaluate_command(
             threads=threads,
             progress=lambda done, of: advance("evaluating", done, of),
         )
-    report(evaluation, spiking, source, json)
+    if json:
+        against_file = str(source) if source else None
+        write_json({"model": str(spiking.path), "against": against_file, **evaluation.summary()}, json)
+    if str(json) != "-":
+        print_evaluation(evaluation, spiking.path.name)
+        if source is None:
+            messages().print(
+                "The trained model is not here: no agreement, no error. Name it with --against MODEL.onnx."
+            )
     if picture:
         accuracy_picture({spiking.path.name: evaluation}, picture, title=f"{spiking.path.name}, {len(loaded)} samples")
 
@@ -74,16 +83,9 @@ def parse_steps(text: str) -> list[int]:
     return numbers
 
 
-def report(evaluation: Evaluation, spiking: SpikingModel, source: Path | None, json: Path | None) -> None:
-    """Prints the tables and writes the JSON."""
-    if json:
-        against = str(source) if source else None
-        write_json({"model": str(spiking.path), "against": against, **evaluation.summary()}, json)
-    if str(json) == "-":
-        return
-    results().print(steps_table(f"{spiking.path.name}, {evaluation.samples} samples", evaluation))
+def print_evaluation(evaluation: Evaluation, name: str) -> None:
+    """Prints the tables; `name` is the model's."""
+    results().print(steps_table(f"{name}, {evaluation.samples} samples", evaluation))
     results().print(rates_table(evaluation))
     if len(evaluation.steps[-1].outputs) > 1:
         results().print(outputs_table(evaluation))
-    if source is None:
-        messages().print("The trained model is not here: no agreement, no error. Name it with --against MODEL.onnx.")

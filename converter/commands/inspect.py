@@ -2,69 +2,99 @@
 
 from __future__ import annotations
 
-import json as json_module
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from converter.activations.sites import KeptAnalog, find_sites
+from converter.commands.arguments import Json
 from converter.conversion.result import Layer
 from converter.io.files import check_writable
 from converter.io.onnx_files import read_proto
+from converter.measure.cost import WorkTotals
 from converter.normalise.ann import Ann, load_ann
 from converter.normalise.proof import trace
-from converter.report.console import results
+from converter.report.console import messages, results
 from converter.report.console import table as make_table
 from converter.report.json_file import write_json
 from converter.report.tables import islands_table, kept_analog_table, layers_table, work_table
 from converter.spiking.islands import Island
 from converter.spiking.model import SpikingModel
-from snn_ops.format import DOMAIN
+from snn_ops.format import DOMAIN, PREFIX, FormatError, Metadata, known
+
+T = TypeVar("T")
+_JSON_FIELDS = ("options", "work", "layers", "islands", "kept_analog")
+"""Fields of the metadata that have an entry of their own in the JSON, and tables instead of a row."""
 
 
 def inspect_command(
     model: Annotated[Path, typer.Argument(help="a spiking or a trained model", show_default=False)],
-    json: Annotated[Path | None, typer.Option(help="write the same as JSON; - is standard output")] = None,
+    json: Json = None,
 ) -> None:
     """Show a model's layers, neurons, thresholds and islands; for a trained model, what a conversion would replace."""
     check_writable(json)
     proto = read_proto(model)
     if any(opset.domain == DOMAIN for opset in proto.opset_import):
-        _inspect_spiking(SpikingModel(model), json)
+        _inspect_spiking(SpikingModel(model, proto), json)
     else:
         _inspect_trained(load_ann(model), json)
 
 
+class _Reader:
+    """Reads fields of the metadata. A damaged one is remembered, and read as its default."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self.metadata, self.damaged = metadata, metadata.damaged()
+
+    def read(self, name: str, field: Callable[[Metadata], T]) -> T:
+        """What `field` makes of the metadata.
+
+        Args:
+            name: the name of the field in `Metadata`.
+            field: reads it, and raises FormatError where it is damaged.
+        """
+        try:
+            return field(self.metadata)
+        except FormatError as error:
+            self.damaged.setdefault(name, str(error))
+            return field(self.metadata.without(name))
+
+
 def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
-    metadata = spiking.metadata.texts()
-    layers = [Layer(**layer) for layer in json_module.loads(metadata.pop("layers", "[]"))]
-    islands = [Island(**island) for island in json_module.loads(metadata.pop("islands", "[]"))]
-    kept = [KeptAnalog(**activation) for activation in json_module.loads(metadata.pop("kept_analog", "[]"))]
-    options = json_module.loads(metadata.pop("options", "{}"))
-    work = json_module.loads(metadata.pop("work", "{}"))
-    data: dict[str, Any] = {
-        "model": str(spiking.path),
-        "spiking": True,
-        **metadata,
-        "options": options,
-        "work": work,
-        "layers": [vars(layer) for layer in layers],
-        "islands": [vars(island) for island in islands],
-        "kept_analog": [vars(activation) for activation in kept],
-    }
+    reader = _Reader(spiking.metadata)
+    layers = reader.read("layers", lambda m: [known(Layer, layer, "layers") for layer in m.layers])
+    islands = reader.read("islands", lambda m: [known(Island, island, "islands") for island in m.islands])
+    kept = reader.read("kept_analog", lambda m: [known(KeptAnalog, node, "kept_analog") for node in m.kept_analog])
+    work = reader.read("work", lambda m: known(WorkTotals, m.work, "work") if m.work else None)
+    properties = {entry.key.removeprefix(PREFIX): entry.value for entry in spiking.proto.metadata_props}
+    for name in _JSON_FIELDS:
+        properties.pop(name, None)
     if json:
-        write_json(data, json)
-    if str(json) == "-":
-        return
-    results().print(make_table(str(spiking.path), ("property", "value"), list(metadata.items()), left=2))
-    results().print(layers_table("Layers of spiking neurons", layers))
-    if islands:
-        results().print(islands_table(islands))
-    if kept:
-        results().print(kept_analog_table(kept))
-    if work:
-        results().print(work_table(work, spiking.n_steps))
+        data: dict[str, Any] = {
+            "model": str(spiking.path),
+            "spiking": True,
+            **properties,
+            "options": dict(reader.read("options", lambda m: m.options)),
+            "work": asdict(work) if work else {},
+            "layers": [asdict(layer) for layer in layers],
+            "islands": [asdict(island) for island in islands],
+            "kept_analog": [asdict(activation) for activation in kept],
+        }
+        write_json(data | ({"damaged": reader.damaged} if reader.damaged else {}), json)
+    if str(json) != "-":
+        results().print(make_table(str(spiking.path), ("property", "value"), list(properties.items()), left=2))
+        results().print(layers_table("Layers of spiking neurons", layers))
+        if islands:
+            results().print(islands_table(islands))
+        if kept:
+            results().print(kept_analog_table(kept))
+        if work and "n_steps" not in reader.damaged:
+            results().print(work_table(work, spiking.n_steps))
+    for message in reader.damaged.values():
+        messages().print(f"damaged: {message}", soft_wrap=True)
 
 
 def _inspect_trained(ann: Ann, json: Path | None) -> None:
@@ -76,8 +106,8 @@ def _inspect_trained(ann: Ann, json: Path | None) -> None:
         "spiking": False,
         "batch": ann.batch,
         "unproven": trained.axes.unproven,
-        "activations": [{"node": name, "activation": kind, "neurons": neurons} for name, kind, neurons in rows],
-        "kept_analog": [vars(activation) for activation in kept],
+        "activations": [{"node": node, "activation": name, "neurons": neurons} for node, name, neurons in rows],
+        "kept_analog": [asdict(activation) for activation in kept],
     }
     if json:
         write_json(data, json)

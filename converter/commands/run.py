@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from converter.commands.arguments import Backend, Provider, SpikingFile, Steps, Threads
-from converter.errors import RefusedError
+from converter.errors import RefusedError, concerning
 from converter.graph.run import Feed
 from converter.io.files import check_writable, read_npz, write_npz
 from converter.io.samples import load_samples
@@ -43,7 +43,7 @@ def run_command(
     if state_in or state_out:
         arrays = _continue(session, model, samples.feed, state_in, state_out)
     else:
-        with progress() as advance:
+        with progress() as advance, concerning(model):
             arrays = session.run(samples.feed, progress=lambda done, of: advance("running", done, of))
     arrays = [array.astype(str) if array.dtype == object else array for array in arrays]  # names of classes
     outputs = dict(zip(session.output_names, arrays, strict=True))

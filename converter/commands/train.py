@@ -60,19 +60,19 @@ def train_command(
     with concerning(validation or data):
         training.check_labelled(held_out, classes)
     with progress() as advance, concerning(model):
-        done = training.train(spiking.proto, samples, held_out, options, checkpoint=checkpoint, progress=advance)
-    write_model(done.model, out)
+        result = training.train(spiking.proto, samples, held_out, options, checkpoint=checkpoint, progress=advance)
+    write_model(result.model, out)
     checkpoint.unlink(missing_ok=True)
     if json:
-        write_json({"model": str(out), **done.summary()}, json)
+        write_json({"model": str(out), **result.summary()}, json)
     if str(json) != "-":
-        rows = [(i + 1, number(e.loss), percent(e.validation_accuracy)) for i, e in enumerate(done.epochs)]
+        rows = [(i + 1, number(e.loss), percent(e.validation_accuracy)) for i, e in enumerate(result.epochs)]
         results().print(table(f"{model.name}: training", ("epoch", "loss", "validation accuracy"), rows, left=0))
-    if done.resumed_at:
-        messages().print(f"continued from {checkpoint} after epoch {done.resumed_at}")
-    for note in done.notes:
+    if result.resumed_at:
+        messages().print(f"continued from {checkpoint} after epoch {result.resumed_at}")
+    for note in result.notes:
         messages().print(f"note: {note}")
-    messages().print(f"wrote {out} with the weights of epoch {done.best + 1}")
+    messages().print(f"wrote {out} with the weights of epoch {result.best + 1}")
 
 
 def _split(samples: Samples, seed: int) -> tuple[Samples, Samples]:

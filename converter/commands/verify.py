@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +17,9 @@ from converter.options import check_steps
 from converter.report.console import messages, number, progress, results, table
 from converter.report.json_file import write_json
 from converter.spiking.model import SpikingModel
+
+if TYPE_CHECKING:
+    from converter.nengo.verify import Difference, Verification
 
 
 def verify_command(
@@ -42,7 +44,7 @@ def verify_command(
     check_writable(json)
     spiking = SpikingModel(model)
     loaded = load_samples(data, spiking.inputs).first(samples)
-    found = []
+    verifications: list[Verification] = []
     for name in chosen:
         with progress() as advance, concerning(model):
             verification = nengo.verify(
@@ -50,42 +52,42 @@ def verify_command(
                 loaded.feed,
                 steps or spiking.n_steps,
                 simulator=name,
-                progress=partial(advance, f"comparing with {name}"),
+                progress=advance,
             )
-        found.append(verification)
+        verifications.append(verification)
         if str(json) != "-":
-            rows = [
-                (y.node, y.op_type, y.neurons, y.compared, y.spikes, y.differing, y.original)
-                for y in verification.layers
-            ]
-            columns = ("layer", "neuron", "neurons", "neuron-steps", "with a spike", "differing", "original")
-            title = f"ONNX Runtime and {verification.simulator}, {verification.n_steps} steps, {len(loaded)} samples"
-            results().print(table(title, columns, rows, left=2))
-            results().print(
-                f"outputs: largest difference {number(verification.output_error)}, "
-                f"the same class for {verification.same_class:.1%} of the samples"
-            )
-            if verification.first:
-                results().print(_describe(verification.first))
+            _print_verification(verification)
     if json:
-        write_json([verification.summary() for verification in found], json)
-    if not all(verification.differing <= tolerance * verification.compared for verification in found):
+        write_json([verification.summary() for verification in verifications], json)
+    if not all(verification.differing <= tolerance * verification.compared for verification in verifications):
         messages().print("the spikes differ")
         sys.exit(1)
-    if any(verification.outputs_differing and not verification.differing for verification in found):
+    if any(verification.outputs_differing and not verification.differing for verification in verifications):
         messages().print("the outputs differ, though all spikes are the same: what follows the last neurons does")
         sys.exit(1)
 
 
-def _describe(first: object) -> str:
-    values = vars(first)
+def _print_verification(verification: Verification) -> None:
+    rows = [(y.node, y.op_type, y.neurons, y.compared, y.spikes, y.differing, y.original) for y in verification.layers]
+    columns = ("layer", "neuron", "neurons", "neuron-steps", "with a spike", "differing", "original")
+    run = f"{verification.n_steps} steps, {verification.samples} samples"
+    results().print(table(f"ONNX Runtime and {verification.simulator}, {run}", columns, rows, left=2))
+    results().print(
+        f"outputs: largest difference {number(verification.output_error)}, "
+        f"the same class for {verification.same_class:.1%} of the samples"
+    )
+    if verification.first:
+        results().print(_in_words(verification.first))
+
+
+def _in_words(first: Difference) -> str:
     text = (
-        "first difference: layer {layer}, sample {sample}, step {step}, neuron {neuron}: "
-        "spike {onnx_spike:.6g} in ONNX Runtime, {nengo_spike:.6g} in Nengo"
-    ).format(**values)
-    for side, name in (("onnx_voltage", "ONNX Runtime"), ("nengo_voltage", "Nengo")):
-        if values[side] is not None:
-            before, after = values[side]
+        f"first difference: layer {first.layer}, sample {first.sample}, step {first.step}, neuron {first.neuron}: "
+        f"spike {first.onnx_spike:.6g} in ONNX Runtime, {first.nengo_spike:.6g} in Nengo"
+    )
+    for name, voltages in (("ONNX Runtime", first.onnx_voltage), ("Nengo", first.nengo_voltage)):
+        if voltages is not None:
+            before, after = voltages
             begin = "the initial one" if before is None else f"{before:.9g}"
             text += f"; voltage in {name}: {begin} before the step, {after:.9g} after it"
     return text

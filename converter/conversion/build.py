@@ -60,8 +60,8 @@ def build(prepared: Prepared, recipe: Recipe, samples: Samples, corrections_on: 
     _calibrate(prepared, draft, options, samples)
     if recipe.correction != "none":
         most = len(corrections_on) if corrections_on else MOST_SAMPLES
-        few = samples.first(min(most, prepared.affordable_samples(len(prepared.sites))))
-        correct(recipe.correction, prepared.trained, draft.model, draft.layers, few, options.n_steps)
+        corrected_on = samples.first(min(most, prepared.affordable_samples(len(prepared.sites))))
+        correct(recipe.correction, prepared.trained, draft.model, draft.layers, corrected_on, options.n_steps)
     return draft
 
 

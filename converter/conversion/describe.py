@@ -33,8 +33,8 @@ def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft:
         draft: the model by that recipe; it becomes the conversion's.
     """
     n_steps, products = prepared.options.n_steps, prepared.multiply_adds
-    few, steps = prepared.samples.first(prepared.affordable_samples(1)), prepared.affordable_steps()
-    errors = compare_layers(prepared.trained, draft.model, draft.layers, few, steps)
+    samples, steps = prepared.samples.first(prepared.affordable_samples(1)), prepared.affordable_steps()
+    errors = compare_layers(prepared.trained, draft.model, draft.layers, samples, steps)
     rates = {str(placed.node.name): e.spike_rate for placed, e in zip(draft.layers, errors, strict=True)}
     work = count_work(draft.model, products, rates, n_steps)
     reasons = _reasons(prepared, draft)

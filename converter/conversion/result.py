@@ -29,7 +29,7 @@ class Recipe:
     correction: str
 
     def __str__(self) -> str:
-        return ", ".join(part for part in (self.neuron, self.method, self.correction) if part != "none")
+        return ", ".join(word for word in (self.neuron, self.method, self.correction) if word != "none")
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def default_recipe(options: Options) -> Recipe:
 
 def readout_steps(n_steps: int) -> list[int]:
     """T/4, T/2 and T, as far as there are such steps."""
-    return sorted({max(1, n_steps // part) for part in (4, 2, 1)})
+    return sorted({max(1, n_steps // divisor) for divisor in (4, 2, 1)})
 
 
 def _measure(prepared: Prepared, recipe: Recipe, fitting: Samples, measuring: Samples, against: Ann) -> Trial:

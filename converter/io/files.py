@@ -47,12 +47,12 @@ def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     files.write_npz(path, arrays)
 
 
-def read_npz(path: str | Path, way_out: str) -> dict[str, np.ndarray]:
+def read_npz(path: str | Path, what_to_do: str) -> dict[str, np.ndarray]:
     """Reads all arrays of an `.npz` file.
 
     Args:
         path: the file.
-        way_out: what the user can do where it is no such file.
+        what_to_do: what the user can do where it is no such file.
 
     Raises:
         RefusedError: no such file, or not an `.npz` of arrays.
@@ -62,4 +62,4 @@ def read_npz(path: str | Path, way_out: str) -> dict[str, np.ndarray]:
     try:
         return files.read_npz(path)
     except (OSError, ValueError):
-        raise RefusedError(f"not an .npz file with arrays; {way_out}", file=path) from None
+        raise RefusedError(f"not an .npz file with arrays; {what_to_do}", file=path) from None

@@ -9,7 +9,7 @@ from converter.errors import RefusedError
 
 
 def import_optional(module: str, extra: str) -> Any:
-    """A module of ours.
+    """A module of the converter.
 
     Raises:
         RefusedError: it needs a package that is not installed; `extra` is what brings it.

@@ -9,7 +9,7 @@ import onnx
 from onnx import numpy_helper
 
 from converter.errors import RefusedError
-from snn_ops.format import DOMAIN, N_STEPS
+from snn_ops.format import DOMAIN, N_STEPS, Metadata
 from snn_ops.ops import OPERATORS
 
 
@@ -22,7 +22,7 @@ def weights_of(proto: onnx.ModelProto) -> dict[str, np.ndarray]:
 
 
 def import_weights(proto: onnx.ModelProto, weights: Mapping[str, np.ndarray]) -> onnx.ModelProto:
-    """A copy of the model with these weights; those that are not named stay.
+    """A copy of the model with these weights; those that are not named stay. What was measured with the old ones is left out.
 
     Raises:
         RefusedError: a name that the model does not have, another shape, NaN, infinity or what the model's type cannot hold,
@@ -36,7 +36,9 @@ def import_weights(proto: onnx.ModelProto, weights: Mapping[str, np.ndarray]) ->
     known, positive = weights_of(proto), _positive(proto)
     for name, array in weights.items():
         if name not in known:
-            raise RefusedError(f"it holds {name!r}, which the model does not have; the model has {_few(list(known))}")
+            raise RefusedError(
+                f"it holds {name!r}, which the model does not have; the model has {_listed(list(known))}"
+            )
         if array.shape != known[name].shape:
             raise RefusedError(f"{name!r} has the shape {list(array.shape)}, in the model {list(known[name].shape)}")
         if array.dtype.kind not in "fiu":
@@ -48,19 +50,27 @@ def import_weights(proto: onnx.ModelProto, weights: Mapping[str, np.ndarray]) ->
         if name in positive and not (new > 0).all():
             raise RefusedError(f"{name!r} is a threshold or scale of neurons, which must be above 0")
         tensors[name].CopyFrom(numpy_helper.from_array(new, name))
+    _drop_measurements(copy)
     return copy
+
+
+def _drop_measurements(proto: onnx.ModelProto) -> None:
+    properties = {entry.key: entry.value for entry in proto.metadata_props}
+    Metadata.read(properties).without_measurements().write(properties)
+    onnx.helper.set_model_props(proto, properties)
 
 
 def _positive(proto: onnx.ModelProto) -> set[str]:
     """Initialisers that neurons divide by."""
-    return {
-        value
-        for node in proto.graph.node
-        if node.domain == DOMAIN and node.op_type in OPERATORS
-        for value, operand in zip(node.input, OPERATORS[node.op_type].inputs, strict=False)
-        if operand.name in ("threshold", "scale")
-    }
+    names = set()
+    for node in proto.graph.node:
+        if node.domain == DOMAIN and node.op_type in OPERATORS:
+            operator = OPERATORS[node.op_type]
+            above_0 = {parameter.name for parameter in operator.parameters if parameter.above_0}
+            operands = zip(operator.inputs, node.input, strict=False)
+            names |= {name for operand, name in operands if operand.name in above_0}
+    return names
 
 
-def _few(names: list[str], most: int = 8) -> str:
+def _listed(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

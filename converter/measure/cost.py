@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -23,6 +23,23 @@ from converter.measure.instruments import emits_spikes
 
 PICOJOULE_PER_MULTIPLY_ADD = 4.6
 PICOJOULE_PER_ADDITION = 0.9
+
+
+@dataclass(frozen=True)
+class WorkTotals:
+    """What `Work` comes to, as the file's metadata keep it.
+
+    Attributes:
+        multiply_adds: of the trained model.
+        analog: those that stay multiply-adds in the spiking model.
+        synaptic_operations: additions that spikes cause in T steps.
+        energy_ratio: `Work.energy_ratio`.
+    """
+
+    multiply_adds: int
+    analog: int
+    synaptic_operations: float
+    energy_ratio: float | None
 
 
 @dataclass(frozen=True)
@@ -43,12 +60,11 @@ class Work:
 
     def summary(self) -> dict[str, float | None]:
         """The totals, ready for JSON."""
-        return {
-            "multiply_adds": self.multiply_adds,
-            "analog": self.analog_multiply_adds,
-            "synaptic_operations": self.synaptic_operations,
-            "energy_ratio": self.energy_ratio,
-        }
+        return asdict(self.totals())
+
+    def totals(self) -> WorkTotals:
+        """The totals."""
+        return WorkTotals(self.multiply_adds, self.analog_multiply_adds, self.synaptic_operations, self.energy_ratio)
 
     @property
     def analog(self) -> int:

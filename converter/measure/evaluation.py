@@ -77,13 +77,13 @@ def evaluate(
     rates: dict[str, list[float]] = {}
     weights: list[int] = []
     done = 0
-    for part in batches(samples.feed, max(1, simulate.rows // steps[-1])):
-        count = len(next(iter(part.values())))
-        readout, part_rates = simulate(part)
-        reference = trained.run(list(readout), part) if trained is not None else None
+    for batch in batches(samples.feed, max(1, simulate.rows // steps[-1])):
+        count = len(next(iter(batch.values())))
+        readout, batch_rates = simulate(batch)
+        reference = trained.run(list(readout), batch) if trained is not None else None
         labels = samples.labels[done : done + count] if samples.labels is not None else None
         score.add(readout, reference, labels)
-        for name, rate in part_rates.items():
+        for name, rate in batch_rates.items():
             rates.setdefault(name, []).append(rate)
         weights.append(count)
         done += count

@@ -43,17 +43,17 @@ def compare_layers(
         samples: a few; all of them are run for `n_steps` steps.
     """
     row_bytes = Metadata.read(spiking.metadata_props).row_bytes
-    parts = list(batches(samples.feed, max(1, rows_at_once(row_bytes) // n_steps)))
+    feeds = list(batches(samples.feed, max(1, rows_at_once(row_bytes) // n_steps)))
     probe = Probe(trained, [placed.site.y for placed in layers])
-    activations: Iterable[dict[str, np.ndarray]] = (probe.run(part) for part in parts)
-    if len(parts) == 1:  # large models: one after the other in memory
+    activations: Iterable[dict[str, np.ndarray]] = (probe.run(feed) for feed in feeds)
+    if len(feeds) == 1:  # large models: one after the other in memory
         activations = list(activations)
         del probe
     session = start_quietly(with_layer_means(spiking, layers), spiking=True)
     names = [output.name for output in session.get_outputs()]
     sums = [_ErrorSums(placed.site.channel_axis) for placed in layers]
-    for part, expected in zip(parts, activations, strict=True):
-        outputs = dict(zip(names, session.run(names, {**part, N_STEPS: np.asarray(n_steps)}), strict=True))
+    for feed, expected in zip(feeds, activations, strict=True):
+        outputs = dict(zip(names, session.run(names, {**feed, N_STEPS: np.asarray(n_steps)}), strict=True))
         for placed, layer in zip(layers, sums, strict=True):
             rate = float(outputs[f"{placed.node.name}{RATE_SUFFIX}"])
             layer.add(outputs[f"{placed.y.name}{MEAN_SUFFIX}"], expected[str(placed.site.y.name)], rate)

@@ -25,7 +25,7 @@ class Simulation(ABC):
         self._session = Session(proto, **options)
 
     @abstractmethod
-    def __call__(self, part: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Runs a batch."""
 
     @property
@@ -33,8 +33,8 @@ class Simulation(ABC):
         """Samples times steps to run at once."""
         return self._session.rows
 
-    def _run(self, part: Feed, n_steps: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-        arrays = dict(zip(self._session.output_names, self._session.run_batch(part, n_steps), strict=True))
+    def _run(self, batch: Feed, n_steps: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        arrays = dict(zip(self._session.output_names, self._session.run_batch(batch, n_steps), strict=True))
         rates = {name: float(arrays.pop(name)) for name in list(arrays) if name.endswith(RATE_SUFFIX)}
         return arrays, {name.removesuffix(RATE_SUFFIX): rate for name, rate in rates.items()}
 
@@ -48,17 +48,17 @@ class SteppedSimulation(Simulation):
         readout = with_readout(proto, steps)
         self._same = readout.same
         super().__init__(readout.model, steps, provider=provider, threads=threads, **options)
-        found = {output.name: output.type for output in self._session.ort.get_outputs()}
-        tail = tail_of(proto, found)
+        types = {output.name: output.type for output in self._session.ort.get_outputs()}
+        tail = tail_of(proto, types)
         self._tail = start_quietly(tail, provider=provider, threads=threads) if tail is not None else None
         self._tail_outputs = [output.name for output in self._tail.get_outputs()] if self._tail else []
-        self._outputs = [o.name for o in proto.graph.output if o.name in (*found, *self._tail_outputs)]
+        self._outputs = [o.name for o in proto.graph.output if o.name in (*types, *self._tail_outputs)]
 
-    def __call__(self, part: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Runs a batch."""
-        arrays, rates = self._run(part, self._steps[-1])
-        found = [self._after(arrays, index) for index in range(len(self._steps))]
-        return {name: np.stack([outputs[name] for outputs in found]) for name in self._outputs}, rates
+        arrays, rates = self._run(batch, self._steps[-1])
+        by_step = [self._after(arrays, index) for index in range(len(self._steps))]
+        return {name: np.stack([outputs[name] for outputs in by_step]) for name in self._outputs}, rates
 
     def _after(self, arrays: Mapping[str, np.ndarray], index: int) -> dict[str, np.ndarray]:
         """The outputs after the index-th number of steps."""
@@ -75,9 +75,9 @@ class TwoPhaseSimulation(Simulation):
     def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], **options: Any) -> None:
         super().__init__(with_rates(proto), steps, **options)
 
-    def __call__(self, part: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Runs a batch."""
-        runs = [self._run(part, n_steps) for n_steps in self._steps]
+        runs = [self._run(batch, n_steps) for n_steps in self._steps]
         return {name: np.stack([arrays[name] for arrays, _ in runs]) for name in runs[0][0]}, runs[-1][1]
 
 

@@ -1,4 +1,4 @@
-"""Walks a spiking model and says it in Nengo."""
+"""Walks a spiking model and declares the same network in Nengo."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from converter.io.files import check_writable, write_npz, write_whole
 from converter.nengo.handlers import HANDLERS
 from converter.nengo.script import Script
 from converter.nengo.shapes import shapes_of_one_step
-from snn_ops.format import DOMAIN, N_STEPS
+from snn_ops.format import DOMAIN, N_STEPS, Metadata
 
 
 def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script:
-    """Walks a spiking model and declares what it is in Nengo.
+    """Walks a spiking model and declares the same network in Nengo.
 
     Args:
         proto: the model.
@@ -25,7 +25,8 @@ def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script
             currents and may spike several times in a step, so its spikes are not the model's.
 
     Raises:
-        RefusedError: it has something that Nengo has not; the message names the node.
+        RefusedError: it has something that Nengo does not have; the message names the node.
+        FormatError: it is of a newer format, or the number of steps in its metadata is damaged.
     """
     model = ir.from_proto(proto)
     name_nodes(model)
@@ -34,8 +35,9 @@ def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script
     for node in model.graph:
         if (node.domain, node.op_type) not in HANDLERS:
             raise RefusedError(f"{node.op_type} has no counterpart in Nengo", node=node.name)
-    label = model.metadata_props.get("onnx_snn.source", model.graph.name or "network")
-    script = Script(model, shapes_of_one_step(proto), label, core_neurons)
+    metadata = Metadata.read(model.metadata_props)
+    label = metadata.source or model.graph.name or "network"
+    script = Script(model, shapes_of_one_step(proto), label, metadata.n_steps, core_neurons)
     for input in model.graph.inputs:
         if input.name == N_STEPS:
             continue

@@ -75,7 +75,7 @@ def to_nengo(
         namespace: other definitions of the parts that the script uses.
 
     Raises:
-        RefusedError: it has something that Nengo has not.
+        RefusedError: it has something that Nengo does not have.
     """
     script = make_script(proto, core_neurons=core_neurons)
     names: dict[str, Any] = {**vars(parts), **vars(functions), **(namespace or {})}

@@ -60,11 +60,27 @@ class Population:
 
 @dataclass
 class Script:
-    """A network as statements, with the arrays that they use."""
+    """A network as statements, with the arrays that they use.
+
+    Attributes:
+        model: the spiking model.
+        shapes: of its values, for one sample and one step.
+        label: the network's.
+        n_steps: how many steps a script runs, unless its user says.
+        core_neurons: only neurons that Nengo itself has; see `make_script`.
+        lines: the statements.
+        inputs: the number of elements of each input.
+        arrays: what goes into the script's `.npz`, by name.
+        parameters: the weights that training may change, by name.
+        populations: the layers of neurons.
+        notes: what a user should know.
+        dt: the time step in seconds, as far as an operator has one.
+    """
 
     model: ir.Model
     shapes: Shapes
     label: str
+    n_steps: int
     core_neurons: bool = False
     lines: list[str] = field(default_factory=list)
     inputs: dict[str, int] = field(default_factory=dict)
@@ -164,7 +180,7 @@ class Script:
         """A comment."""
         self.lines.append(f"# {_as_text(text)}")
 
-    def value(self, value: ir.Value) -> str:
+    def declare_sum(self, value: ir.Value) -> str:
         """Declares a value that is the sum of what is connected to it."""
         name = self.declare(value)
         self.add(f"{name} = value({name!r}, {self.size(value)})")
@@ -232,7 +248,7 @@ outputs after the last step. `build` gives the network to other simulators. Its 
     def _main(self) -> str:
         return _MAIN.format(
             inputs=list(self.inputs),
-            steps=self.model.metadata_props.get("onnx_snn.n_steps", "1"),
+            steps=self.n_steps,
             dt=self.time_step_or_default,
         )
 

@@ -5,28 +5,25 @@ A network without synapses has no delay: what ONNX Runtime computes in step t of
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 
 from converter.errors import RefusedError
-from converter.graph.run import SILENT, Feed, brief
+from converter.graph.run import Feed, brief, optimised
+from converter.io.progress import Progress, silent
 from converter.nengo.dl.simulator import DLSimulator, to_nengo_dl
 from converter.nengo.double_precision import as_float64
 from converter.nengo.network import NengoModel, to_nengo
 from converter.nengo.script import Population
 from converter.nengo.simulator import CoreSimulator
-from snn_ops.library import register
-from snn_ops.ops import OPERATORS
+from snn_ops.ops import OPERATORS, State
 from snn_ops.session import Session
 
 SIMULATORS = ("nengo", "nengo-dl")
-RANDOM = frozenset({"PoissonSpiking", "StochasticSpiking"})
 BYTES = 64 << 20
 """Of one side's spikes that are held at once."""
 TOLERANCE = {"nengo": 1e-9, "nengo-dl": 1e-3}
@@ -34,7 +31,7 @@ TOLERANCE = {"nengo": 1e-9, "nengo-dl": 1e-3}
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerComparison:
     """One layer's comparison: neuron-steps compared, with a spike, and differing.
 
     `original` counts the neurons whose first difference in a sample has no cause: nothing before it differed up to that step.
@@ -77,7 +74,7 @@ class Verification:
     simulator: str
     samples: int
     n_steps: int
-    layers: list[Layer]
+    layers: list[LayerComparison]
     output_error: float
     outputs_differing: int
     same_class: float
@@ -96,7 +93,7 @@ class Verification:
 
     @property
     def original(self) -> int:
-        """Neurons; see `Layer`."""
+        """Neurons; see `LayerComparison`."""
         return sum(layer.original for layer in self.layers)
 
     def summary(self) -> dict[str, Any]:
@@ -110,7 +107,7 @@ def verify(
     n_steps: int,
     *,
     simulator: str = "nengo",
-    progress: Callable[[int, int], None] = lambda done, of: None,
+    progress: Progress = silent,
     network: NengoModel | None = None,
 ) -> Verification:
     """Compares a model in ONNX Runtime with Nengo.
@@ -121,46 +118,30 @@ def verify(
         n_steps: time steps.
         simulator: "nengo": nengo.Simulator against a float64 copy of the model; "nengo-dl": NengoDL in float32, with the
             weights that ONNX Runtime computes with.
-        progress: called with the samples done and their number.
+        progress: called with the samples that are done.
         network: what it is compared with; default: the model itself in Nengo.
 
     Raises:
-        RefusedError: the model has something that Nengo has not, or whose random numbers differ, or it does not compute in
+        RefusedError: the model has something that Nengo does not have, or draws random numbers, or it does not compute in
             NengoDL's float32.
     """
     double = simulator == "nengo"
     wide = (onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
     if not double and any(tensor.data_type in wide for tensor in proto.graph.initializer):
         raise RefusedError("it does not compute in float32, as NengoDL does; compare in float64: --simulator nengo")
-    network = network or (to_nengo(proto) if double else to_nengo_dl(as_it_runs(proto)))
+    network = network or (to_nengo(proto) if double else to_nengo_dl(optimised(proto)))
     populations = network.script.populations
-    random = next((p for p in populations if p.op_type in RANDOM), None)
+    random = next((p for p in populations if OPERATORS[p.op_type].draws), None)
     if random:
         raise RefusedError(f"{random.op_type} draws random numbers, Nengo draws others", node=random.node)
     return _Comparison(as_float64(proto) if double else proto, network, n_steps, simulator).run(feed, progress)
-
-
-def as_it_runs(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """What ONNX Runtime makes of the model before it runs it: it multiplies a factor behind a Conv into its weights.
-
-    In float32 that rounds otherwise than a factor behind the sum, as Nengo would have it.
-    """
-    options = register(ort.SessionOptions())
-    options.log_severity_level = SILENT
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    with tempfile.TemporaryDirectory() as folder:
-        options.optimized_model_filepath = f"{folder}/model.onnx"
-        ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        optimised = onnx.load(options.optimized_model_filepath)
-    optimised.functions.extend(proto.functions)
-    return optimised
 
 
 class _Comparison:
     def __init__(self, proto: onnx.ModelProto, network: NengoModel, n_steps: int, simulator: str) -> None:
         self.network, self.n_steps, self.simulator = network, n_steps, simulator
         self.populations = network.script.populations
-        self.kind: type[CoreSimulator | DLSimulator] = CoreSimulator if simulator == "nengo" else DLSimulator
+        self.make_simulator: type[CoreSimulator | DLSimulator] = CoreSimulator if simulator == "nengo" else DLSimulator
         self.element = np.float64 if simulator == "nengo" else np.float32
         self.proto = proto
         self.outputs = list(network.network.outputs)
@@ -168,13 +149,13 @@ class _Comparison:
         self.first: tuple[int, int, int, int] | None = None
         self.heights = (0.0, 0.0)
 
-    def run(self, feed: Feed, progress: Callable[[int, int], None]) -> Verification:
+    def run(self, feed: Feed, progress: Progress) -> Verification:
         session = recording_session(self.proto, [population.value for population in self.populations])
         samples = len(next(iter(feed.values())))
         neurons = sum(int(np.prod(population.shape)) for population in self.populations)
         size = max(1, min(samples, BYTES // (self.n_steps * neurons * 8)))
         error, same, outputs_differing = 0.0, 0, 0
-        with self.kind(self.network, [p.node for p in self.populations]) as simulator:
+        with self.make_simulator(self.network, [p.node for p in self.populations]) as simulator:
             for start in range(0, samples, size):
                 part = self._part(feed, slice(start, start + size))
                 count = len(next(iter(part.values())))
@@ -185,18 +166,18 @@ class _Comparison:
                     mine = arrays[len(self.outputs) + index].reshape(self.n_steps, count, -1).swapaxes(0, 1)
                     self._compare(index, mine, recorded[population.node], start, undisturbed)
                 for index, name in enumerate(self.outputs):
-                    ours, theirs = arrays[index].reshape(count, -1), outputs[name][:, -1]
-                    error = float(np.maximum(error, np.abs(ours - theirs).max()))
-                    outputs_differing += int(np.count_nonzero(self._differs(ours, theirs)))
-                    same += int((ours.argmax(1) == theirs.argmax(1)).sum()) if index == 0 else 0
-                progress(start + count, samples)
+                    mine, theirs = arrays[index].reshape(count, -1), outputs[name][:, -1]
+                    error = float(np.maximum(error, np.abs(mine - theirs).max()))
+                    outputs_differing += int(np.count_nonzero(self._differs(mine, theirs)))
+                    same += int((mine.argmax(1) == theirs.argmax(1)).sum()) if index == 0 else 0
+                progress(f"comparing with {self.simulator}", start + count, samples)
         layers = [
-            Layer(p.node, p.op_type, int(np.prod(p.shape)), *(int(number) for number in counts))
+            LayerComparison(p.node, p.op_type, int(np.prod(p.shape)), *(int(number) for number in counts))
             for p, counts in zip(self.populations, self.counts, strict=True)
         ]
         first = self._locate(feed) if self.first else None
         return Verification(
-            self.kind.name,
+            self.make_simulator.name,
             samples,
             self.n_steps,
             layers,
@@ -240,7 +221,7 @@ class _Comparison:
         population = self.populations[index]
         one = self._part(feed, slice(sample, sample + 1))
         place = tuple(int(n) for n in np.unravel_index(neuron, population.shape))
-        voltages = _state_of(population) is not None
+        voltages = _deciding_state(population) is not None
         return Difference(
             population.node,
             sample,
@@ -256,8 +237,10 @@ class _Comparison:
         proto = onnx.ModelProto()
         proto.CopyFrom(self.proto)
         node = next(node for node in proto.graph.node if population.value in node.output)
+        state = _deciding_state(population)
+        assert state is not None
         names = [tensor.name for tensor in OPERATORS[node.op_type].outputs]
-        node.output[names.index(f"{_state_of(population)}_out")] = "verified_state"
+        node.output[names.index(state.output)] = "verified_state"
         session = recording_session(proto, ["verified_state"])
 
         def after(n_steps: int) -> float:
@@ -267,23 +250,23 @@ class _Comparison:
         return after(step) if step else None, after(step + 1)
 
     def _nengo_voltage(self, population: Population, one: Feed, step: int, neuron: int) -> tuple[float | None, float]:
-        state = {population.node: str(_state_of(population))}
-        with self.kind(self.network, [population.node], state) as simulator:
+        state = _deciding_state(population)
+        assert state is not None
+        with self.make_simulator(self.network, [population.node], {population.node: state.name}) as simulator:
             trace = simulator.run(one, step + 1)[1][population.node][0, :, neuron]
         return float(trace[step - 1]) if step else None, float(trace[step])
 
 
-def _state_of(population: Population) -> str | None:
-    """The state that decides on a spike."""
-    names = [tensor.name for tensor in OPERATORS[population.op_type].inputs]
-    return next((name for name in ("voltage", "net_count") if name in names), None)
+def _deciding_state(population: Population) -> State | None:
+    """The state that decides on a spike, if there is one."""
+    return next(iter(OPERATORS[population.op_type].states), None)
 
 
 def recording_session(proto: onnx.ModelProto, values: Sequence[str]) -> Session:
-    """A session that gives out these inner values too.
+    """A session that returns these inner values too.
 
     Raises:
-        RefusedError: ONNX Runtime cannot run the model, such as one with an operator that it has not in float64.
+        RefusedError: ONNX Runtime cannot run the model, such as one with an operator that it does not have in float64.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
@@ -293,5 +276,7 @@ def recording_session(proto: onnx.ModelProto, values: Sequence[str]) -> Session:
         return Session(copy)
     except Exception as error:
         wide = any(value.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE for value in proto.graph.input)
-        way_out = "; compare in float32: --simulator nengo-dl" if wide else ""
-        raise RefusedError(f"ONNX Runtime cannot run the model in this precision: {brief(error)}{way_out}") from error
+        what_to_do = "; compare in float32: --simulator nengo-dl" if wide else ""
+        raise RefusedError(
+            f"ONNX Runtime cannot run the model in this precision: {brief(error)}{what_to_do}"
+        ) from error

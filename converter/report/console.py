@@ -3,49 +3,66 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from rich import progress as rich_progress
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-Advance = Callable[[str, int, int], None]
+from converter.graph.passes import PassReport
+from converter.io.progress import Progress
 
 
 def results() -> Console:
     """Standard output. Where it is no terminal, tables keep their full width instead of being cut to 80 columns."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False)
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
 
 
 def messages() -> Console:
     """Standard error."""
-    return Console(file=sys.stderr, highlight=False)
+    return Console(file=sys.stderr, highlight=False, markup=False)
 
 
 @contextmanager
-def progress() -> Iterator[Advance]:
-    """A progress bar: call the result with (what, done, of). Nothing is shown where standard error is no terminal."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=messages(), transient=True, disable=not sys.stderr.isatty()) as bar:
-        tasks = {}
+def progress() -> Iterator[Progress]:
+    """Progress bars, one for each work. Nothing is shown where standard error is no terminal."""
+    columns = (
+        rich_progress.TextColumn("{task.description}", markup=False),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TimeRemainingColumn(),
+    )
+    shown = sys.stderr.isatty()
+    with rich_progress.Progress(*columns, console=messages(), transient=True, disable=not shown) as bars:
+        tasks: dict[str, rich_progress.TaskID] = {}
 
         def advance(what: str, done: int, of: int) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(what, total=of)
-            bar.update(tasks[what], completed=done, total=of)
+                tasks[what] = bars.add_task(what, total=of)
+            bars.update(tasks[what], completed=done, total=of)
 
         yield advance
 
 
+def print_passes(reports: Sequence[PassReport]) -> None:
+    """What each pass over the graph changed, and what it declined, on standard error."""
+    for report in reports:
+        counts = f"{len(report.changed)} changed, {len(report.declined)} declined"
+        lines = [f"pass {report.name}: {counts}"]
+        lines += [f"  changed   {line}" for line in report.changed]
+        lines += [f"  declined  {line}" for line in report.declined]
+        messages().print("\n".join(lines), soft_wrap=True)
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, left: int = 1) -> Table:
     """A table; all but the first `left` columns are numbers, aligned to the right."""
-    made = Table(title=title, title_justify="left", header_style="bold")
+    result = Table(title=title, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index < left else "right", overflow="fold")
+        result.add_column(column, justify="left" if index < left else "right", overflow="fold")
     for row in rows:
-        made.add_row(*(str(cell) for cell in row))
-    return made
+        result.add_row(*(str(cell) for cell in row))
+    return result
 
 
 def percent(share: float | None, digits: int = 2) -> str:

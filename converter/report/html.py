@@ -40,7 +40,7 @@ def write_html(conversion: Conversion, path: str | Path) -> None:
         ),
         *(f"<p><b>Note:</b> {escape(note)}.</p>" for note in conversion.notes),
         _layers_picture(conversion),
-        *(_table(made) for made in conversion_tables(conversion)),
+        *(_table(table) for table in conversion_tables(conversion)),
     ]
     if conversion.trials:
         parts.insert(2, _trials_picture(conversion))
@@ -51,17 +51,17 @@ def write_html(conversion: Conversion, path: str | Path) -> None:
     write_whole(path, page.encode())
 
 
-def _table(made: Table) -> str:
+def _table(table: Table) -> str:
     """A table of the terminal as HTML."""
-    columns = [(str(column.header), column.justify, [str(cell) for cell in column.cells]) for column in made.columns]
+    columns = [(str(column.header), column.justify, [str(cell) for cell in column.cells]) for column in table.columns]
 
     def cells(tag: str, texts: Sequence[str]) -> str:
         sides = ("right" if justify == "right" else "left" for _, justify, _ in columns)
-        marked = (f"<{tag} class='{side}'>{escape(t)}</{tag}>" for side, t in zip(sides, texts, strict=True))
+        marked = (f"<{tag} class='{side}'>{escape(text)}</{tag}>" for side, text in zip(sides, texts, strict=True))
         return f"<tr>{''.join(marked)}</tr>"
 
     rows = "".join(cells("td", row) for row in zip(*(texts for *_, texts in columns), strict=True))
-    return f"<h2>{escape(str(made.title))}</h2><table>{cells('th', [h for h, *_ in columns])}{rows}</table>"
+    return f"<h2>{escape(str(table.title))}</h2><table>{cells('th', [h for h, *_ in columns])}{rows}</table>"
 
 
 def _layers_picture(conversion: Conversion) -> str:

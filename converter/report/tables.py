@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.table import Table
 
 from converter.activations.sites import KeptAnalog
 from converter.conversion.result import Conversion, Layer
+from converter.measure.cost import WorkTotals
 from converter.measure.evaluation import Evaluation
 from converter.report.console import number, percent, table
 from converter.spiking.islands import Island
@@ -68,13 +69,13 @@ def trials_table(conversion: Conversion) -> Table:
     return table("Measured on held-out calibration samples; the last one was taken", columns, rows)
 
 
-def work_table(work: Mapping[str, float | None], n_steps: int) -> Table:
-    """What there is to compute for a sample, with the assumptions behind it."""
+def work_table(work: WorkTotals, n_steps: int) -> Table:
+    """What there is to compute for a sample, and what the energy assumes."""
     rows = [
-        ("multiply-adds of the trained model", f"{work['multiply_adds']:,}"),
-        ("multiply-adds that stay analog", f"{work['analog']:,}"),
-        (f"synaptic operations, T = {n_steps}", f"{work['synaptic_operations']:,.0f}"),
-        ("energy, share of the trained model's *", percent(work["energy_ratio"])),
+        ("multiply-adds of the trained model", f"{work.multiply_adds:,}"),
+        ("multiply-adds that stay analog", f"{work.analog:,}"),
+        (f"synaptic operations, T = {n_steps}", f"{work.synaptic_operations:,.0f}"),
+        ("energy, share of the trained model's *", percent(work.energy_ratio)),
     ]
     title = "Work per sample   (* 4.6 pJ a multiply-add, 0.9 pJ an addition, 45 nm, without memory)"
     return table(title, ("what", "how much"), rows)
@@ -83,15 +84,15 @@ def work_table(work: Mapping[str, float | None], n_steps: int) -> Table:
 def conversion_tables(conversion: Conversion) -> list[Table]:
     """What was done to a model."""
     title = f"{conversion.ann.path.name}: layers of spiking neurons; errors after {conversion.compared_steps} steps"
-    made = [layers_table(title, conversion.layers)]
+    tables = [layers_table(title, conversion.layers)]
     if conversion.islands:
-        made.append(islands_table(conversion.islands))
+        tables.append(islands_table(conversion.islands))
     if conversion.kept_analog:
-        made.append(kept_analog_table(conversion.kept_analog))
+        tables.append(kept_analog_table(conversion.kept_analog))
     if conversion.trials:
-        made.append(trials_table(conversion))
-    made.append(work_table(conversion.work.summary(), conversion.options.n_steps))
-    return made
+        tables.append(trials_table(conversion))
+    tables.append(work_table(conversion.work.totals(), conversion.options.n_steps))
+    return tables
 
 
 def steps_table(title: str, evaluation: Evaluation) -> Table:

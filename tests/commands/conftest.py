@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import onnx
 import pytest
 
 from converter.cli import main
+from snn_ops.format import PREFIX
 from tests.models import mlp, samples, save
 
 
@@ -36,11 +38,42 @@ def command(capsys, monkeypatch) -> Callable[..., Result]:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with a trained model, calibration samples and labelled test samples, as the current folder."""
+    """A folder with a trained model, calibration samples, labelled test samples and weights, as the current folder."""
     monkeypatch.chdir(tmp_path)
     model = mlp()
     save(model, tmp_path / "m.onnx")
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "calibration.npz", x=samples(model))
     np.savez(tmp_path / "test.npz", x=samples(model, 40, seed=2), y=rng.integers(0, 4, 40))
+    np.savez(tmp_path / "weights.npz", B3=np.zeros(4))
     return tmp_path
+
+
+def measurements(path: str) -> set[str]:
+    """The fields of a file that were measured with its weights."""
+    properties = {entry.key for entry in onnx.load(path).metadata_props}
+    return properties & {f"{PREFIX}layers", f"{PREFIX}work"}
+
+
+@pytest.fixture
+def spiking(command, folder) -> None:
+    """The trained model, converted: m.snn.onnx."""
+    assert command("convert", "m.onnx", "--calibration", "calibration.npz").code == 0
+
+
+@pytest.fixture
+def change_metadata(command, folder) -> Callable[..., None]:
+    """The trained model, converted: m.snn.onnx. Call it with fields of the metadata and their new text, None for none."""
+    assert command("convert", "m.onnx", "--calibration", "calibration.npz", "--neuron", "if").code == 0
+
+    def change(**fields: str | None) -> None:
+        model = onnx.load("m.snn.onnx")
+        properties = {entry.key: entry.value for entry in model.metadata_props}
+        for name, text in fields.items():
+            properties.pop(PREFIX + name, None)
+            if text is not None:
+                properties[PREFIX + name] = text
+        onnx.helper.set_model_props(model, properties)
+        onnx.save(model, "m.snn.onnx")
+
+    return change

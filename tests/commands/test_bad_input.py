@@ -1,4 +1,4 @@
-"""Bad input: one line that names the file and the way out, exit code 1, nothing half-written."""
+"""Bad input: one line that names the file and what to do, exit code 1, nothing half-written."""
 
 from __future__ import annotations
 

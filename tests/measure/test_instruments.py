@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 
 import snn_ops
 from converter.conversion.main import convert
+from converter.graph.run import start_quietly
 from converter.io.samples import Samples
 from converter.measure.evaluation import evaluate
+from converter.measure.instruments import add_spike_rates
 from converter.spiking.model import SpikingModel
+from snn_ops.ops import OPERATORS, Kind, Unit
+from snn_ops.single import operator_model
 from tests.models import mlp, samples, save
 
 
@@ -38,3 +43,29 @@ def test_spike_rates_count_spikes(tmp_path) -> None:
     assert found.ann_accuracy is None
     assert found.steps[0].accuracy is None
     assert found.steps[0].relative_error is None
+
+
+@pytest.mark.parametrize("op_type", [name for name, operator in OPERATORS.items() if operator.height is not None])
+def test_every_operator_that_spikes_is_counted(op_type) -> None:
+    """An output that is n spikes high counts as n, also where the height is an area over dt."""
+    operator, rng = OPERATORS[op_type], np.random.default_rng(0)
+    low, high = operator.usual
+    feed = {operator.input.name: rng.uniform(low, high, (8, 6)).astype(np.float32)}
+    for tensor in operator.inputs[1:]:
+        whole = tensor.kind is Kind.INTEGER
+        feed[tensor.name] = (
+            np.asarray({"n_steps": 8}.get(tensor.name, 0), np.int64) if whole else np.zeros(6, np.float32)
+        )
+    heights = rng.choice([0.5, 1.0, 2.0], 6).astype(np.float32)
+    feed |= {parameter.name: heights for parameter in operator.parameters if parameter.name != "voltage"}
+    ranks = [array.ndim for array in feed.values()]
+    model = ir.from_proto(operator_model(op_type, np.float32, ranks, with_function=False))
+    model.graph[0].name = "layer"
+    add_spike_rates(model.graph)
+    spikes, *_, rate = start_quietly(model, spiking=True).run(None, feed)
+    height = heights / operator.defaults["dt"] if operator.height.per_dt else heights
+    counts = np.abs(spikes) / height
+    if operator.height.unit is not Unit.COUNTED:
+        counts = counts != 0
+    assert counts.any()
+    assert rate == pytest.approx(counts.mean(), rel=1e-5)

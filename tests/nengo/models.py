@@ -96,7 +96,7 @@ OPERATIONS = {
 
 
 def operation(case: str, element: type) -> tuple[onnx.ModelProto, np.ndarray, int]:
-    """An operator behind TimeRepeat, with parameters that differ between channels or elements; samples and steps for it."""
+    """An operator after TimeRepeat, with parameters that differ between channels or elements; samples and steps for it."""
     op_type, attributes, parameters = OPERATIONS[case]
     operator, steps, shape = OPERATORS[op_type], 60, ["N", 3, 2, 2]
     kinds = {tensor.name: tensor.kind.dtype(element) for tensor in operator.inputs[1:]}

@@ -12,12 +12,10 @@ pytest.importorskip("nengo")
 
 from converter import convert
 from converter.errors import RefusedError
-from converter.nengo.dl.simulator import DLSimulator, to_nengo_dl
 from converter.nengo.network import to_nengo
-from converter.nengo.verify import as_it_runs, recording_session, verify
-from snn_ops import Session
+from converter.nengo.verify import verify
 from tests.models import convnet, samples, save, text_model
-from tests.nengo.models import OPERATIONS, images, lenet5, operation
+from tests.nengo.models import images, lenet5
 
 NEURONS = (
     ("if", "relu"),
@@ -55,27 +53,6 @@ def test_float32_is_nengo_dl(neuron, activation, count, steps, most) -> None:
     assert found.original <= found.compared * 1e-5, found.first
     assert found.differing <= found.compared * most, found.first
     assert found.same_class == 1
-
-
-@needs_nengo_dl
-@pytest.mark.parametrize(("neuron", "layers"), [("lif", 4), ("adaptive-lif", 4), ("izhikevich", 1)])
-def test_float32_is_nengo_dl_bit_for_bit(neuron, layers) -> None:
-    """Sums of the first Conv, with a gain behind it, and spikes, whose heights are amplitude / dt.
-
-    The second Conv adds in another order, which only Izhikevich's neurons notice.
-    """
-    proto = lenet5(neuron)
-    names = ["node_relu_current", "relu", "relu_1", "relu_2", "relu_3"]
-    network = to_nengo_dl(as_it_runs(proto))
-    network.network.layers[names[0]] = next(x for x in network.network.all_nodes if x.label == names[0])
-    recorded = [names[0], *(population.node for population in network.script.populations[:layers])]
-    with DLSimulator(network, recorded, minibatch=10) as simulator:
-        _, found = simulator.run({"image": images(10)}, 100)
-    session = recording_session(proto, names)
-    currents, *spikes = session.run_batch({"image": images(10)}, 100, names[: layers + 1])
-    np.testing.assert_array_equal(found[names[0]][:, 0], currents.reshape(10, -1))
-    for node, expected in zip(recorded[1:], spikes, strict=True):
-        np.testing.assert_array_equal(found[node], expected.reshape(100, 10, -1).swapaxes(0, 1), err_msg=node)
 
 
 def test_other_types_than_float32(tmp_path) -> None:
@@ -119,24 +96,6 @@ def test_nodes_without_names(tmp_path) -> None:
     located = verify(proto, {"x": x[:2]}, 8, network=to_nengo(altered)).first
     assert located.layer == "a2"
     assert located.onnx_voltage != located.nengo_voltage
-
-
-@needs_nengo_dl
-@pytest.mark.parametrize("case", OPERATIONS)
-def test_operators_in_nengo_dl(case) -> None:
-    """What an operator is in TensorFlow, against the kernel in float32."""
-    model, x, steps = operation(case, np.float32)
-    if case == "LIF, begun":
-        with pytest.raises(
-            RefusedError, match="node 'LIF': it begins in a refractory time, which NengoDL counts otherwise"
-        ):
-            to_nengo_dl(model)
-        return
-    (expected,) = Session(model).run_batch({"x": x}, steps)
-    with DLSimulator(to_nengo_dl(model), minibatch=3) as simulator:
-        outputs, _ = simulator.run({"x": x}, steps)
-    found, scale = outputs["y"].swapaxes(0, 1).reshape(expected.shape), np.abs(expected).max()
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * scale)
 
 
 @pytest.mark.slow

@@ -135,6 +135,8 @@ def test_bad_input_is_refused_before_anything_is_launched(device) -> None:
         run(device, lif, (x, np.asarray(3), one, one, one), {"tau_rc": 0.0})
     with pytest.raises(ValueError, match="broadcast"):
         run(device, lif, (x, np.asarray(3), np.ones(4, np.float32), one, one), {})
+    with pytest.raises(ValueError, match="n_steps must be at least 1, it is 0"):
+        run(device, OPERATORS["CountIF"], (x, np.asarray(0), one, one), {})
 
 
 def test_other_headers_are_another_source(tmp_path, monkeypatch) -> None:

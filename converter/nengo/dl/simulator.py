@@ -22,7 +22,7 @@ def to_nengo_dl(proto: onnx.ModelProto, *, synapse: Any = None) -> NengoModel:
     """As `to_nengo`, with functions as TensorNodes.
 
     Raises:
-        RefusedError: NengoDL is not installed, or the model has something that Nengo or NengoDL has not.
+        RefusedError: NengoDL is not installed, or the model has something that Nengo or NengoDL does not have.
     """
     import_nengo_dl()
     dl_parts = importlib.import_module("converter.nengo.dl.parts")
@@ -34,7 +34,7 @@ def to_nengo_dl(proto: onnx.ModelProto, *, synapse: Any = None) -> NengoModel:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """NengoDL warns of versions, missing GPUs and the like at every simulator."""
     with warnings.catch_warnings(), np.errstate(divide="ignore"):
         warnings.simplefilter("ignore")
@@ -60,7 +60,7 @@ class DLSimulator:
     def __enter__(self) -> DLSimulator:
         nengo_dl = import_nengo_dl()
         self._outputs, self._recorded = self._stack.enter_context(self._model.probes(self._layers, self._states))
-        with quiet():
+        with without_warnings():
             simulator = nengo_dl.Simulator(
                 self._model.network, dt=self._model.dt, minibatch_size=self._minibatch, progress_bar=False
             )
@@ -68,7 +68,7 @@ class DLSimulator:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with quiet():
+        with without_warnings():
             self._stack.close()
 
     def run(self, feed: Feed, n_steps: int) -> tuple[Recording, Recording]:
@@ -82,7 +82,7 @@ class DLSimulator:
                 )
                 for name, array in feed.items()
             }
-            with quiet():
+            with without_warnings():
                 data = self._simulator.predict(part, verbose=0)
             pieces.append({probe: array[: samples - start] for probe, array in data.items()})
         arrays = {probe: np.concatenate([piece[probe] for piece in pieces]) for probe in pieces[0]}

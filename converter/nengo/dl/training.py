@@ -24,19 +24,19 @@ import onnx
 from converter.errors import RefusedError
 from converter.graph.run import Feed
 from converter.io.files import write_npz
+from converter.io.progress import Progress, silent
 from converter.io.samples import Samples
 from converter.io.weights import import_weights
 from converter.nengo.dl.shim import import_nengo_dl
-from converter.nengo.dl.simulator import quiet, to_nengo_dl
+from converter.nengo.dl.simulator import to_nengo_dl, without_warnings
 from converter.nengo.handlers import HANDLERS
 from converter.nengo.handlers.movement import alias
 from converter.nengo.network import NengoModel
 from converter.nengo.shapes import shapes_of_one_step
 from snn_ops.files import read_npz
 from snn_ops.format import DOMAIN
+from snn_ops.ops import OPERATORS
 from snn_ops.session import Session
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def train(
     options: TrainingOptions | None = None,
     *,
     checkpoint: Path | None = None,
-    progress: Progress = lambda what, done, of: None,
+    progress: Progress = silent,
 ) -> Training:
     """Trains all weights and biases of connections; thresholds, gains and the like stay.
 
@@ -140,14 +140,16 @@ def train(
         progress: called as work advances.
 
     Raises:
-        RefusedError: NengoDL is not installed, samples without labels or fewer than a batch, a model that Nengo has not or
-            that has Izhikevich neurons, or a checkpoint of another training.
+        RefusedError: NengoDL is not installed, samples without labels or fewer than a batch, a model that Nengo does not have
+            or with neurons whose rate is not known in closed form, or a checkpoint of another training.
     """
     options = options or TrainingOptions()
     for node in proto.graph.node:
-        if (node.domain, node.op_type) == (DOMAIN, "Izhikevich"):
+        operator = OPERATORS.get(node.op_type) if node.domain == DOMAIN else None
+        if operator is not None and not operator.has_closed_form_rate:
             raise RefusedError(
-                "Izhikevich has no rate in closed form to train with; convert with another --neuron", node=node.name
+                f"{node.op_type} has no rate in closed form to train with; convert with another --neuron",
+                node=node.name,
             )
     of_classes = class_count(proto)
     check_labelled(samples, of_classes, options.batch_size)
@@ -195,7 +197,7 @@ class _Trainer:
         state = self._resume()
         resumed_at = len(state.epochs) if state else 0
         network = to_nengo_dl(import_weights(self.proto, state.weights) if state else self.proto)
-        with quiet(), self._simulator(network) as simulator:
+        with without_warnings(), self._simulator(network) as simulator:
             state = state or _State(self._weights(simulator, network), {})
             self._restore_optimiser(simulator, state)
             while len(state.epochs) < self.options.epochs and not self._is_patience_over(state):

@@ -42,7 +42,7 @@ _OURS: dict[str, Handler] = {
     "AdaptiveLIF": neurons.adaptive_lif,
     "Izhikevich": neurons.izhikevich,
     "LIFRate": neurons.lif_rate,
-    "SoftLIFRate": neurons.lif_rate,
+    "SoftLIFRate": neurons.soft_lif_rate,
     "RegularSpiking": neurons.spikes_from_rate,
     "PoissonSpiking": neurons.spikes_from_rate,
     "StochasticSpiking": neurons.spikes_from_rate,

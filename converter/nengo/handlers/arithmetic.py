@@ -71,7 +71,7 @@ def _scale(node: ir.Node, script: Script, x: ir.Value, factors: str) -> None:
 
 
 def _sum(node: ir.Node, script: Script, signs: list[int]) -> None:
-    y = script.value(node.outputs[0])
+    y = script.declare_sum(node.outputs[0])
     for position, (x, sign) in enumerate(zip(node.inputs, signs, strict=True)):
         assert x is not None
         add_term(node, script, position, y, sign)

@@ -21,7 +21,7 @@ def conv(node: ir.Node, script: Script) -> None:
     if padding is None:
         source, shape, padding = *_padded(script, node, source, shape, pads), "valid"
     groups = node.attributes.get_int("group", 1)
-    y = script.value(node.outputs[0])
+    y = script.declare_sum(node.outputs[0])
     target = script.train(kernel, lambda nengo: np.moveaxis(nengo, (-1, -2), (0, 1)))
     script.add(
         f"{target}connect({source}, {y}, nengo.Convolution({script.shape(node.outputs[0])[0]}, {shape}, {window}, {strides}, "
@@ -43,7 +43,7 @@ def conv_transpose(node: ir.Node, script: Script) -> None:
     whole = tuple((n - 1) * s + max(k, s) for n, s, k in zip(lengths, strides, window, strict=True))
     output = script.shape(node.outputs[0])
     pads = cut_off(node, output[1:], lengths, strides, window)
-    y = script.value(node.outputs[0])
+    y = script.declare_sum(node.outputs[0])
     channels = output[0]
     name = script.new_name(f"{y}_whole")
     script.add(f"{name} = value({name!r}, {channels * int(np.prod(whole))})")

@@ -17,7 +17,7 @@ def gemm(node: ir.Node, script: Script) -> None:
     attributes = node.attributes
     if attributes.get_int("transA", 0) or not script.is_signal(x) or script.is_signal(kernel):
         raise RefusedError("only a signal times a constant matrix is a connection")
-    y = script.value(node.outputs[0])
+    y = script.declare_sum(node.outputs[0])
     transposed = bool(attributes.get_int("transB", 0))
     product = _scaled(node, script, y, "product", attributes.get_float("alpha", 1.0))
     target = script.train(kernel, np.asarray if transposed else np.transpose)
@@ -43,7 +43,7 @@ def matmul(node: ir.Node, script: Script) -> None:
     assert x is not None and kernel is not None
     if not script.is_signal(x) or script.is_signal(kernel) or script.constant(kernel).ndim != 2:
         raise RefusedError("only a signal times a constant matrix is a connection")
-    y = script.value(node.outputs[0])
+    y = script.declare_sum(node.outputs[0])
     shape = script.shape(x)
     positions = int(np.prod(shape[:-1], dtype=int))
     if positions == 1:

@@ -37,7 +37,7 @@ def move(node: ir.Node, script: Script) -> None:
     for number, (value, array) in enumerate(zip(node.outputs, outputs, strict=True)):
         if not value.uses() and not value.is_graph_output():
             continue
-        y = script.value(value)
+        y = script.declare_sum(value)
         for position, (x, start) in enumerate(zip(signals, starts, strict=False)):
             index = array - start
             index = np.where((index >= 0) & (index < script.size(x)), index, -1)

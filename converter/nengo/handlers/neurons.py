@@ -1,4 +1,4 @@
-"""Neurons: Nengo's own where it has them."""
+"""Neurons: Nengo's own where it has them. What attributes and states they have follows from the operators' declarations."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import onnx_ir as ir
 from converter.errors import RefusedError
 from converter.graph.build import operand
 from converter.nengo.script import Script
-from snn_ops.ops import decimal
+from snn_ops.format import STEP
+from snn_ops.ops import OPERATORS, decimal
 
-_LIF = ("tau_rc", "tau_ref", "min_voltage")
+_OF_THE_NETWORK = frozenset({"dt", "constant_current"})
+"""Attributes that a neuron in Nengo does not have: the simulator has the time step, and every input is a signal."""
 
 
 def integrate_and_fire(node: ir.Node, script: Script) -> None:
@@ -20,8 +22,7 @@ def integrate_and_fire(node: ir.Node, script: Script) -> None:
     if script.core_neurons:
         _rectified(node, script, threshold)
         return
-    attributes = "".join(f", {name}={node.attributes[name].as_int()}" for name in ("max_spikes", "signed"))
-    _population(node, script, f"IF({threshold}{attributes}{_initial(node, script, 'voltage', 'net_count')})")
+    _population(node, script, f"IF({threshold}, {_attributes(node)}, {_initial(node, script)})")
 
 
 def _rectified(node: ir.Node, script: Script, threshold: str) -> None:
@@ -33,25 +34,23 @@ def _rectified(node: ir.Node, script: Script, threshold: str) -> None:
     name = script.new_name(f"{script.variable(node.inputs[0])}_in_spikes")
     script.add(f"{name} = scaled({name!r}, {script.variable(node.inputs[0])}, 1 / ({threshold} * {dt}))")
     state = f"{{'voltage': {script.spread(node, 'voltage', script.shape(node.outputs[0]))} / {threshold}}}"
-    kind = f"nengo.SpikingRectifiedLinear(amplitude={dt}, initial_state={state})"
-    _population(node, script, kind, x=name, factors=threshold)
+    neurons = f"nengo.SpikingRectifiedLinear(amplitude={dt}, initial_state={state})"
+    _population(node, script, neurons, x=name, factors=threshold)
 
 
 def lif(node: ir.Node, script: Script) -> None:
     """nengo.LIF."""
     amplitude, factors = _spikes_of_height_1(node, script)
-    initial = _initial(node, script, "voltage", "refractory_time")
-    _population(node, script, f"nengo.LIF({_attributes(node, _LIF)}, amplitude={amplitude}{initial})", factors=factors)
+    neurons = f"nengo.LIF({_attributes(node)}, amplitude={amplitude}, {_initial(node, script)})"
+    _population(node, script, neurons, factors=factors)
 
 
 def adaptive_lif(node: ir.Node, script: Script) -> None:
     """nengo.AdaptiveLIF, with an amplitude for each neuron, as its adaptation depends on it."""
     script.time_step(node)
-    attributes = _attributes(node, (*_LIF, "tau_n", "inc_n"))
     amplitude, factors = _amplitude(node, script)
-    initial = _initial(node, script, "voltage", "refractory_time", "adaptation")
-    kind = f"nengo.AdaptiveLIF(amplitude={amplitude}" if factors is None else f"AdaptiveLIF({factors}"
-    _population(node, script, f"{kind}, {attributes}{initial})")
+    begin = f"nengo.AdaptiveLIF(amplitude={amplitude}" if factors is None else f"AdaptiveLIF({factors}"
+    _population(node, script, f"{begin}, {_attributes(node)}, {_initial(node, script)})")
 
 
 def izhikevich(node: ir.Node, script: Script) -> None:
@@ -60,55 +59,66 @@ def izhikevich(node: ir.Node, script: Script) -> None:
     amplitude, factors = _amplitude(node, script)
     if amplitude != 1:
         factors = script.spread(node, "amplitude", script.shape(node.outputs[0]))
-    attributes = _attributes(node, ("tau_recovery", "coupling", "reset_voltage", "reset_recovery"))
-    initial = _initial(node, script, "voltage", "recovery")
-    _population(node, script, f"nengo.Izhikevich({attributes}{initial})", factors=factors)
+    neurons = f"nengo.Izhikevich({_attributes(node)}, {_initial(node, script)})"
+    _population(node, script, neurons, factors=factors)
 
 
 def lif_rate(node: ir.Node, script: Script) -> None:
-    """nengo.LIFRate, or SoftLIFRate."""
+    """nengo.LIFRate."""
+    _rate(node, script, "nengo.LIFRate")
+
+
+def soft_lif_rate(node: ir.Node, script: Script) -> None:
+    """SoftLIFRate, which NengoDL has and Nengo does not."""
+    _rate(node, script, "SoftLIFRate")
+
+
+def _rate(node: ir.Node, script: Script, neuron: str) -> None:
     amplitude, factors = _amplitude(node, script)
-    soft = node.op_type == "SoftLIFRate"
-    kind = "SoftLIFRate" if soft else "nengo.LIFRate"
-    attributes = _attributes(node, ("tau_rc", "tau_ref", "sigma") if soft else ("tau_rc", "tau_ref"))
-    _population(node, script, f"{kind}({attributes}, amplitude={amplitude})", factors=factors)
+    _population(node, script, f"{neuron}({_attributes(node)}, amplitude={amplitude})", factors=factors)
 
 
 def spikes_from_rate(node: ir.Node, script: Script) -> None:
     """nengo.RegularSpiking, PoissonSpiking, StochasticSpiking; the latter two draw their own random numbers."""
     amplitude, factors = _spikes_of_height_1(node, script)
-    regular = node.op_type == "RegularSpiking"
-    initial = _initial(node, script, "voltage") if regular else ""
-    if not regular:
+    operator = OPERATORS[node.op_type]
+    initial = f", {_initial(node, script)}" if operator.states else ""
+    if operator.draws:
         script.notes.append(f"{node.name!r}: Nengo draws other random numbers")
     rate = "nengo.RectifiedLinear()" if script.core_neurons or node.op_type == "PoissonSpiking" else "Rate()"
-    kind = f"nengo.{node.op_type}({rate}, amplitude={amplitude}{initial})"
-    _population(node, script, kind, factors=factors)
+    neurons = f"nengo.{node.op_type}({rate}, amplitude={amplitude}{initial})"
+    _population(node, script, neurons, factors=factors)
 
 
 def sigma_delta(node: ir.Node, script: Script) -> None:
-    """SigmaDelta, which Nengo has not."""
-    if np.any(script.constant(operand(node, "step"))):
+    """SigmaDelta, which Nengo does not have."""
+    if np.any(script.constant(operand(node, STEP))):
         raise RefusedError("it begins in the middle of a run")
     threshold = script.spread(node, "threshold", script.shape(node.outputs[0]))
-    max_spikes = node.attributes["max_spikes"].as_int()
-    initial = _initial(node, script, "net_count")
-    _population(node, script, f"SigmaDelta({threshold}, max_spikes={max_spikes}{initial})")
+    _population(node, script, f"SigmaDelta({threshold}, {_attributes(node)}, {_initial(node, script)})")
 
 
-def _population(node: ir.Node, script: Script, kind: str, *, x: str | None = None, factors: str | None = None) -> None:
+def _population(
+    node: ir.Node, script: Script, neurons: str, *, x: str | None = None, factors: str | None = None
+) -> None:
     """The neurons, and the value that they drive: through the synapse, if there is one, and times factors."""
     script.population(node)
     name = script.declare(node.outputs[0])
     x = x or script.variable(node.inputs[0])
-    neurons = script.new_name(f"{name}_neurons")
-    script.add(f"{neurons} = neurons({node.name!r}, {x}, {kind})")
-    script.add(f"{name} = driven_by({name!r}, {neurons}, synapse{f', {factors}' if factors else ''})")
-    script.add(f"net.populations[{node.name!r}], net.layers[{node.name!r}] = {neurons}, {name}")
+    variable = script.new_name(f"{name}_neurons")
+    script.add(f"{variable} = neurons({node.name!r}, {x}, {neurons})")
+    script.add(f"{name} = driven_by({name!r}, {variable}, synapse{f', {factors}' if factors else ''})")
+    script.add(f"net.populations[{node.name!r}], net.layers[{node.name!r}] = {variable}, {name}")
 
 
-def _attributes(node: ir.Node, names: tuple[str, ...]) -> str:
-    return ", ".join(f"{name}={decimal(node.attributes[name].as_float())}" for name in names)
+def _attributes(node: ir.Node) -> str:
+    """The arguments for attributes of the neuron itself."""
+    operator = OPERATORS[node.op_type]
+    try:
+        values = operator.checked_attributes({name: node.attributes[name].value for name in operator.defaults})
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
+    return ", ".join(f"{name}={value}" for name, value in values.items() if name not in _OF_THE_NETWORK)
 
 
 def _spikes_of_height_1(node: ir.Node, script: Script) -> tuple[float, str]:
@@ -129,13 +139,13 @@ def _amplitude(node: ir.Node, script: Script) -> tuple[float, str | None]:
     return 1.0, script.spread(node, "amplitude", script.shape(node.outputs[0]))
 
 
-def _initial(node: ir.Node, script: Script, *states: str) -> str:
+def _initial(node: ir.Node, script: Script) -> str:
     """The argument for initial states; always given, as Nengo's defaults are random."""
     shape = script.shape(node.outputs[0])
     entries = []
-    for state in states:
-        array = script.constant(operand(node, state))
-        at_rest = array.size == 1 and not array.any()
-        value = "nengo.dists.Choice([0])" if at_rest else script.spread(node, state, shape)
-        entries.append(f"{state!r}: {value}")
-    return f", initial_state={{{', '.join(entries)}}}"
+    for state in OPERATORS[node.op_type].states:
+        array = script.constant(operand(node, state.name))
+        is_0 = array.size == 1 and not array.any()
+        value = "nengo.dists.Choice([0])" if is_0 else script.spread(node, state.name, shape)
+        entries.append(f"{state.name!r}: {value}")
+    return f"initial_state={{{', '.join(entries)}}}"

@@ -16,7 +16,7 @@ def average_pool(node: ir.Node, script: Script) -> None:
     counts_pads = node.attributes.get_int("count_include_pad", 0)
     if counts_pads and node.attributes.get_int("ceil_mode", 0):
         raise RefusedError("count_include_pad together with ceil_mode")
-    y = script.value(node.outputs[0])
+    y = script.declare_sum(node.outputs[0])
     script.add(f"index = {index}")
     divisors = "np.full(len(index), index.shape[1])" if counts_pads else "(index >= 0).sum(axis=1)"
     script.add(f"average({script.variable(node.inputs[0])}, {y}, index, {divisors})")
@@ -65,7 +65,7 @@ def _mean(node: ir.Node, script: Script, axes: tuple[int, ...]) -> None:
     index = np.arange(int(np.prod(shape))).reshape(shape)
     inner = tuple(axis - 1 for axis in axes)
     index = np.moveaxis(index, inner, range(-len(inner), 0)).reshape(script.size(node.outputs[0]), -1)
-    y = script.value(node.outputs[0])
+    y = script.declare_sum(node.outputs[0])
     script.add(f"index = {script.array(f'{node.name}/index', index)}")
     script.add(f"average({script.variable(node.inputs[0])}, {y}, index, np.full(len(index), index.shape[1]))")
 

@@ -1,4 +1,4 @@
-"""NengoDL on the TensorFlow of today, and what is said where it is missing."""
+"""NengoDL on the TensorFlow of today, and the line that a user reads where it is missing."""
 
 from __future__ import annotations
 

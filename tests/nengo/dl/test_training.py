@@ -125,7 +125,7 @@ def test_gemm_with_factors_keeps_its_weights_scale(tmp_path) -> None:
 
 
 def test_probabilities_in_another_shape_are_no_logits(tmp_path) -> None:
-    """A Softmax with a Reshape behind it is trained as the Softmax alone."""
+    """A Softmax with a Reshape after it is trained as the Softmax alone."""
     text = """
         net (float[N,8] x) => (float[N,4] y)
         <float[8,16] W, float[16,4] V, int64[2] S>

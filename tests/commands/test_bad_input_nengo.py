@@ -1,0 +1,54 @@
+"""Bad input of the commands around Nengo: one line that names the file and what to do, exit code 1."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+pytest.importorskip("nengo")
+
+
+@pytest.mark.usefixtures("spiking")
+def test_bad_input_is_refused_in_a_line(command, folder) -> None:
+    model = onnx.load(folder / "m.snn.onnx")
+    next(node for node in model.graph.node if node.op_type == "IF").op_type = "CountIF"
+    onnx.save(model, folder / "count.snn.onnx")
+    torn = onnx.load(folder / "m.snn.onnx")
+    next(tensor for tensor in torn.graph.initializer if tensor.name == "W2").dims[:] = [12, 16]
+    onnx.save(torn, folder / "torn.snn.onnx")
+    assert (
+        command("convert", "m.onnx", "--calibration", "calibration.npz", "--streaming", "-o", "stream.snn.onnx").code
+        == 0
+    )
+    x = np.zeros((20, 8), np.float32)
+    np.savez(folder / "labels.npz", x=x, y=np.full(20, 4))
+    np.savez(folder / "nolabels.npz", x=x)
+    train = ("train", "m.snn.onnx", "-o", "o.snn.onnx", "--data")
+    cases = [
+        (
+            (*train, "labels.npz", "--batch", "5"),
+            "labels.npz: the label of sample 0 is 4, but the model has the classes 0 to 3",
+        ),
+        ((*train, "nolabels.npz", "--batch", "5"), "nolabels.npz: training needs labels `y` beside the samples"),
+        ((*train, "labels.npz"), "labels.npz: there are 18 samples to train with, fewer than a batch of 100"),
+        ((*train, "labels.npz", "--steps", "0"), "n_steps must be at least 1, it is 0"),
+        (
+            ("export", "nengo", "count.snn.onnx", "-o", "o.py"),
+            "count.snn.onnx: node 'first': CountIF has no counterpart",
+        ),
+        (("export", "nengo", "m.onnx", "-o", "o.py"), "m.onnx: this is not a spiking model"),
+        (("export", "nengo", "m.snn.onnx", "-o", "o.txt"), "o.txt: the script's name must end in .py"),
+        (("export", "nengo", "m.snn.onnx", "-o", "no/o.py"), "no/o.py: the folder no does not exist"),
+        (("verify", "m.snn.onnx", "--data", "test.npz", "--simulator", "brian"), "there is no simulator 'brian'"),
+        (("verify", "m.snn.onnx", "--data", "test.npz", "--steps", "0"), "the number of steps must be at least 1"),
+        (("export", "nengo", "stream.snn.onnx", "-o", "o.py"), "is a state: convert the model without --streaming"),
+        (("verify", "torn.snn.onnx", "--data", "test.npz"), "torn.snn.onnx: ONNX Runtime cannot load the model"),
+        (("verify", "m.snn.onnx", "--data", "none.npz"), "none.npz: there is no such file"),
+        (("import-weights", "m.onnx", "m.snn.onnx", "-o", "o.onnx"), "m.onnx: not an .npz file with arrays"),
+    ]
+    for arguments, reason in cases:
+        result = command(*arguments)
+        assert result.code == 1
+        assert reason in result.err
+        assert result.err.count("\n") == 1

@@ -1,0 +1,110 @@
+"""What the operators declare fits together."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from snn_ops.ops import INCLUDE, OPERATORS, Attribute, Operator, Parameter, State, Time, Unit
+from snn_ops.ops._signature import current
+
+OF_EACH = pytest.mark.parametrize("operator", OPERATORS.values(), ids=OPERATORS)
+
+
+@OF_EACH
+def test_what_spikes_has_a_height_and_a_code(operator) -> None:
+    spikes = operator.output.name == "spikes"
+    assert (operator.height is not None) == (operator.code is not None) == spikes
+    if operator.height is not None:
+        assert operator.height.parameter in [parameter.name for parameter in operator.parameters]
+        assert operator.height.per_dt == ("dt" in operator.defaults)
+
+
+@pytest.mark.parametrize("op_type", [name for name, operator in OPERATORS.items() if operator.height is not None])
+def test_spikes_are_as_high_as_declared(op_type) -> None:
+    """Of random neurons with parameters of their own."""
+    operator = OPERATORS[op_type]
+    steps, rng = 40, np.random.default_rng(0)
+    sizes = rng.uniform(0.5, 2, 200)
+    values = {state.name: state.at_rest(operator.defaults) for state in operator.states}
+    values |= {parameter.name: parameter.default for parameter in operator.parameters}
+    values |= {"n_steps": steps, operator.height.parameter: sizes}
+    values[operator.input.name] = rng.uniform(*operator.usual, (1 if operator.time is Time.AT_ONCE else steps, 200))
+    inputs = [np.asarray(values.get(t.name, 0), t.kind.dtype(np.float64)) for t in operator.inputs]
+    most = {"max_spikes": 3} if "max_spikes" in operator.defaults else {}
+    spikes = operator.run(*inputs, **most)[0]
+    heights = np.abs(spikes) / (sizes / operator.defaults["dt"] if operator.height.per_dt else sizes)
+    found = heights[spikes != 0]
+    assert found.size
+    if operator.height.unit is Unit.SINGLE:
+        np.testing.assert_allclose(found, 1)
+    elif operator.height.unit is Unit.BINARY:
+        digits = -np.log2(found / steps)
+        np.testing.assert_allclose(digits, np.round(digits))
+        assert np.round(digits).min() == 1
+    else:
+        counts = found * (steps if operator.gives_mean else 1)
+        np.testing.assert_allclose(counts, np.round(counts))
+        assert counts.max() > 1
+
+
+@OF_EACH
+def test_states(operator) -> None:
+    for state in operator.states:
+        assert np.isfinite(state.at_rest(operator.defaults))
+        assert not state.matters_if or state.matters_if in operator.defaults
+    if operator.states and operator.height is not None:
+        assert operator.states[0].name in ("voltage", "net_count")  # what decides on a spike comes first
+
+
+def test_a_count_that_nothing_depends_on() -> None:
+    """IF: without spikes taken back the count decides nothing."""
+    voltage, net_count = OPERATORS["IF"].states
+    for signed in (0, 1):
+        attributes = {**OPERATORS["IF"].defaults, "signed": signed}
+        assert voltage.matters(attributes)
+        assert net_count.matters(attributes) == bool(signed)
+        x = np.random.default_rng(0).uniform(-1, 2, (20, 50))
+        runs = [OPERATORS["IF"].run(x, 20, 1.0, 0.0, count, **attributes)[0] for count in (0.0, 3.0)]
+        assert np.array_equal(*runs) == (not signed)
+
+
+@OF_EACH
+def test_what_a_kernel_can_hold(operator) -> None:
+    """kernels/temporal.h has room for so many."""
+    text = (INCLUDE / "temporal.h").read_text()
+    room = {name: int(number) for name, number in re.findall(r"constexpr int k(\w+) = (\d+);", text)}
+    assert len(operator.parameters) <= room["MaxParameters"]
+    assert len(operator.states) <= room["MaxStates"]
+
+
+@OF_EACH
+def test_random_numbers_depend_on_the_step(operator) -> None:
+    assert operator.counts_steps or not operator.draws
+    assert operator.draws == ("seed" in operator.defaults)
+
+
+def test_order_of_a_node() -> None:
+    """Inputs, outputs and attributes as the format has them, with what joins by itself."""
+    operator = Operator(
+        name="All",
+        summary="",
+        equation="",
+        input=current("x", "signal"),
+        output=current("y", "signal"),
+        parameters=(Parameter("p", "size", above_0=True), Parameter("q", "size")),
+        states=(State("v", "level"), State("w", "level", after="as it is")),
+        attributes=(Attribute("a", 1.0, "number"),),
+        reference=lambda: (),
+        body="",
+        counts_steps=True,
+        draws=True,
+    )
+    assert [t.name for t in operator.inputs] == ["x", "n_steps", "p", "q", "v", "w", "step", "first_sample"]
+    assert [t.name for t in operator.outputs] == ["y", "v_out", "w_out", "step_out"]
+    assert [a.name for a in operator.attributes] == ["a", "seed", "constant_current"]
+    assert operator.carried == {"v_out": "v", "w_out": "w", "step_out": "step"}
+    assert operator.inputs[2].description == "above 0; size; broadcasts against [B, ...]"
+    assert operator.outputs[2].description == "[B, ...], after the last step, as it is"

@@ -13,7 +13,7 @@ import pytest
 import snn_ops
 from converter.conversion.main import convert
 from converter.graph.build import add_functions, to_proto
-from converter.spiking.expose_states import ExposeStatesPass
+from converter.spiking.expose_states import expose_states
 from snn_ops.provider import start_session
 from tests.converter.test_streaming import one_neuron_layer
 from tests.models import convnet, samples, save
@@ -59,7 +59,7 @@ def test_a_chunk_waits_for_nothing_and_allocates_nothing(op_type, monkeypatch, c
     """Input in, kernels, output out; n_steps is read, and steps are counted, without the device being asked."""
     model = ir.from_proto(one_neuron_layer(op_type))
     add_functions(model)
-    ExposeStatesPass()(model)
+    expose_states(model)
     stream = snn_ops.Session(to_proto(model), provider="cuda").stream()
     x = np.ones((3, 7), np.float32)
     for _ in range(3):  # until ONNX Runtime's memory has its size

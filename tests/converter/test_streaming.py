@@ -19,7 +19,7 @@ from converter.graph.build import add_functions, to_proto
 from converter.io.samples import Samples
 from converter.measure.evaluation import evaluate
 from converter.options import Options
-from converter.spiking.expose_states import ExposeStatesPass
+from converter.spiking.expose_states import expose_states
 from converter.spiking.model import SpikingModel
 from snn_ops.format import STATES
 from snn_ops.ops import OPERATORS
@@ -221,7 +221,7 @@ def test_every_operator_with_a_state(op_type, backend) -> None:
     """The pass on each operator by itself, also those that the converter does not place by default."""
     model = ir.from_proto(one_neuron_layer(op_type))
     add_functions(model)
-    ExposeStatesPass()(model)
+    expose_states(model)
     proto = to_proto(model)
     onnx.checker.check_model(proto, full_check=True)
     session = snn_ops.Session(proto, backend=backend, provider=provider_of(backend))
@@ -247,7 +247,7 @@ def test_random_neurons_do_not_depend_on_batches(op_type, backend) -> None:
     """Of samples and of steps: a session numbers its samples, several streams are told where they begin."""
     model = ir.from_proto(one_neuron_layer(op_type))
     add_functions(model)
-    ExposeStatesPass()(model)
+    expose_states(model)
     proto = to_proto(model)
     x = np.random.default_rng(0).uniform(0, 900, (5, 7)).astype(np.float32)
     options = {"backend": backend, "provider": provider_of(backend), "n_steps": 1}

@@ -30,14 +30,14 @@ class View:
     """A node as its rule sees it: the axes of its inputs, and shapes in a run with `batch` samples."""
 
     node: ir.Node
-    known: Mapping[str, Axis]
+    axis_of: Mapping[str, Axis]
     shapes: Shapes
     batch: int
 
     @property
     def axes(self) -> list[Axis]:
         """Of all inputs."""
-        return [self.known.get(str(value.name)) if value is not None else None for value in self.node.inputs]
+        return [self.axis_of.get(str(value.name)) if value is not None else None for value in self.node.inputs]
 
     def axis(self, index: int = 0) -> int | None:
         """Of an input."""

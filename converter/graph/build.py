@@ -74,7 +74,7 @@ def operator_node(
     operands: Mapping[str, np.ndarray] | None = None,
     attributes: Mapping[str, float | int] | None = None,
 ) -> ir.Node:
-    """A node of one of our operators, as the format wants it: every input passed, every attribute written, every output
+    """A node of an operator of ONNX-SNN, as the format wants it: every input passed, every attribute written, every output
     listed; final states nobody asked for have an empty name.
 
     Args:

@@ -36,9 +36,9 @@ def start_quietly(
     """A session that takes as little memory as it can.
 
     Args:
-        model: an ordinary ONNX model, or with `spiking` one with our operators.
+        model: an ordinary ONNX model, or with `spiking` one with the operators of ONNX-SNN.
         threads: ONNX Runtime's threads; default: its own choice.
-        spiking: register our operators.
+        spiking: register those operators.
         provider: "cpu" or "cuda".
 
     Raises:

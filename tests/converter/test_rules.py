@@ -144,7 +144,7 @@ def test_a_gate_and_an_output_stay_analog(tmp_path) -> None:
     assert [island.op_types for island in conversion.islands] == [("Sigmoid", "Mul")]
     assert [(kept.activation, kept.reason.split(",")[0].split(":")[0]) for kept in conversion.kept_analog] == [
         ("Sigmoid", "it gates another signal"),
-        ("Sigmoid", "there are no weights behind it"),
+        ("Sigmoid", "there are no weights after it"),
     ]
     (expected,) = ort.InferenceSession(path).run(None, {"x": x})
     (found,) = snn_ops.Session(conversion.proto(), n_steps=64).run(x)

@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 import snn_ops
-from tests.test_format import model
+from tests.snn_ops.test_format import model
 
 
 def modules_after(code: str) -> set[str]:

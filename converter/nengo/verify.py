@@ -163,8 +163,8 @@ class _Comparison:
                 outputs, recorded = simulator.run(part, self.n_steps)
                 undisturbed = np.full(count, self.n_steps)
                 for index, population in enumerate(self.populations):
-                    mine = arrays[len(self.outputs) + index].reshape(self.n_steps, count, -1).swapaxes(0, 1)
-                    self._compare(index, mine, recorded[population.node], start, undisturbed)
+                    spikes = arrays[len(self.outputs) + index].reshape(self.n_steps, count, -1).swapaxes(0, 1)
+                    self._compare(index, spikes, recorded[population.node], start, undisturbed)
                 for index, name in enumerate(self.outputs):
                     mine, theirs = arrays[index].reshape(count, -1), outputs[name][:, -1]
                     error = float(np.maximum(error, np.abs(mine - theirs).max()))

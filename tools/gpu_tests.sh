@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 export ONNX_SNN_TEST_PROVIDER=cuda PYTHONPATH="$PWD"
-streaming=tests/converter/test_streaming.py
+states=tests/spiking/test_expose_states.py
 ${PYTHON:-python3} -m pytest -m 'not slow' -k 'not functions and not reference and not numpy and not cupy' \
-  tests/ops tests/converter/test_gpu.py \
-  $streaming::test_every_operator_with_a_state $streaming::test_random_neurons_do_not_depend_on_batches
+  tests/ops tests/conversion/test_gpu.py \
+  $states::test_every_operator_with_a_state $states::test_random_neurons_do_not_depend_on_batches

@@ -15,9 +15,9 @@ from converter.conversion.main import convert
 from converter.graph.build import add_functions, to_proto
 from converter.spiking.expose_states import expose_states
 from snn_ops.provider import start_session
-from tests.converter.test_streaming import one_neuron_layer
 from tests.models import convnet, samples, save
 from tests.ops.provider import PROVIDER
+from tests.spiking.test_expose_states import one_neuron_layer
 
 pytestmark = pytest.mark.skipif(PROVIDER != "cuda", reason="not on a GPU: ONNX_SNN_TEST_PROVIDER is not cuda")
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import onnx
-import onnxruntime as ort
+import onnx_ir as ir
 import pytest
 
-import snn_ops
-from converter.conversion.main import convert
 from converter.errors import RefusedError
+from converter.graph.passes import PassReport
 from converter.normalise.ann import load_ann
+from converter.normalise.free_batch import free_batch
+from converter.normalise.open_batch import open_batch
 from converter.normalise.proof import prove
 from tests.models import save, text_model
+from tests.normalise.agreement import check_agreement
+from tests.passes import from_text, normal, outputs
 
 LENGTH, WIDTH, HEADS = 5, 8, 2
 """Of sequences."""
+
+
 ATTENTION = """
   qkv = MatMul({x}, QKV)  q0, k0, v0 = Split<axis = 2>(qkv, THIRDS)
   q1 = Reshape(q0, TO_HEADS)  k1 = Reshape(k0, TO_HEADS)  v1 = Reshape(v0, TO_HEADS)
@@ -27,6 +29,8 @@ ATTENTION = """
   linear = Gemm<transB = 1>(rows, OUT, OUT_BIAS)  attended = Reshape(linear, FROM_ROWS)
 """
 """As torch.onnx.export writes nn.MultiheadAttention for `batch` samples, the length in front."""
+
+
 WEIGHTS = (
     f"float[{WIDTH},{3 * WIDTH}] QKV, float[{WIDTH},{WIDTH}] OUT, float[{WIDTH}] OUT_BIAS, float[{WIDTH},{WIDTH}] A"
 )
@@ -41,18 +45,6 @@ def _attention_arrays(batch: int, length: int = LENGTH) -> dict[str, np.ndarray]
     }
 
 
-def _compare(model: onnx.ModelProto, batch: int, folder: Path, *, count: int = 24, tolerance: float = 0.02) -> None:
-    """The spiking model, of all samples at once, against the trained one, `batch` at a time."""
-    path = save(model, folder / "m.onnx")
-    shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim][1:]
-    samples = np.random.default_rng(0).normal(size=(count, *shape)).astype(np.float32)
-    (found,) = snn_ops.Session(convert(path, samples).proto(), n_steps=64).run(samples)
-    session = ort.InferenceSession(path)
-    expected = np.concatenate([session.run(None, {"x": samples[i : i + batch]})[0] for i in range(0, count, batch)])
-    assert found.shape == expected.shape
-    assert np.linalg.norm(found - expected) < tolerance * np.linalg.norm(expected)
-
-
 @pytest.mark.parametrize("mask", ["", "float[1,1,5] MASK", "float[5,5] MASK"])
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_attention(batch, mask, tmp_path) -> None:
@@ -65,7 +57,7 @@ def test_attention(batch, mask, tmp_path) -> None:
           m = MatMul(a, A)  r = Add(s, m)  y = Transpose<perm = [1, 0, 2]>(r) }}""",
         **_attention_arrays(batch),
     )
-    _compare(model, batch, tmp_path)
+    check_agreement(model, batch, tmp_path)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -82,7 +74,7 @@ def test_a_mask_for_each_head_of_each_sample(batch, tmp_path) -> None:
         **_attention_arrays(batch),
         MASK=np.concatenate([mask] * batch),
     )
-    _compare(model, batch, tmp_path)
+    check_agreement(model, batch, tmp_path)
 
 
 TOKEN = np.random.default_rng(2).normal(size=(1, 1, 8))
@@ -114,7 +106,7 @@ def test_a_class_token(turned, row, batch, tmp_path) -> None:
         ONE=TOKEN,
         LENGTHS=np.asarray([batch, 1, 8]),
     )
-    _compare(model, batch, tmp_path)
+    check_agreement(model, batch, tmp_path)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -128,7 +120,7 @@ def test_a_table_that_every_sample_looks_into(batch, tmp_path) -> None:
         ZERO=np.asarray(0),
         FIVE=np.asarray(5),
     )
-    _compare(model, batch, tmp_path)
+    check_agreement(model, batch, tmp_path)
 
 
 def test_rows_that_are_not_the_same_are_no_token(tmp_path) -> None:
@@ -154,7 +146,7 @@ def test_positions_and_states_of_each_sample(batch, tmp_path) -> None:
         H=np.repeat(rng.normal(size=(1, 1, 6)), batch, axis=1),
         ZERO=np.zeros(1),
     )
-    _compare(model, batch, tmp_path)
+    check_agreement(model, batch, tmp_path)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -170,7 +162,7 @@ def test_windows_share_the_axis(batch, tmp_path) -> None:
         HEADS=np.asarray([2 * batch, 2, 2, 4]),
         BACK=np.asarray([batch, 4, 8]),
     )
-    _compare(model, batch, tmp_path)
+    check_agreement(model, batch, tmp_path)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -189,7 +181,7 @@ def test_a_target_that_only_counts_windows(batch, tmp_path) -> None:
         REST=np.asarray([2, 8]),
         EIGHT=np.full(1, 8),
     )
-    _compare(model, batch, tmp_path)
+    check_agreement(model, batch, tmp_path)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -200,117 +192,7 @@ def test_a_size_to_resize_to(batch, tmp_path) -> None:
           y = Conv(b, K) }}""",
         SIZES=np.asarray([batch, 2, 8, 8]),
     )
-    _compare(model, batch, tmp_path)
-
-
-@pytest.mark.parametrize("batch", [1, 2, "N"])
-def test_an_index_among_the_numbers_of_all_samples(batch, tmp_path) -> None:
-    """As torch writes `as_strided`, behind AdaptiveAvgPool2d of what was permuted: indices stored, or computed from a shape."""
-    pick = "i = Identity(INDICES)"
-    if batch == "N":
-        pick = """n = Shape<start = 0, end = 1>(x)  count = Squeeze(n)  each = Range(NOUGHT, count, UNIT)  far = Mul(each, FOUR)
-            apart = Unsqueeze(far, ONE)  i = Add(apart, OFFSETS)"""
-    model = text_model(
-        f"""m (float[{batch},2,3] x) => (float[{batch},4] y)
-        <float[3,2] A, float[4,4] B, int64[1] ALL, int64[] NOUGHT, int64[] UNIT, int64[] FOUR, int64[1] ONE, int64[4] OFFSETS,
-         int64[{1 if batch == "N" else batch},4] INDICES> {{
-          h = MatMul(x, A)  a = Relu(h)  flat = Reshape(a, ALL)  {pick}  g = Gather<axis = 0>(flat, i)  m = MatMul(g, B)
-          b = Relu(m)  y = MatMul(b, B) }}""",
-        ALL=np.asarray([-1]),
-        NOUGHT=np.asarray(0),
-        UNIT=np.asarray(1),
-        FOUR=np.asarray(4),
-        ONE=np.ones(1),
-        OFFSETS=np.asarray([2, 0, 3, 1]),
-        INDICES=np.asarray([[2, 0, 3, 1], [6, 4, 7, 5]])[: 1 if batch == "N" else batch],
-    )
-    _compare(model, 24 if batch == "N" else batch, tmp_path)
-
-
-def test_an_index_into_another_sample_is_refused(tmp_path) -> None:
-    model = text_model(
-        """m (float[2,4] x) => (float[2,4] y) <float[4,4] A, int64[1] ALL, int64[2,4] INDICES> {
-          h = MatMul(x, A)  a = Relu(h)  flat = Reshape(a, ALL)  g = Gather<axis = 0>(flat, INDICES)  y = MatMul(g, A) }""",
-        ALL=np.asarray([-1]),
-        INDICES=np.asarray([[4, 5, 6, 7], [0, 1, 2, 3]]),
-    )
-    ann = load_ann(save(model, tmp_path / "m.onnx"))
-    with pytest.raises(RefusedError, match="Gather picks among the samples"):
-        prove(ann, {"x": np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)})
-
-
-def test_one_that_cannot_be_freed_is_named(tmp_path) -> None:
-    """Without its axis a sample is no batch of one."""
-    model = text_model(
-        """m (float[1,5,4] x) => (float[1,5,4] y) <int64[1] ZERO> {
-          s = Squeeze(x, ZERO)  r = Relu(s)  y = Unsqueeze(r, ZERO) }""",
-        ZERO=np.zeros(1),
-    )
-    ann = load_ann(save(model, tmp_path / "m.onnx"))
-    with pytest.raises(RefusedError, match="It was exported for a batch of 1, which may be why"):
-        prove(ann, {"x": np.random.default_rng(0).normal(size=(5, 5, 4)).astype(np.float32)})
-
-
-BY_SAMPLE_AND_PLACE = {
-    "GatherND": """lengths = Concat<axis = 0>(n, REST)  s = Expand(each_sample, lengths)  k = Expand(KEYS, lengths)
-        pairs = Concat<axis = 3>(s, k)  picked = GatherND(a, pairs)""",
-    "Gather": """far = Mul(each_sample, FOUR)  i = Add(far, KEYS)  column = Flatten<axis = 2>(a)
-        picked = Gather<axis = 0>(column, i)""",
-}
-"""As Transformers' `mask[sample, key]` is exported."""
-
-
-@pytest.mark.parametrize("how", BY_SAMPLE_AND_PLACE)
-@pytest.mark.parametrize("batch", [1, 2, "N"])
-def test_an_index_of_sample_and_place(batch, how, tmp_path) -> None:
-    samples = "count = Squeeze(n)  each = Range(NOUGHT, count, UNIT)" if batch == "N" else "each = Identity(SAMPLES)"
-    model = text_model(
-        f"""m (float[{batch},4] x) => (float[{batch},4] y)
-        <float[4,4] A, int64[] NOUGHT, int64[] UNIT, int64[] FOUR, int64[3] BEHIND, int64[3] REST, int64[1,1,4,1] KEYS,
-         int64[{1 if batch == "N" else batch}] SAMPLES> {{
-          h = MatMul(x, A)  a = Relu(h)  n = Shape<start = 0, end = 1>(x)  {samples}  each_sample = Unsqueeze(each, BEHIND)
-          {BY_SAMPLE_AND_PLACE[how]}  flat = Flatten(picked)  m = MatMul(flat, A)  b = Relu(m)  y = MatMul(b, A) }}""",
-        NOUGHT=np.asarray(0),
-        UNIT=np.asarray(1),
-        FOUR=np.asarray(4),
-        BEHIND=np.asarray([1, 2, 3]),
-        REST=np.asarray([1, 4, 1]),
-        KEYS=np.asarray([2, 0, 3, 1]),
-        SAMPLES=np.arange(1 if batch == "N" else batch),
-    )
-    _compare(model, 24 if batch == "N" else batch, tmp_path)
-
-
-LAST_OF_EACH = {
-    "GatherND": """s = Unsqueeze(each, ONE)  k = Unsqueeze(place, ONE)  pairs = Concat<axis = 1>(s, k)
-        picked = GatherND(a, pairs)""",
-    "Gather": """far = Mul(each, FOUR)  i = Add(place, far)  rows = Reshape(a, ROWS)  g = Gather<axis = 0>(rows, i)
-        lengths = Shape(i)  to = Concat<axis = 0>(lengths, WIDTH)  picked = Reshape(g, to)""",
-}
-"""As the last token of each text is picked."""
-
-
-@pytest.mark.parametrize("how", LAST_OF_EACH)
-@pytest.mark.parametrize("batch", [1, 2, "N"])
-def test_an_index_of_sample_and_place_that_depends_on_the_sample(batch, how, tmp_path) -> None:
-    samples = "count = Squeeze(n)  each = Range(NOUGHT, count, UNIT)" if batch == "N" else "each = Identity(SAMPLES)"
-    model = text_model(
-        f"""m (float[{batch},4,3] x) => (float[{batch},3] y)
-        <float[3,3] A, int64[] NOUGHT, int64[] UNIT, int64[] FOUR, int64[1] ONE, int64[2] ROWS, int64[1] WIDTH, int64[1] LAST,
-         int64[{1 if batch == "N" else batch}] SAMPLES> {{
-          h = MatMul(x, A)  a = Relu(h)  n = Shape<start = 0, end = 1>(x)  {samples}
-          sum = ReduceSum<keepdims = 0>(x, LAST)  place = ArgMax<axis = 1, keepdims = 0>(sum)
-          {LAST_OF_EACH[how]}  m = MatMul(picked, A)  b = Relu(m)  y = MatMul(b, A) }}""",
-        NOUGHT=np.asarray(0),
-        UNIT=np.asarray(1),
-        FOUR=np.asarray(4),
-        ONE=np.ones(1),
-        ROWS=np.asarray([-1, 3]),
-        WIDTH=np.full(1, 3),
-        LAST=np.full(1, -1),
-        SAMPLES=np.arange(1 if batch == "N" else batch),
-    )
-    _compare(model, 24 if batch == "N" else batch, tmp_path)
+    check_agreement(model, batch, tmp_path)
 
 
 def test_an_axis_of_length_0(tmp_path) -> None:
@@ -322,4 +204,65 @@ def test_an_axis_of_length_0(tmp_path) -> None:
         ONE=np.ones(1),
         ZERO=np.zeros(1),
     )
-    _compare(model, 1, tmp_path)
+    check_agreement(model, 1, tmp_path)
+
+
+def freed(text: str, size: int, **arrays: np.ndarray) -> tuple[ir.Model, PassReport]:
+    """The model with its batch freed; for samples of `size` at a time it computes what it did."""
+    model = from_text(text, **arrays)
+    inner = list(model.graph.inputs[0].shape)[1:]
+    x = normal(6, *inner)
+    expected = np.concatenate([outputs(model, x=x[i : i + size])[0] for i in range(0, 6, size)])
+    open_batch(model)
+    report = free_batch(model, size)
+    np.testing.assert_allclose(outputs(model, x=x)[0], expected, rtol=1e-5, atol=1e-6)
+    return model, report
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_what_is_reported(size) -> None:
+    _, report = freed(
+        f"""m (float[{size},4] x) => (float[{size},3,2] y) <int64[3] TO, int64[3] FAR, float[{size},1,2] TOKEN> {{
+          r = Reshape(x, TO)  e = Expand(TOKEN, FAR)  y = Concat<axis = 1>(r, e) }}""",
+        size,
+        TO=np.asarray([size, 2, 2]),
+        FAR=np.asarray([size, 1, 2]),
+        TOKEN=np.ones((size, 1, 2)),
+    )
+    assert report.changed == (
+        f"Reshape 'r': its target [{size}, 2, 2] gets the number of samples from the data: [0, 2, 2]",
+        "Concat 'y': its input 'e', the same for each sample, is repeated for as many as there are",
+    )
+    assert report.declined == ()
+
+
+def test_windows_are_inferred() -> None:
+    _, report = freed(
+        """m (float[2,4,3] x) => (float[2,4,3] y) <int64[3] TO, int64[3] BACK> {
+          w = Reshape(x, TO)  s = Softmax<axis = 1>(w)  y = Reshape(s, BACK) }""",
+        2,
+        TO=np.asarray([4, 2, 3]),
+        BACK=np.asarray([2, 4, 3]),
+    )
+    assert report.changed[0] == "Reshape 'w': its target [4, 2, 3] gets the number of samples from the data: [-1, 2, 3]"
+
+
+def test_what_is_declined() -> None:
+    """A mask with other rows for each sample of the fixed batch; a target that is computed from the data."""
+    model = from_text(
+        """m (float[2,4] x) => (float[2,5] y) <float[2,1] TOKENS> { y = Concat<axis = 1>(TOKENS, x) }""",
+        TOKENS=np.asarray([[1], [2]]),
+    )
+    open_batch(model)
+    assert free_batch(model, 2).declined == ("Concat 'y': its input 'TOKENS' has other numbers for each sample",)
+    model = from_text(
+        """m (float[2,L] x) => (float[2,L] y) <int64[3] TO, int64[2] ROWS> { r = Reshape(x, TO)  y = Reshape(r, ROWS) }""",
+        TO=np.asarray([2, -1, 2]),
+        ROWS=np.asarray([2, -1]),
+    )
+    open_batch(model)
+    report = free_batch(model, 2)
+    assert report.changed == (
+        "Reshape 'r': its target [2, -1, 2] gets the number of samples from the data: [0, -1, 2]",
+        "Reshape 'y': its target [2, -1] gets the number of samples from the data: [0, -1]",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import onnxruntime as ort
 import pytest
 from onnxruntime.quantization import (
@@ -17,8 +18,12 @@ from onnxruntime.quantization import (
 import snn_ops
 from converter.conversion.main import convert
 from converter.errors import RefusedError
+from converter.graph.build import name_nodes
+from converter.graph.passes import PassReport
 from converter.normalise.ann import load_ann
+from converter.normalise.dequantise import dequantise
 from tests.models import mlp, samples, save, text_model
+from tests.passes import from_text, normal, outputs
 
 NET = text_model(
     """net (float[N,2,8,8] x) => (float[N,3] y)
@@ -167,3 +172,85 @@ def test_weights_in_blocks_of_four_bits(tmp_path) -> None:
     (expected,) = ort.InferenceSession(path).run(None, {"x": x})
     (found,) = snn_ops.Session(convert(path, x, n_steps=64).proto()).run(x)
     assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
+
+
+QDQ = """m (float[N,4] x) => (float[N,4] y) <float[] S> {{
+  {before}  q = QuantizeLinear(h, S, ZERO)  d = DequantizeLinear(q, S, ZERO)  y = Tanh(d) }}"""
+
+
+def quantised(before: str, zero: np.ndarray) -> ir.Model:
+    model = text_model(QDQ.format(before=before), opset=18, S=np.asarray(0.01))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(zero, "ZERO"))
+    named = ir.from_proto(model)
+    name_nodes(named)
+    return named
+
+
+@pytest.mark.parametrize(
+    ("before", "zero", "cuts"),
+    [
+        ("h = Neg(x)", np.asarray(0, np.uint8), True),
+        ("h = Neg(x)", np.asarray(-128, np.int8), True),
+        ("h = Neg(x)", np.asarray(3, np.uint8), False),
+        ("h = Relu(x)", np.asarray(0, np.uint8), False),
+        ("r = Relu(x)  s = Sigmoid(x)  h = Add(r, s)", np.asarray(0, np.uint8), False),
+        ("r = Relu(x)  n = Neg(x)  h = Add(r, n)", np.asarray(0, np.uint8), True),
+        ("r = Exp(x)  h = Transpose<perm = [0, 1]>(r)", np.asarray(0, np.uint8), False),
+    ],
+)
+def test_what_quantising_cut_off(before, zero, cuts) -> None:
+    """Within the range of the integers the model of floats gives what the quantised one gives, to half a step."""
+    model = quantised(before, zero)
+    x = normal(200, 4)
+    (expected,) = outputs(model, x=x)
+    report = dequantise(model)
+    became = "cuts off what is negative: Relu 'q_relu'" if cuts else "lets its input through"
+    assert [line for line in report.changed if "'q'" in line] == [f"QuantizeLinear 'q': {became}"]
+    assert "DequantizeLinear 'd': lets its input through" in report.changed
+    inside = (expected < np.tanh(1.2)) & (expected > (-1 if cuts else np.tanh(-0.02)))
+    assert inside.mean() > 0.2
+    np.testing.assert_allclose(outputs(model, x=x)[0][inside], expected[inside], atol=0.0051)
+
+
+def test_weights_are_computed_and_layers_named() -> None:
+    model = text_model(
+        """m (float[N,4] x) => (float[N,3] y) <float[] S, float[3] W> {
+          q, s, z = DynamicQuantizeLinear(x)  w = DequantizeLinear(Q, S)  i = MatMulInteger(q, M, z)
+          f = Cast<to = 1>(i)  k = Mul(f, s)  h = MatMul(x, w)  y = Add(h, k) }""",
+        opset=18,
+        S=np.asarray(0.1),
+    )
+    for name, array in {"Q": np.ones((4, 3), np.int8), "M": np.full((4, 3), 2, np.int8)}.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    model = ir.from_proto(model)
+    name_nodes(model)
+    x = normal(8, 4)
+    (expected,) = outputs(model, x=x)
+    report = dequantise(model)
+    assert report.changed == (
+        "DynamicQuantizeLinear 'q': works on floats",
+        "MatMulInteger 'i': works on floats",
+        "DequantizeLinear 'w': computed: a constant now",
+    )
+    np.testing.assert_allclose(outputs(model, x=x)[0], expected, atol=0.1)
+
+
+def test_integers_at_the_inputs_and_outputs_stay() -> None:
+    model = text_model(
+        """m (int8[N,4] x) => (int8[N,4] y) <float[] S> {
+          d = DequantizeLinear(x, S, ZERO)  r = Tanh(d)  y = QuantizeLinear(r, S, ZERO) }""",
+        opset=18,
+        S=np.asarray(0.01),
+    )
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(0, np.int8), "ZERO"))
+    report = dequantise(ir.from_proto(model))
+    assert report.declined == (
+        "QuantizeLinear 'y': 'y' is an output of the model, of integers",
+        "DequantizeLinear 'd': 'x' is an input of the model, of integers",
+    )
+    assert not report
+
+
+def test_a_model_of_floats_stays() -> None:
+    model = from_text("m (float[N,4] x) => (float[N,4] y) { y = Relu(x) }")
+    assert dequantise(model) == PassReport("dequantise")

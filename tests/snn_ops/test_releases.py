@@ -12,7 +12,7 @@ import pytest
 import snn_ops
 from snn_ops.format import Metadata
 
-FOLDER = Path(__file__).parent / "data" / "release-0.1.0"
+FOLDER = Path(__file__).parents[1] / "data" / "release-0.1.0"
 RECORDED_WITH = ("1.32.0", "avx512")
 """ONNX Runtime and instruction set of the machine that recorded the outputs."""
 LARGEST_DIFFERENCE = 0.2

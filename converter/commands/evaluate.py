@@ -76,7 +76,7 @@ def parse_steps(text: str) -> list[int]:
         typer.BadParameter: something that is no number.
     """
     try:
-        numbers = [int(part) for part in text.split(",")]
+        numbers = [int(word) for word in text.split(",")]
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a list of numbers like 4,8,16", param_hint="--steps") from None
     check_steps(min(numbers))

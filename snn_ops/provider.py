@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import re
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 
@@ -53,7 +54,7 @@ def start_session(
     try:
         session = ort.InferenceSession(source, options, providers=[(name, settings)], enable_fallback=0)
     except (RuntimeError, ValueError) as error:
-        raise RuntimeError(f"{name} could not be started: {' '.join(str(error).split())}") from error
+        raise RuntimeError(f"{name} could not be started: {_reason(error)}") from error
     if session.get_providers()[0] != name:
         reason = missing or "is its driver installed?"
         raise RuntimeError(f"{name} could not be started: {reason}")
@@ -73,6 +74,11 @@ def without_graph() -> ort.RunOptions:
     options = ort.RunOptions()
     options.add_run_config_entry("gpu_graph_id", "-1")
     return options
+
+
+def _reason(error: Exception) -> str:
+    """ONNX Runtime's words, in a line, without the place in its source where it reads options."""
+    return re.sub(r".*provider_options_utils\.h:\d+ \w+ ", "", " ".join(str(error).split()))
 
 
 def _text(value: str | int | bool) -> str:

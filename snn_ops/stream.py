@@ -121,7 +121,7 @@ class Stream:
                 f"the stream began with {self._batch} samples, not {batch}; Session.stream() begins another"
             )
         chunk = max(1, self._rows // max(batch, 1))
-        held = self._held(arrays, n_chunks=-(-steps // chunk))
+        held = self._held({**arrays, **self._numbers}, n_chunks=-(-steps // chunk))
         values = self._values
         for done in range(0, steps, chunk):
             is_last = done + chunk >= steps
@@ -192,9 +192,8 @@ class Stream:
         The binding is a new one: in ONNX Runtime 1.23 one that was cleared and bound again mixed up its outputs.
         """
         binding = self._session.io_binding()
-        numbers = {**self._numbers, N_STEPS: np.asarray(n_steps, np.int64)}
-        kept = {name: ort.OrtValue.ortvalue_from_numpy(number) for name, number in numbers.items()}
-        for name, value in {**kept, **inputs}.items():
+        steps = ort.OrtValue.ortvalue_from_numpy(np.asarray(n_steps, np.int64))
+        for name, value in {**inputs, N_STEPS: steps}.items():
             binding.bind_ortvalue_input(name, value)
         if values is not None:
             for state, value in zip(self._states, values, strict=True):

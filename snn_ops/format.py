@@ -34,8 +34,6 @@ SCHEDULES = ("stepped", "two-phase")
 """When the layers spike: in every step, or each layer after it has seen all steps."""
 PREFIX = f"{DOMAIN}."
 """Of the keys of our metadata."""
-STATES = f"{PREFIX}states"
-"""The key of `Metadata.states`."""
 
 _T = TypeVar("_T")
 Object = Mapping[str, Any]

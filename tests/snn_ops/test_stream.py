@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 
@@ -13,14 +12,8 @@ import pytest
 
 import snn_ops
 from converter.conversion.main import convert
-from converter.errors import RefusedError
-from converter.io.samples import Samples
-from converter.measure.evaluation import evaluate
-from converter.options import Options
-from converter.spiking.model import SpikingModel
-from snn_ops.format import STATES
+from snn_ops.format import Metadata
 from snn_ops.ops import OPERATORS
-from snn_ops.session import rows_at_once
 from tests.models import convnet, mlp, samples, save, text_model
 
 CHUNKS = (1, 5, 2, 12)
@@ -93,12 +86,6 @@ def test_chunks_equal_one_piece(case, backend) -> None:
     assert stream.save()["step"] == STEPS
 
 
-def test_rows_at_once() -> None:
-    """A CPU's cache holds few, a GPU's memory many; nobody runs more than fit."""
-    for row_bytes, on_cpu, on_gpu in [(16 << 10, 256, 4096), (1 << 20, 64, 64), (1 << 30, 1, 1)]:
-        assert (rows_at_once(row_bytes), rows_at_once(row_bytes, "cuda")) == (on_cpu, on_gpu)
-
-
 @pytest.mark.parametrize("rows", [1, 6, 13, 60])
 def test_any_chunk_of_time_gives_the_same(case, rows, monkeypatch) -> None:
     streaming, plain, x = case
@@ -169,7 +156,7 @@ def test_input_may_change_from_chunk_to_chunk(case) -> None:
     streaming, _, x = case
     session = snn_ops.Session(streaming)
     plain = ort.InferenceSession(streaming.SerializeToString(), snn_ops.register(ort.SessionOptions()))
-    pairs = json.loads(plain.get_modelmeta().custom_metadata_map[STATES])
+    pairs = Metadata.read(plain.get_modelmeta().custom_metadata_map).states
     (name,) = session.input_names
     stream, state = session.stream(), {}
     names = [output.name for output in plain.get_outputs()]
@@ -185,7 +172,7 @@ def test_file_is_as_documented(case) -> None:
     onnx.checker.check_model(streaming, full_check=True)
     graph = streaming.graph
     metadata = {entry.key: entry.value for entry in streaming.metadata_props}
-    pairs = json.loads(metadata[STATES])
+    pairs = Metadata.read(metadata).states
     defaults = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     ours = len(plain.graph.output)
     assert [o.name for o in graph.output[:ours]] == [o.name for o in plain.graph.output]
@@ -203,7 +190,7 @@ def test_file_is_as_documented(case) -> None:
         node.name for node in graph.node if node.domain == snn_ops.DOMAIN and len(OPERATORS[node.op_type].outputs) > 1
     }
     assert {pair["input"].rsplit(".", 1)[0] for pair in pairs} - {"step"} == names
-    assert STATES not in {entry.key for entry in plain.metadata_props}
+    assert not Metadata.read({entry.key: entry.value for entry in plain.metadata_props}).states
     rest = ort.InferenceSession(streaming.SerializeToString()).run(None, {plain.graph.input[0].name: x})
     np.testing.assert_array_equal(
         rest[0], ort.InferenceSession(plain.SerializeToString()).run(None, {plain.graph.input[0].name: x})[0]
@@ -332,18 +319,3 @@ def test_a_model_without_streaming_says_so(tmp_path) -> None:
     session = snn_ops.Session(convert(save(model, tmp_path / "m.onnx"), samples(model), neuron="if", **QUICK).proto())
     with pytest.raises(ValueError, match="convert --streaming"):
         session.stream()
-
-
-def test_evaluation_of_a_streaming_model(tmp_path) -> None:
-    model = mlp("Tanh")
-    path, x = save(model, tmp_path / "m.onnx"), samples(model, 20)
-    figures = []
-    for streaming in (False, True):
-        convert(path, x, streaming=streaming, neuron="sigma-delta", **QUICK).save(tmp_path / "m.snn.onnx")
-        figures.append(evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, np.zeros(20, int)), [2, 9]))
-    assert figures[0].summary() == figures[1].summary()
-
-
-def test_the_two_phase_schedule_cannot_stream() -> None:
-    with pytest.raises(RefusedError, match="receives all steps at once; only stepped models can be streamed"):
-        Options(schedule="two-phase", streaming=True)

@@ -7,7 +7,7 @@ import onnxruntime as ort
 import pytest
 
 from snn_ops.provider import DEFAULTS
-from snn_ops.session import Session
+from snn_ops.session import Session, rows_at_once
 from snn_ops.single import operator_model
 
 
@@ -67,3 +67,9 @@ def test_a_sample_that_is_no_number_is_refused(bad, element) -> None:
         session.run_batch({"current": x[4:], "amplitude": one}, 1)
     with pytest.raises(ValueError, match=r"^`amplitude` holds NaN or infinity, first in sample 0$"):
         session.run_batch({"current": x[:2], "amplitude": np.asarray(bad, one.dtype)}, 1)
+
+
+def test_rows_at_once() -> None:
+    """A CPU's cache holds few, a GPU's memory many; nobody runs more than fit."""
+    for row_bytes, on_cpu, on_gpu in [(16 << 10, 256, 4096), (1 << 20, 64, 64), (1 << 30, 1, 1)]:
+        assert (rows_at_once(row_bytes), rows_at_once(row_bytes, "cuda")) == (on_cpu, on_gpu)

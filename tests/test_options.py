@@ -6,7 +6,7 @@ import pytest
 
 from converter.conversion.main import convert
 from converter.errors import RefusedError
-from converter.options import load_layers
+from converter.options import AUTO, NEURON_CHOICES, NEURONS, load_layers
 from tests.models import convert_model, mlp, samples, save
 
 
@@ -45,3 +45,7 @@ def test_refuses_options(options, reason, tmp_path) -> None:
     model = mlp()
     with pytest.raises(RefusedError, match=reason):
         convert(save(model, tmp_path / "m.onnx"), samples(model), **options)
+
+
+def test_every_neuron_can_be_named() -> None:
+    assert sorted(NEURON_CHOICES) == sorted([AUTO, *NEURONS])

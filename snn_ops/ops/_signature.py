@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -126,14 +127,14 @@ class Attribute:
     description: str
     range: Range = ANY
 
-    def checked(self, value: float) -> float | int:
+    def checked(self, value: Any) -> float | int:
         """The value to six digits where it is a float, checked as the format reads it.
 
         Raises:
             TypeError: it is no number.
             ValueError: it is not finite, not an integer where one is wanted, or outside the range.
         """
-        if not isinstance(value, Real | np.bool_):
+        if not _is_number(value):
             raise TypeError(f"attribute {self.name} must be a number, it is {value!r}")
         if isinstance(self.default, float):
             value = decimal(value)
@@ -144,7 +145,11 @@ class Attribute:
             wanted, good = self.range.text, self.range.contains(value)
         if not good:
             raise ValueError(f"attribute {self.name} must be {wanted}, it is {value:g}")
-        return value if isinstance(self.default, float) else int(value)
+        return type(self.default)(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real | np.bool_)
 
 
 def decimal(value: float) -> float:

@@ -282,15 +282,23 @@ def _fitted(value: Any, hint: Any) -> Any:
             if isinstance(value, list):
                 return kind(_elements(value, kind, arguments))
         elif kind is float:
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if isinstance(value, float) or (_is_integer(value) and abs(value) < _NO_FLOAT):
                 return value
         elif kind is int:
-            if isinstance(value, int) and not isinstance(value, bool):
+            if _is_integer(value):
                 return value
         elif isinstance(value, kind):
             return value
     words = hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
     raise TypeError(f"{words}, it is {value!r}"[:100])
+
+
+_NO_FLOAT = 2**1023
+"""JSON has integers of any size; from about here on they are too large for a float."""
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _elements(values: list[Any], kind: type, hints: tuple[Any, ...]) -> list[Any]:

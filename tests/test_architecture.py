@@ -93,6 +93,38 @@ def test_the_main_job_takes_the_steps_of_the_page_in_their_order() -> None:
     assert places == sorted(places)
 
 
+PACKAGES = sorted(path for folder in ("converter", "snn_ops") for path in (ROOT / folder).rglob("*.py"))
+
+
+def private_imports(path: Path) -> list[str]:
+    """What a file imports of names with ``_`` that belong to another file or folder."""
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in ("converter", "snn_ops"):
+            for alias in node.names:
+                names = [*str(node.module).split("."), alias.name]
+                private = [index for index, name in enumerate(names) if name.startswith("_")]
+                if private and not f"{module}.".startswith(".".join(names[: private[0]]) + "."):
+                    found.append(".".join(names))
+    return found
+
+
+@pytest.mark.parametrize("path", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_private_names_stay_in_their_folder(path) -> None:
+    assert private_imports(path) == []
+
+
+def test_a_private_name_of_another_folder_is_found(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    file = tmp_path / "snn_ops" / "ops" / "lif.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        "from snn_ops.ops import _body\nfrom snn_ops.ops._body import one\nfrom snn_ops.files import _whole\n"
+    )
+    assert private_imports(file) == ["snn_ops.files._whole"]
+
+
 FOREIGN = sorted(path for folder in ("benchmarks", "examples", "tools") for path in (ROOT / folder).rglob("*.py"))
 
 

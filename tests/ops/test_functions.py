@@ -134,6 +134,11 @@ def test_flags_are_bool(module) -> None:
         ({"current": 1.0}, ValueError, "scalar"),
         ({"tau_rc": 0.0}, ValueError, "attribute tau_rc must be above 0, it is 0"),
         ({"constant_current": 2}, ValueError, "attribute constant_current must be 0 or 1, it is 2"),
+        ({"tau_rc": 1e-60}, ValueError, "attribute tau_rc must be above 0, it is 0"),
+        ({"tau_rc": 1e60}, ValueError, "attribute tau_rc must be finite, it is inf"),
+        ({"tau_rc": "0.1"}, TypeError, "attribute tau_rc must be a number, it is '0.1'"),
+        ({"n_steps": 2**70}, ValueError, "n_steps must be from 0 to"),
+        ({"amplitude": None}, TypeError, "amplitude must be numbers, not None"),
         ({"n_steps": 1.5}, TypeError, "n_steps must be an integer, it is 1.5"),
         ({"n_steps": [3, 3]}, TypeError, r"n_steps must be an integer, it is \[3, 3\]"),
         ({"current": ["a"]}, TypeError, "current must be real numbers"),
@@ -144,6 +149,13 @@ def test_errors_begin_with_the_operator(module, arguments, error, reason) -> Non
     with pytest.raises(error, match=f"^LIF: .*{reason}"):
         module.lif(**{"current": X, "n_steps": 3, **arguments})
     assert module.lif(40 * X, n_steps=3).spikes.any()
+
+
+@WAYS
+@pytest.mark.parametrize("name", ["step", "first_sample"])
+def test_numbers_done_before_are_not_negative(module, name) -> None:
+    with pytest.raises(ValueError, match=f"^PoissonSpiking: {name} must be from 0 to"):
+        module.poisson_spiking(X, n_steps=3, **{name: -1})
 
 
 IMPORTS = """

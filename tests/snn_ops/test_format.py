@@ -206,6 +206,7 @@ def test_known_takes_the_fields_that_it_has() -> None:
         ({"name": "a", "heights": [1.0, "x"]}, "'heights' must be float, it is 'x'"),
         ({"name": "a", "heights": 1.0}, "'heights' must be tuple[float, float], it is 1.0"),
         ({"name": "a", "heights": [1, True]}, "'heights' must be float, it is True"),
+        ({"name": "a", "heights": [1, 10**400]}, "'heights' must be float, it is 1000"),
         ({"name": "a", "heights": [1, 2], "most": 1.5}, "'most' must be int | None, it is 1.5"),
         ({"name": "a", "heights": [1, 2], "nodes": [1]}, "'nodes' must be str, it is 1"),
     ],

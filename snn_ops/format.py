@@ -59,8 +59,8 @@ class _Kind(Generic[_T]):
     write: Callable[[_T], str]
 
 
-def _count(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,19}", text) or not 1 <= int(text) < 2**63:
+def _count(text: str, least: int) -> int:
+    if not re.fullmatch("[0-9]{1,19}", text) or not least <= int(text) < 2**63:
         raise ValueError(text)
     return int(text)
 
@@ -93,8 +93,10 @@ def _pairs(text: str) -> Sequence[Mapping[str, str]]:
 
 
 _TEXT = _Kind("text", str, str)
-_COUNT = _Kind("an integer from 1 to 2^63 - 1", _count, str)
-"""Numbers of steps, bytes and samples, and the version of the format."""
+_COUNT = _Kind("an integer from 1 to 2^63 - 1", partial(_count, least=1), str)
+"""A number of steps, the version of the format."""
+_COUNT_OR_0 = _Kind("an integer from 0 to 2^63 - 1", partial(_count, least=0), str)
+"""Numbers of bytes and samples, 0 where they are not known."""
 _SCHEDULE = _Kind(" or ".join(SCHEDULES), _schedule, str)
 _OBJECT = _Kind("a JSON object", _object, json.dumps)
 _OPTIONS = _Kind("a JSON object", _object, partial(json.dumps, sort_keys=True))
@@ -168,7 +170,7 @@ class Metadata:
 
     format: _Key[int] = _Key(_COUNT, 1)
     n_steps: _Key[int] = _Key(_COUNT, 1)
-    row_bytes: _Key[int] = _Key(_COUNT, 0)
+    row_bytes: _Key[int] = _Key(_COUNT_OR_0, 0)
     states: _Key[Sequence[Mapping[str, str]]] = _Key(_PAIRS, ())
     schedule: _Key[str] = _Key(_SCHEDULE, "stepped")
     source: _Key[str] = _Key(_TEXT, "")
@@ -177,7 +179,7 @@ class Metadata:
     neuron: _Key[str] = _Key(_TEXT, "")
     method: _Key[str] = _Key(_TEXT, "")
     correction: _Key[str] = _Key(_TEXT, "")
-    calibration_samples: _Key[int] = _Key(_COUNT, 0)
+    calibration_samples: _Key[int] = _Key(_COUNT_OR_0, 0)
     options: _Key[Object] = _Key(_OPTIONS, types.MappingProxyType({}))
     layers: _Key[Sequence[Object]] = _Key(_OBJECTS, (), measured=True)
     work: _Key[Object] = _Key(_OBJECT, types.MappingProxyType({}), measured=True)

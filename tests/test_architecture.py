@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from converter.conversion.main import convert
+from tests.models import convnet, mlp, samples, save
 from tools import architecture
 
 ROOT = Path(__file__).parents[1]
@@ -142,3 +144,17 @@ def test_programs_import_what_exists(path) -> None:
             for alias in node.names:
                 if not hasattr(module, alias.name):
                     importlib.import_module(f"{node.module}.{alias.name}")
+
+
+def test_the_passes_are_those_of_a_conversion(tmp_path) -> None:
+    """The page's list against what a conversion reports, for a free and for a fixed batch."""
+    quoted = [
+        line.removeprefix(">")
+        for line in (ROOT / "docs" / "architecture.md").read_text().splitlines()
+        if line.startswith(">")
+    ]
+    names = [re.sub(r"\*\*\w+\*\*", "", name).strip() for name in re.split("[,;]", " ".join(quoted))]
+    for model, freed in ((mlp(), "gather by sample"), (convnet(), "free batch")):
+        reports = convert(save(model, tmp_path / "m.onnx"), samples(model), streaming=True, neuron="if").reports
+        expected = [freed if " or " in name else name for name in names]
+        assert [report.name for report in reports] == [" ".join(name.split()) for name in expected]

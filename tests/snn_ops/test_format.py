@@ -37,7 +37,7 @@ GIVEN: dict[str, Any] = {
 DAMAGED = {
     "format": ["", "one", "0", "-1", "1.0", "9" * 30],
     "n_steps": ["", "abc", "0", "-3", "3.5", "1_000", "9223372036854775808", "9" * 5000],
-    "row_bytes": ["many", "0"],
+    "row_bytes": ["many", "-1"],
     "calibration_samples": ["NaN"],
     "schedule": ["", "three-phase"],
     "states": ["", "{}", "[1]", '[{"input": "a"}]', '[{"input": "a", "output": 1}]', "[" * 100_000],

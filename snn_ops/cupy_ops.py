@@ -73,6 +73,8 @@ class CupyDevice:
 
     def launch(self, kernel: Kernel, attributes: Attributes, element: np.dtype, call: TemporalCall) -> None:
         """Compiles the kernel, once, and runs `ENTRY` with a thread per neuron."""
+        if call.n_neurons == 0:
+            return
         arguments = [np.frombuffer(bytes(call), np.uint8), kernel.packed(attributes, element)]
         blocks = -(-call.n_neurons // THREADS)
         self._kernel(kernel.source(attributes, element))((blocks,), (THREADS,), tuple(map(self.upload, arguments)))
@@ -185,8 +187,7 @@ def bind(
         call.final_state[index] = device.address(final)
 
     def launch() -> None:
-        if call.n_neurons:
-            device.launch(kernel, checked, element, call)
+        device.launch(kernel, checked, element, call)
 
     return Bound(call, (output, *finals), launch, memory)
 

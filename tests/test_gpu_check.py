@@ -70,6 +70,44 @@ def test_an_operator_that_fails_leaves_the_others(tmp_path, monkeypatch, capsys)
     assert "AttributeError" in capsys.readouterr().out
 
 
+def test_a_peer_that_hangs_loses_only_its_row(tmp_path, monkeypatch) -> None:
+    """And is ended, with what it started. The file is written after each row."""
+    speed = tmp_path / "benchmarks" / "spikingjelly_speed.py"
+    speed.parent.mkdir()
+    (speed.parent / "__init__.py").write_text("")
+    speed.write_text(
+        "import json, subprocess, sys\n"
+        "if sys.argv[1] == 'triton': subprocess.run(['sleep', '987'])\n"
+        "if sys.argv[1] == 'cuda': sys.exit('no such implementation')\n"
+        "print('a warning')\n"
+        "print(json.dumps({'IFNode': 1.0}))\n"
+    )
+    written = []
+    monkeypatch.setattr(gpu, "line", lambda row: str(written.append(json.loads(path.read_text())["spikingjelly"])))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "out.json"
+    monkeypatch.setattr(sys, "argv", ["gpu", "spikingjelly", "--limit", "1.5", "--json", str(path)])
+    gpu.main()
+    rows = {row["implementation"]: row for row in written[-1]}
+    assert [len(rows) for rows in written] == [1, 2, 3, 4]
+    assert rows["triton"] == {"implementation": "triton", "not_run": "RuntimeError: not done after 1.5 s"}
+    assert rows["cuda"]["not_run"] == "RuntimeError: no such implementation"
+    assert rows["torch"]["IFNode"] == rows["cupy"]["IFNode"] == 1.0
+    assert "sleep 987" not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_older_spikingjelly_is_for_cupy_alone(monkeypatch) -> None:
+    """Which version 2 does not have."""
+    paths = []
+    monkeypatch.setattr(
+        gpu, "last_line", lambda command, environment, limit: paths.append(environment["PYTHONPATH"]) or {}
+    )
+    monkeypatch.setenv("PYTHONPATH", "mine")
+    assert len(list(gpu.spikingjelly("cuda", [], 1, Path("older")))) == 4
+    assert paths == ["mine", "mine", f"older{os.pathsep}mine", "mine"]
+
+
 def test_what_is_measured_is_what_is_run() -> None:
     """A bound run gives the operator's own output, each time, also when nobody else keeps its inputs."""
     currents = np.random.default_rng(0).uniform(0, 3, 32 * 7).astype(np.float32)

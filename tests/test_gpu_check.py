@@ -29,7 +29,7 @@ def check(folder: Path, nvidia_smi: str) -> tuple[subprocess.CompletedProcess[st
     environment = os.environ | {
         "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
         "PYTHON": sys.executable,
-        "SNN_GPU_SKIP": "build cupy spikingjelly",
+        "SNN_GPU_SKIP": "build kernels cupy spikingjelly",
     }
     done = subprocess.run(
         [ROOT / "tools" / "gpu_check.sh", folder / "out"], capture_output=True, text=True, check=False, env=environment
@@ -43,8 +43,8 @@ def test_without_a_gpu(tmp_path) -> None:
     assert done.stderr == "no GPU: not run\n"
     assert stages["gpu"].startswith("FAILED, see")
     assert "no GPU: nvidia-smi does not find one" in stages["gpu"]
-    assert stages["build"] == stages["cupy"] == stages["spikingjelly"] == "left out"
-    for name in ("runtime", "started", "tests", "operators", "models"):
+    assert stages["build"] == stages["kernels"] == stages["cupy"] == stages["spikingjelly"] == "left out"
+    for name in ("runtime", "started", "tests", "whole_models", "operators", "models"):
         assert stages[name] == "not run: it needs a GPU"
 
 

@@ -104,6 +104,15 @@ def test_rows_at_once() -> None:
         assert (rows_at_once(row_bytes), rows_at_once(row_bytes, "cuda")) == (on_cpu, on_gpu)
 
 
+def test_bytes_at_once(case) -> None:
+    """Fewer where there is less memory, more on a GPU that has more; the numbers are the same."""
+    streaming, plain, x = case
+    assert (rows_at_once(1 << 20, "cpu", 8 << 20), rows_at_once(1 << 20, "cuda", 1 << 30)) == (8, 1024)
+    few = snn_ops.Session(streaming, bytes_at_once=1)
+    assert few.rows == 1
+    np.testing.assert_array_equal(few.run(x)[0], snn_ops.Session(plain).run(x)[0])
+
+
 @pytest.mark.parametrize("rows", [1, 6, 13, 60])
 def test_any_chunk_of_time_gives_the_same(case, rows, monkeypatch) -> None:
     streaming, plain, x = case

@@ -37,7 +37,7 @@ struct Operand {
 struct TemporalCall {
   const void* current;   // [T, B, ...], or [B, ...] held for all steps
   int64_t current_step;  // elements from one time step of `current` to the next: the number of neurons, or 0
-  void* output;          // [T, B, ...], or [B, ...], which every step overwrites
+  void* output;          // [T, B, ...], or [B, ...], of neurons that give one output after the last step
   int64_t output_step;   // elements from one time step of `output` to the next: the number of neurons, or 0
   int64_t n_steps;       // T: how often a neuron steps
   int64_t duration;      // what Clock::n_steps says: T, also for an operator that steps once for all of them

@@ -3,7 +3,7 @@
 Without a CUBIN, kernels/cuda/walk.cu is compiled. Needs nvcc, cuobjdump and c++filt, no GPU. For each compiled neuron, type
 and number of neurons in a thread it gives, all per neuron,
 
-step        instructions of a step in the loop over whole groups of steps, and `last`, where only the last output is written
+step        instructions of a step in the loop over whole groups of steps
 call        instructions of a whole call of one step, its operands and states a value for each neuron
 registers, stack, spills     as they are, of a thread; spills are instructions
 
@@ -66,13 +66,12 @@ def amount(moves: Iterable[tuple[str, int] | None], kind: str) -> int:
 
 @dataclass(frozen=True)
 class Count:
-    """A compiled neuron; see the module's text. `step` is missing where an operator takes one step in a call."""
+    """A compiled neuron; see the module's text."""
 
     neuron: str
     type: str
     neurons_of_thread: int
     step: float | None
-    last: float | None
     call: float | None
     registers: int
     stack: int
@@ -139,9 +138,9 @@ def shortest(kernel: Kernel, begin: int, ends: set[int], inside: set[int]) -> di
     return found
 
 
-def steps(kernel: Kernel, size: int) -> tuple[float | None, float | None]:
-    """Instructions for a neuron's step, with an output at each and with one at the last; `size` of a current in bytes."""
-    storing: tuple[int, int, int] = (0, 0, 0)  # bytes written, read, instructions
+def step_of(kernel: Kernel, size: int) -> float | None:
+    """Instructions for a neuron's step; `size` of a current in bytes."""
+    storing: tuple[int, int, int] = (0, 0, 0)  # bytes written and read, instructions
     silent: tuple[int, int] = (0, 0)  # bytes read, instructions
     for first, back, body in loops(kernel):
         paths = shortest(kernel, first, {back}, body)
@@ -151,13 +150,11 @@ def steps(kernel: Kernel, size: int) -> tuple[float | None, float | None]:
             storing = max(storing, (written, read, length), key=lambda loop: (loop[:2], -loop[2]))
         else:
             silent = max(silent, (read, length), key=lambda loop: (loop[0], -loop[1]))
-    last = silent[1] * size / silent[0] if silent[0] else None
-    if not storing[0]:
-        return None, last
+    summing = silent[1] * size / silent[0] if silent[0] else 0
+    if not storing[0]:  # one output after the last step
+        return summing or None
     step = storing[2] * size / storing[0]
-    if storing[1]:
-        return step, last
-    return step + (last or 0), None  # the mean of all currents first, then steps that read none
+    return step if storing[1] else step + summing  # the mean of all currents first, then steps that read none
 
 
 def whole_call(kernel: Kernel, operator: Operator, size: int, neurons: int) -> float | None:
@@ -169,7 +166,7 @@ def whole_call(kernel: Kernel, operator: Operator, size: int, neurons: int) -> f
         moves = sorted(move for place in body if (move := kernel[place].moves))
         if amount(moves, "LDG") + amount(moves, "STG") > 2 * size * neurons:  # whole groups of steps
             inside -= body
-        elif moves == [current, output]:
+        elif moves in ([current, output], [current]):
             step = first
     ends = {place for place in kernel if kernel[place].name.startswith("EXIT")}
     before = shortest(kernel, begin, {p for p in inside if p < step in kernel[p].after}, inside) or {(): 0}
@@ -190,7 +187,7 @@ def count(cubin: Path) -> list[Count]:
     neurons = {
         struct.replace("onnx_snn::", "").replace(" ", ""): (name, operator)
         for operator in OPERATORS.values()
-        if operator.kernel is not None and operator.name != "TimeMean"
+        if operator.kernel is not None
         for name, struct in operator.kernel.variants.items()
     }
     resources = {
@@ -208,10 +205,10 @@ def count(cubin: Path) -> list[Count]:
         variant, operator = neurons[struct]
         element, of_thread = "float32" if matched[2] == "float" else "float16", int(matched[3] or 1)
         kernel, size = parse(text), SIZES[element]
-        step, last = steps(kernel, size)
+        step = step_of(kernel, size)
         spills = sum(instruction.name.startswith(("LDL", "STL")) for instruction in kernel.values())
         call = whole_call(kernel, operator, size, of_thread)
-        counts.append(Count(variant, element, of_thread, step, last, call, *resources[name], spills))
+        counts.append(Count(variant, element, of_thread, step, call, *resources[name], spills))
     order = [name for name, _ in neurons.values()]
     return sorted(counts, key=lambda c: (order.index(c.neuron), c.type != "float32", -c.neurons_of_thread))
 
@@ -226,9 +223,9 @@ def compiled(architecture: str, folder: Path, nvcc: str = "nvcc") -> Path:
 
 def table(counts: Sequence[Count]) -> str:
     """In Markdown."""
-    lines = ["| neuron | type | a thread's | step | last | call | registers | stack | spills |", "|" + "---|" * 9]
+    lines = ["| neuron | type | a thread's | step | call | registers | stack | spills |", "|" + "---|" * 8]
     for c in counts:
-        numbers = ["-" if value is None else f"{value:.1f}" for value in (c.step, c.last, c.call)]
+        numbers = ["-" if value is None else f"{value:.1f}" for value in (c.step, c.call)]
         cells = [c.neuron, c.type, str(c.neurons_of_thread), *numbers, *map(str, (c.registers, c.stack, c.spills))]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

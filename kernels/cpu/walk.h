@@ -133,8 +133,9 @@ __attribute__((noinline)) void step_tile(const S* x, S* y, Block<Neuron, S>& blo
     S s[block.kStates], own[block.kParameters];
     block.load_state(first + i, s);
     if (!kUniform) block.load_parameter(first + i, own);
-    y[i] = finish_step<Neuron>(x[i], y[i], s, kUniform ? shared : own, constants,
-                               {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
+    const S output = finish_step<Neuron>(x[i], y[i], s, kUniform ? shared : own, constants,
+                                         {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
+    if constexpr (!Neuron::kGivesLast) y[i] = output;
     block.store_state(first + i, s);
   }
 }
@@ -182,6 +183,24 @@ void mean_row(const TemporalCall& call, int64_t begin, int n, S* mean, S* row) {
   for (int i = 0; i < n; ++i) mean[i] /= S(call.n_steps);
 }
 
+// The output of neurons that give one only after the last step.
+template <class Neuron, class T, class S>
+void give_last(const Block<Neuron, S>& block, int64_t steps, T* outputs) {
+  alignas(64) S tile[kTile];
+  for (int first = 0; first < block.n; first += kTile) {
+    const int n = block.n - first < kTile ? block.n - first : kTile;
+    for (int i = 0; i < n; ++i) {
+      S s[block.kStates];
+      block.load_state(first + i, s);
+      tile[i] = Neuron::last(s, steps);
+    }
+    if constexpr (sizeof(S) != sizeof(T))
+      to_half(tile, outputs + first, n);
+    else
+      for (int i = 0; i < n; ++i) outputs[first + i] = tile[i];
+  }
+}
+
 // Takes neurons [begin, end), at most kBlock of them, through all time steps of the call.
 template <class Neuron, class T>
 void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_t end) {
@@ -195,7 +214,8 @@ void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_
   for (int k = 0; k < Neuron::kParameters; ++k) gather_parameter(k, call, begin, end, block);
   if constexpr (Neuron::kTakesMean) mean_row<T>(call, begin, block.n, mean, row);
   const bool inside = all_inside(block);
-  const bool stream = call.output_step * call.n_steps * static_cast<int64_t>(sizeof(T)) > kLargestCachedOutput;
+  const bool stream =
+      !Neuron::kGivesLast && call.output_step * call.n_steps * static_cast<int64_t>(sizeof(T)) > kLargestCachedOutput;
   const int64_t first_neuron = (call.first_sample ? *call.first_sample * call.neurons_per_sample : 0) + begin;
   Clock clock{call.first_step ? *call.first_step : 0, call.duration, first_neuron, 1};
   for (int64_t t = 0; t < call.duration && clock.last_digit > 0; ++t) clock.last_digit *= 0.5f;
@@ -225,11 +245,12 @@ void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_
         else
           step_tile<false>(x, y, block, first, n, clock);
       }
-      if constexpr (kConvert) to_half(y_tile, target, n);
+      if constexpr (kConvert && !Neuron::kGivesLast) to_half(y_tile, target, n);
       if (stream) store_past_cache(spikes, outputs + first, n);
     }
   }
   if (stream) finish_stores();
+  if constexpr (Neuron::kGivesLast) give_last(block, clock.step, static_cast<T*>(call.output) + begin);
   for (int k = 0; k < Neuron::kStates; ++k)
     if (S* out = static_cast<S*>(call.final_state[k]))
       for (int i = 0; i < block.n; ++i) out[begin + i] = block.state[k][i];

@@ -1,6 +1,6 @@
 // How a GPU takes neurons through time, their states and parameters in registers from the first step to the last. A thread has
 // kNeurons neighbours, and neighbouring threads have neighbouring groups, so every step is one coalesced read and one coalesced
-// write (one in all, where only the last step is kept); the reads of kAhead steps are under way at once. nvcc (cuda/walk.cu)
+// write (one in all, where only the last counts); the reads of kAhead steps are under way at once. nvcc (cuda/walk.cu)
 // and NVRTC (snn_ops/cupy_ops.py) compile this; the host compiler does in tests.
 #pragma once
 #include "neurons.h"
@@ -21,12 +21,6 @@ template <>
 constexpr int kGroup<Adaptive<LIF>> = 1;
 template <>
 constexpr int kGroup<PoissonSpiking> = 1;
-
-// Neurons that may be asked for their last output alone, as TimeMean asks RunningMean. The others write every step.
-template <class Neuron>
-constexpr bool kMayGiveLast = false;
-template <>
-constexpr bool kMayGiveLast<RunningMean> = true;
 
 // How currents of type T lie in memory, and the type in which an operator computes on them.
 template <class T>
@@ -172,8 +166,10 @@ SNN_FUNCTION void walk_neurons(const TemporalCall& call,
 #pragma unroll
     for (int i = 0; i < kNeurons; ++i) mean[i] /= S(call.n_steps);
     for (; t < call.n_steps; ++t) step_and_store(mean, t);
-  } else if (kMayGiveLast<Neuron> && call.output_step == 0) {
+  } else if constexpr (Neuron::kGivesLast) {
     for_each_step<kNeurons, S>(call, current, t, step);
+#pragma unroll
+    for (int i = 0; i < kNeurons; ++i) y[i] = Neuron::last(state[i], first_step + call.n_steps);
     store<kNeurons>(y, output);
   } else {
     for_each_step<kNeurons, S>(call, current, t, step_and_store);

@@ -16,7 +16,7 @@ from converter.io.files import check_writable
 from converter.io.onnx_files import read_proto
 from converter.measure.cost import WorkTotals
 from converter.normalise.ann import Ann, load_ann
-from converter.normalise.proof import trace_batch
+from converter.normalise.proof import trace
 from converter.report.console import messages, results
 from converter.report.console import table as make_table
 from converter.report.json_file import write_json
@@ -98,14 +98,14 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
 
 
 def _inspect_trained(ann: Ann, json: Path | None) -> None:
-    axes = trace_batch(ann)
-    sites, kept = find_sites(ann.model, axes)
+    trained = trace(ann)
+    sites, kept = find_sites(trained.model, trained.axes)
     rows = [(site.name, site.activation.name, ", ".join(site.activation.neurons)) for site in sites]
     data = {
         "model": str(ann.path),
         "spiking": False,
         "batch": ann.batch,
-        "unproven": axes.unproven,
+        "unproven": trained.axes.unproven,
         "activations": [{"node": node, "activation": name, "neurons": neurons} for node, name, neurons in rows],
         "kept_analog": [asdict(activation) for activation in kept],
     }

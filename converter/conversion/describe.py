@@ -19,7 +19,7 @@ from converter.measure.cost import Work, count_work
 from converter.measure.layers import LayerError, compare_layers
 from converter.neurons.neuron import Placed
 from converter.options import AUTO
-from converter.spiking.expose_states import ExposeStatesPass
+from converter.spiking.expose_states import expose_states
 from snn_ops.format import FORMAT_VERSION, Metadata
 
 
@@ -54,7 +54,7 @@ def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft:
         calibration_samples=len(prepared.samples),
         compared_steps=steps,
         trials=list(trials),
-        reports=prepared.reports,
+        reports=(*prepared.reports, *draft.reports),
     )
     conversion.notes.extend(advice(conversion))
     _finish(conversion)
@@ -90,7 +90,7 @@ def _finish(conversion: Conversion) -> None:
     model.graph.sort()
     add_functions(model)
     if options.streaming:
-        ExposeStatesPass()(model)
+        conversion.reports += (expose_states(model),)
     model.producer_name, model.producer_version = "onnx-snn", snn_ops.__version__
     metadata = Metadata.read(model.metadata_props) | Metadata(
         format=FORMAT_VERSION,

@@ -8,7 +8,7 @@ import pytest
 from converter.errors import RefusedError
 from converter.graph.batch_rules import OPEN
 from converter.normalise.ann import load_ann
-from converter.normalise.proof import prove_batch, trace_batch
+from converter.normalise.proof import prove, trace
 from tests.models import convnet, mlp, save, text_model
 
 GOOD = {
@@ -91,7 +91,7 @@ def test_proves(name, tmp_path) -> None:
     ann = load_ann(save(GOOD[name], tmp_path / "m.onnx"))
     shape = [length if isinstance(length, int) else 3 for length in ann.inputs[0].shape]
     feed = {str(ann.inputs[0].name): np.random.default_rng(0).normal(size=(3, *shape[1:])).astype(np.float32)}
-    axes, _ = prove_batch(ann, feed)
+    axes = prove(ann, feed).axes
     assert not axes.unproven
     assert axes.axis[str(ann.outputs[0].name)] == 0
 
@@ -102,7 +102,7 @@ def test_refuses(name, tmp_path) -> None:
     zero_one = {"A": np.zeros(1), "B": np.ones(1)}
     with pytest.raises(RefusedError) as refused:
         ann = load_ann(save(text_model(text, **zero_one), tmp_path / "m.onnx"))
-        prove_batch(ann, {"x": np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)})
+        prove(ann, {"x": np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)})
     assert reason in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -112,7 +112,7 @@ def test_experiment_catches_what_has_no_rule(tmp_path) -> None:
     model = text_model("m (float[N,4] x) => (float[N,4] y) { y = MeanVarianceNormalization<axes = [0]>(x) }")
     ann = load_ann(save(model, tmp_path / "m.onnx"))
     with pytest.raises(RefusedError, match="differs when they run one by one"):
-        prove_batch(ann, {"x": np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)})
+        prove(ann, {"x": np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)})
 
 
 def test_shapes_of_what_has_no_rule_depend_on_no_sample(tmp_path) -> None:
@@ -123,7 +123,7 @@ def test_shapes_of_what_has_no_rule_depend_on_no_sample(tmp_path) -> None:
         ZERO=np.zeros(1),
         REST=-np.ones(1),
     )
-    axes = trace_batch(load_ann(save(model, tmp_path / "m.onnx")))
+    axes = trace(load_ann(save(model, tmp_path / "m.onnx"))).axes
     assert axes.axis["e"] is OPEN
     assert axes.axis["target"] is None
 

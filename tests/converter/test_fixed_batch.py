@@ -13,7 +13,7 @@ import snn_ops
 from converter.conversion.main import convert
 from converter.errors import RefusedError
 from converter.normalise.ann import load_ann
-from converter.normalise.proof import prove_batch
+from converter.normalise.proof import prove
 from tests.models import save, text_model
 
 LENGTH, WIDTH, HEADS = 5, 8, 2
@@ -138,7 +138,7 @@ def test_rows_that_are_not_the_same_are_no_token(tmp_path) -> None:
     )
     ann = load_ann(save(model, tmp_path / "m.onnx"))
     with pytest.raises(RefusedError, match="It was exported for a batch of 2, which may be why"):
-        prove_batch(ann, {"x": np.random.default_rng(0).normal(size=(4, 4, 8)).astype(np.float32)})
+        prove(ann, {"x": np.random.default_rng(0).normal(size=(4, 4, 8)).astype(np.float32)})
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -236,7 +236,7 @@ def test_an_index_into_another_sample_is_refused(tmp_path) -> None:
     )
     ann = load_ann(save(model, tmp_path / "m.onnx"))
     with pytest.raises(RefusedError, match="Gather picks among the samples"):
-        prove_batch(ann, {"x": np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)})
+        prove(ann, {"x": np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)})
 
 
 def test_one_that_cannot_be_freed_is_named(tmp_path) -> None:
@@ -248,7 +248,7 @@ def test_one_that_cannot_be_freed_is_named(tmp_path) -> None:
     )
     ann = load_ann(save(model, tmp_path / "m.onnx"))
     with pytest.raises(RefusedError, match="It was exported for a batch of 1, which may be why"):
-        prove_batch(ann, {"x": np.random.default_rng(0).normal(size=(5, 5, 4)).astype(np.float32)})
+        prove(ann, {"x": np.random.default_rng(0).normal(size=(5, 5, 4)).astype(np.float32)})
 
 
 BY_SAMPLE_AND_PLACE = {

@@ -12,7 +12,7 @@ from converter.conversion.main import convert
 from converter.graph.batch_axis import BatchAxes, trace_batch_axis
 from converter.graph.build import to_proto
 from converter.graph.shapes import infer_shapes
-from converter.spiking.pool_before_activation import PoolBeforeActivationPass
+from converter.spiking.pool_before_activation import pool_before_activation
 from tests.models import samples, save, text_model
 
 
@@ -35,7 +35,7 @@ def test_pool_moves_before_the_activation(activation) -> None:
     x = samples(proto)
     before = ir.from_proto(proto)
     after = ir.from_proto(proto)
-    assert PoolBeforeActivationPass(axes(after))(after).modified
+    assert pool_before_activation(after, axes(after)).changed
     assert [node.op_type for node in after.graph] == ["Conv", "MaxPool", activation]
     np.testing.assert_array_equal(run_model(before, x), run_model(after, x))
 
@@ -46,7 +46,7 @@ def test_pool_stays_where_others_use_the_activation() -> None:
           a = Relu(x)  y = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(a) }"""
     )
     model = ir.from_proto(proto)
-    assert not PoolBeforeActivationPass(axes(model))(model).modified
+    assert not pool_before_activation(model, axes(model)).changed
 
 
 def island_model():

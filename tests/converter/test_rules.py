@@ -11,7 +11,7 @@ import snn_ops
 from converter.activations.known import ACTIVATIONS, ANY_FUNCTION, find_activations
 from converter.conversion.main import convert
 from converter.normalise.ann import load_ann
-from converter.normalise.proof import trace_batch
+from converter.normalise.proof import trace
 from tests.models import samples, save, text_model
 
 SCALARS = """float[1] SIX, float[] HALF, float[] ONE, float[] THREE, float[1] ZERO, float[1] SLOPE, float[] ROOT2, float[] CUBE,
@@ -97,7 +97,8 @@ def test_recognised_and_converted(form, tmp_path) -> None:
     model = model_with(form)
     path = save(model, tmp_path / "m.onnx")
     ann = load_ann(path)
-    found = [activation.name for _, activation in find_activations(ann.model, trace_batch(ann))]
+    trained = trace(ann)
+    found = [activation.name for _, activation in find_activations(trained.model, trained.axes)]
     if form == "LeakyRelu, Keras PReLU":  # a sum of two functions: each of them is a layer
         assert found == ["Relu", "Relu", "Relu"]
     else:
@@ -172,7 +173,8 @@ def test_values_decide_not_names(tmp_path) -> None:
     ):
         FORMS["here"] = (activation, body)
         ann = load_ann(save(model_with("here"), tmp_path / "m.onnx"))
-        names = [activation.name for _, activation in find_activations(ann.model, trace_batch(ann))]
+        trained = trace(ann)
+        names = [activation.name for _, activation in find_activations(trained.model, trained.axes)]
         del FORMS["here"]
         assert activation in names
         assert isinstance(ann.model, ir.Model)

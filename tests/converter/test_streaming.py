@@ -19,7 +19,7 @@ from converter.graph.build import add_functions, to_proto
 from converter.io.samples import Samples
 from converter.measure.evaluation import evaluate
 from converter.options import Options
-from converter.spiking.expose_states import ExposeStatesPass
+from converter.spiking.expose_states import expose_states
 from converter.spiking.model import SpikingModel
 from snn_ops.format import STATES
 from snn_ops.ops import OPERATORS
@@ -221,7 +221,7 @@ def test_every_operator_with_a_state(op_type, backend) -> None:
     """The pass on each operator by itself, also those that the converter does not place by default."""
     model = ir.from_proto(one_neuron_layer(op_type))
     add_functions(model)
-    ExposeStatesPass()(model)
+    expose_states(model)
     proto = to_proto(model)
     onnx.checker.check_model(proto, full_check=True)
     session = snn_ops.Session(proto, backend=backend, provider=provider_of(backend))
@@ -247,7 +247,7 @@ def test_random_neurons_do_not_depend_on_batches(op_type, backend) -> None:
     """Of samples and of steps: a session numbers its samples, several streams are told where they begin."""
     model = ir.from_proto(one_neuron_layer(op_type))
     add_functions(model)
-    ExposeStatesPass()(model)
+    expose_states(model)
     proto = to_proto(model)
     x = np.random.default_rng(0).uniform(0, 900, (5, 7)).astype(np.float32)
     options = {"backend": backend, "provider": provider_of(backend), "n_steps": 1}
@@ -351,6 +351,68 @@ def test_a_chunk_that_fails_leaves_the_state(tmp_path) -> None:
         stream.run(x[:, :5], 4)
     for name, value in stream.save().items():
         np.testing.assert_array_equal(value, saved[name])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("neuron", ["if", "lif", "sigma-delta"])
+def test_a_bad_frame_is_refused_and_the_stream_goes_on(neuron, bad, tmp_path) -> None:
+    """As if it had not come: no neuron stays silent because of it, no mean is lost."""
+    model = mlp()
+    x = samples(model, 5)
+    path = save(model, tmp_path / "m.onnx")
+    session = snn_ops.Session(convert(path, samples(model), streaming=True, neuron=neuron, **QUICK).proto())
+    whole = session.stream()
+    whole.run(x, 4)
+    (expected, *_) = whole.run(x, 9)
+    spoilt = x.copy()
+    spoilt[3, 2] = spoilt[4, 0] = bad
+    stream = session.stream()
+    for steps in (4, 9):
+        for call in (lambda n: stream.run(spoilt, n), lambda n: stream.run({"x": spoilt}, n)):
+            with pytest.raises(ValueError, match=r"^`x` holds NaN or infinity, first in sample 3$"):
+                call(steps)
+        found = stream.run(x, steps)
+    np.testing.assert_array_equal(found[0], expected)
+    saved = stream.save()
+    name = next(name for name, array in saved.items() if array.ndim and array.dtype.kind == "f")
+    saved[name] = saved[name].copy()
+    saved[name][2] = bad
+    refused(stream, saved, f"state '{name}' holds NaN or infinity, first in sample 2")
+    for name, value in whole.save().items():
+        np.testing.assert_array_equal(stream.save()[name], value)
+
+
+def test_a_stream_asks_for_outputs_once(tmp_path, monkeypatch) -> None:
+    """Of several chunks only the last one gives them, and all read the same inputs."""
+    model = mlp()
+    x = samples(model, 3)
+    path = save(model, tmp_path / "m.onnx")
+    session = snn_ops.Session(convert(path, samples(model), streaming=True, neuron="if", **QUICK).proto())
+    bound: list[list[str]] = []
+    inputs: list[int] = []
+    binding = ort.IOBinding
+    monkeypatch.setattr(
+        binding,
+        "bind_output",
+        lambda self, name, *a, real=binding.bind_output: (bound[-1].append(name), real(self, name, *a))[1],
+    )
+    monkeypatch.setattr(
+        binding,
+        "bind_ortvalue_input",
+        lambda self, name, value, real=binding.bind_ortvalue_input: (
+            inputs.append(value.data_ptr()) if name == "x" else None,
+            real(self, name, value),
+        )[1],
+    )
+    monkeypatch.setattr(
+        ort.InferenceSession,
+        "io_binding",
+        lambda self, real=ort.InferenceSession.io_binding: (bound.append([]), real(self))[1],
+    )
+    monkeypatch.setattr("snn_ops.session.ROWS", 12)
+    session.stream().run(x, 10)
+    assert [[name for name in names if name in session.output_names] for names in bound] == [[], [], ["y"]]
+    assert len(set(inputs)) == 1 < len(inputs)
 
 
 def test_a_model_without_streaming_says_so(tmp_path) -> None:

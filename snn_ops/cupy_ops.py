@@ -20,6 +20,7 @@ import numpy as np
 from snn_ops.ops import COMPILER_OPTIONS, ENTRY, THREADS, Attributes, Kernel, Kind, Operator, Time, time_axis
 
 MAX_RANK = 8  # kernels/temporal.h
+MAX_AXES = MAX_RANK // 2
 
 
 class Device(Protocol):
@@ -83,8 +84,16 @@ class CupyDevice:
         return self._cupy.RawModule(code=source, options=COMPILER_OPTIONS, backend="nvrtc").get_function(ENTRY)
 
 
+class _Axis(ctypes.Structure):
+    """kernels/temporal.h, Axis."""
+
+    _fields_ = (("inner", ctypes.c_int64), ("length", ctypes.c_int64), ("stride", ctypes.c_int64))
+
+
 class _Operand(ctypes.Structure):
-    _fields_ = (("data", ctypes.c_void_p), ("stride", ctypes.c_int64 * MAX_RANK), ("uniform", ctypes.c_bool))
+    """kernels/temporal.h, Operand."""
+
+    _fields_ = (("data", ctypes.c_void_p), ("n_axes", ctypes.c_int), ("axis", _Axis * MAX_AXES))
 
 
 class TemporalCall(ctypes.Structure):
@@ -98,8 +107,6 @@ class TemporalCall(ctypes.Structure):
         ("n_steps", ctypes.c_int64),
         ("duration", ctypes.c_int64),
         ("n_neurons", ctypes.c_int64),
-        ("rank", ctypes.c_int),
-        ("dims", ctypes.c_int64 * MAX_RANK),
         ("parameter", _Operand * 2),
         ("state", _Operand * 3),
         ("final_state", ctypes.c_void_p * 3),
@@ -213,18 +220,15 @@ def _call(operator: Operator, given: dict[str, Any], neurons: tuple[int, ...], m
     Raises:
         ValueError: an operand does not broadcast to the neurons' shape, or that has too many axes.
     """
-    lengths = [length for length in neurons if length != 1]
-    if len(lengths) > MAX_RANK:
+    if sum(length != 1 for length in neurons) > MAX_RANK:
         raise ValueError(f"{operator.input.name} has more than {MAX_RANK} axes")
     x = given[operator.input.name]
     call = TemporalCall(
         current=memory.uploaded(x),
         duration=given.get("n_steps", 1),
         n_neurons=math.prod(neurons),
-        rank=len(lengths),
         neurons_per_sample=math.prod(neurons[1:]),
     )
-    call.dims[: len(lengths)] = lengths
     names = ([p.name for p in operator.parameters], [s.name for s in operator.states])
     for operands, of in zip((call.parameter, call.state), names, strict=True):
         for index, name in enumerate(of):
@@ -236,10 +240,22 @@ def _call(operator: Operator, given: dict[str, Any], neurons: tuple[int, ...], m
 
 
 def _operand(array: np.ndarray, neurons: tuple[int, ...], uploaded: Callable[[np.ndarray], int]) -> _Operand:
-    """The array read with NumPy's broadcasting, axes of length 1 left out."""
+    """The array read with NumPy's broadcasting; see kernels/temporal.h.
+
+    Raises:
+        ValueError: it does not broadcast.
+    """
     array = np.ascontiguousarray(array)
     strides = np.broadcast_to(array, neurons).strides
-    kept = [s // array.itemsize for s, length in zip(strides, neurons, strict=True) if length != 1]
-    operand = _Operand(data=uploaded(array), uniform=array.size == 1)
-    operand.stride[: len(kept)] = kept
+    axes, inner, changes = list[_Axis](), 1, False
+    for length, stride in zip(reversed(neurons), reversed(strides), strict=True):
+        if length == 1:
+            continue
+        if changes and stride:
+            axes[-1].length *= length
+        elif stride:
+            axes.append(_Axis(inner, length, stride // array.itemsize))
+        changes, inner = bool(stride), inner * length
+    operand = _Operand(data=uploaded(array), n_axes=len(axes))
+    operand.axis[: len(axes)] = axes
     return operand

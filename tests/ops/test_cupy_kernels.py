@@ -203,7 +203,7 @@ def nvrtc() -> Nvrtc:
     return Nvrtc()
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=[s.split("walk_neuron<")[1].split(">(*")[0] for s in SOURCES])
+@pytest.mark.parametrize("source", SOURCES, ids=[s.split("walk_neurons<")[1].split(">(*")[0] for s in SOURCES])
 def test_nvrtc_compiles(source, nvrtc) -> None:
     assert nvrtc.cubin_size(source, COMPILER_OPTIONS) > 1000
 

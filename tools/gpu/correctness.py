@@ -45,7 +45,7 @@ class Form:
 
     Attributes:
         shifted: arrays begin one element behind a round address.
-        in_place: final states go where the initial ones lie.
+        in_place: final states, and the number of steps, go where the initial ones lie.
         variant: a compiled neuron that the native library takes where the last state is not wanted, or None.
     """
 
@@ -195,7 +195,7 @@ def _bound(
         bound.call.final_state[len(operator.states) - 1] = None
         found[-1] = None
     if operator.counts_steps:
-        last = device.empty((), np.dtype(np.int64))
+        last = device.array_at(bound.call.first_step) if form.in_place else device.empty((), np.dtype(np.int64))
         bound.call.last_step = last.address
         found.append(last)
     return bound, found

@@ -117,7 +117,7 @@ const char* gpu_walk(int variant, int element, const void* call_, const void* co
   if (call.n_neurons)
     if (const char* error = onnx_snn::cuda_walk(onnx_snn::Variant(variant), Element(element), call, constants, g_stream))
       return error;
-  return call.last_step ? onnx_snn::cuda_count_steps(call, g_stream) : nullptr;
+  return onnx_snn::cuda_count_steps(call, g_stream);
 }
 const char* gpu_repeat(int element, const void* x, void* y, int64_t n_steps, int64_t n) {
   return n ? onnx_snn::cuda_repeat(Element(element), x, y, n_steps, n, g_stream) : nullptr;

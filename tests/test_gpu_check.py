@@ -21,8 +21,10 @@ FOUND = "exit 0"
 NOT_FOUND = "exit 9"
 
 
-def check(folder: Path, nvidia_smi: str) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
-    """Runs the script with this in place of nvidia-smi, without the stages that take long."""
+def check(
+    folder: Path, nvidia_smi: str, *named: str, **variables: str
+) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
+    """Runs the script with this in place of nvidia-smi, without the stages that take long. Returns what each stage came to."""
     program = folder / "nvidia-smi"
     program.write_text(f"#!/bin/sh\n{nvidia_smi}\n")
     program.chmod(0o755)
@@ -31,10 +33,9 @@ def check(folder: Path, nvidia_smi: str) -> tuple[subprocess.CompletedProcess[st
         "PYTHON": sys.executable,
         "SNN_GPU_SKIP": "build kernels cupy spikingjelly",
     }
-    done = subprocess.run(
-        [ROOT / "tools" / "gpu_check.sh", folder / "out"], capture_output=True, text=True, check=False, env=environment
-    )
-    return done, json.loads((folder / "out" / "gpu_check.json").read_text())["summary"]
+    command = [ROOT / "tools" / "gpu_check.sh", folder / "out", *named]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment | variables)
+    return done, gpu.summary((folder / "out" / "stages.txt").read_text().splitlines())
 
 
 def test_without_a_gpu(tmp_path) -> None:
@@ -55,6 +56,32 @@ def test_without_onnxruntime_for_gpus(tmp_path) -> None:
     assert stages["gpu"] == "ok"
     assert "pip install onnxruntime-gpu" in stages["runtime"]
     assert stages["operators"] == "not run: it needs started"
+    assert json.loads((tmp_path / "out" / "gpu_check.json").read_text())["summary"] == stages
+
+
+def test_the_callers_packages_and_library_are_kept(tmp_path) -> None:
+    """Named stages run alone."""
+    (tmp_path / "onnxruntime.py").write_text(
+        "__version__, __path__ = '1', ['here']\n"
+        "def get_build_info(): return ''\n"
+        "def get_available_providers(): return ['CUDAExecutionProvider']\n"
+    )
+    variables = {"PYTHONPATH": str(tmp_path), "ONNX_SNN_LIBRARY": str(tmp_path / "given.so"), "SNN_GPU_SKIP": ""}
+    _, stages = check(tmp_path, FOUND, "build", "runtime", **variables)
+    assert stages["build"].endswith(f"given: {tmp_path / 'given.so'}")  # and it is not there
+    (tmp_path / "given.so").touch()
+    _, stages = check(tmp_path, FOUND, "build", "runtime", **variables)
+    assert stages == {"build": "ok", "runtime": "ok"}
+
+
+def test_a_kit_for_another_gpu_is_refused_first(tmp_path) -> None:
+    kit = tmp_path / "kit"
+    kit.mkdir()
+    (kit / "architecture").write_text("80\n")
+    done, stages = check(tmp_path, 'case "$*" in *compute_cap*) echo 9.0;; esac', SNN_GPU_KIT=str(kit))
+    assert done.returncode == 1
+    assert stages["gpu"].endswith("the kit is for sm_80, this GPU is sm_90: make one with ARCHITECTURE=90")
+    assert stages["runtime"] == "not run: it needs a GPU"
 
 
 def test_an_operator_that_fails_leaves_the_others(tmp_path, monkeypatch, capsys) -> None:

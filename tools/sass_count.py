@@ -32,7 +32,7 @@ SIZES = {"float32": 4, "float16": 2}
 CALL = 1000
 """Instructions that a call is taken for: only slow paths have one."""
 
-_KERNEL = re.compile(r"walk<(.+?), (float|__half)(?:, (\d+))?>\(")
+_KERNEL = re.compile(r"walk<(.+?), (float|__half), (\d+)>\(")
 _INSTRUCTION = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(?:@(!?U?P\w+)\s+)?([A-Z][A-Z0-9_.]*)\s*(.*?);")
 _RESOURCES = re.compile(r"Function (\S+):\s+REG:(\d+) STACK:(\d+)")
 
@@ -182,10 +182,17 @@ def whole_call(kernel: Kernel, operator: Operator, size: int, neurons: int) -> f
     return None
 
 
+def functions(cubin: Path) -> Iterator[tuple[str, str, Kernel]]:
+    """Its name in the library, its name in C++ and its instructions, of each kernel."""
+    for text in _output_of("cuobjdump", "-sass", cubin).split("Function : ")[1:]:
+        name = text.split(maxsplit=1)[0]
+        yield name, _output_of("c++filt", name), parse(text)
+
+
 def count(cubin: Path) -> list[Count]:
     """All neurons in a cubin."""
     neurons = {
-        struct.replace("onnx_snn::", "").replace(" ", ""): (name, operator)
+        struct.replace(" ", ""): (name, operator)
         for operator in OPERATORS.values()
         if operator.kernel is not None
         for name, struct in operator.kernel.variants.items()
@@ -194,23 +201,25 @@ def count(cubin: Path) -> list[Count]:
         name: (int(r), int(s)) for name, r, s in _RESOURCES.findall(_output_of("cuobjdump", "-res-usage", cubin))
     }
     counts = []
-    for text in _output_of("cuobjdump", "-sass", cubin).split("Function : ")[1:]:
-        name = text.split(maxsplit=1)[0]
-        matched = _KERNEL.search(_output_of("c++filt", name))
+    for name, in_cpp, kernel in functions(cubin):
+        matched = _KERNEL.search(in_cpp)
         if not matched:
             continue
-        struct = (
-            matched[1].replace("onnx_snn::", "").replace(" ", "").replace("(bool)1", "true").replace("(bool)0", "false")
-        )
+        struct = matched[1].replace("onnx_snn::", "").replace(" ", "")
         variant, operator = neurons[struct]
-        element, of_thread = "float32" if matched[2] == "float" else "float16", int(matched[3] or 1)
-        kernel, size = parse(text), SIZES[element]
-        step = step_of(kernel, size)
+        element, of_thread = "float32" if matched[2] == "float" else "float16", int(matched[3])
+        size = SIZES[element]
         spills = sum(instruction.name.startswith(("LDL", "STL")) for instruction in kernel.values())
         call = whole_call(kernel, operator, size, of_thread)
-        counts.append(Count(variant, element, of_thread, step, call, *resources[name], spills))
+        counts.append(Count(variant, element, of_thread, step_of(kernel, size), call, *resources[name], spills))
     order = [name for name, _ in neurons.values()]
     return sorted(counts, key=lambda c: (order.index(c.neuron), c.type != "float32", -c.neurons_of_thread))
+
+
+def repeat_step(cubin: Path) -> dict[str, float]:
+    """Instructions of TimeRepeat for a step of a number, by type: where 16 bytes are written at once."""
+    kernel = next(kernel for _, in_cpp, kernel in functions(cubin) if "repeat<onnx_snn::Group" in in_cpp)
+    return {element: step for element, size in SIZES.items() if (step := step_of(kernel, size)) is not None}
 
 
 def compiled(architecture: str, folder: Path, nvcc: str = "nvcc") -> Path:

@@ -3,6 +3,8 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
+#include <initializer_list>
+
 #include "cuda/walk.h"
 #include "cuda/walk_neuron.h"
 
@@ -55,7 +57,8 @@ bool is_aligned(const void* p, size_t bytes) { return reinterpret_cast<uintptr_t
 template <class T>
 bool divides(int group, const TemporalCall& call) {
   const size_t row = sizeof(T) * group, values = sizeof(typename Stored<T>::Arithmetic) * group;
-  bool all = call.n_neurons % group == 0 && is_aligned(call.current, row) && is_aligned(call.output, row);
+  bool all = is_aligned(call.current, row) && is_aligned(call.output, row);
+  for (int64_t neurons : {call.n_neurons, call.current_step, call.output_step}) all &= neurons % group == 0;
   const auto check = [&](const Operand& operand) {
     all &= operand.n_axes == 0 || operand.axis[0].length != call.n_neurons || is_aligned(operand.data, values);
   };

@@ -130,3 +130,25 @@ def test_command_writes_as_it_goes(built, tmp_path, monkeypatch, capsys) -> None
     assert written["unusual"][0]["wrong"] is False
     assert written["host_compiled"] is True
     assert "1 rows are wrong" in capsys.readouterr().out
+
+
+def test_times_are_compared_with_what_was_expected(built, tmp_path, monkeypatch, capsys) -> None:
+    """On a GPU whose figures are known."""
+    path = tmp_path / "out.json"
+    monkeypatch.setattr(bandwidth, "CASES", [bandwidth.Case("IF", variant="IF"), bandwidth.Case("TimeMean", n_steps=4)])
+    monkeypatch.setattr(bandwidth, "REPEATS", 2)
+    monkeypatch.setattr(bandwidth, "SIDE", 4)
+    monkeypatch.setattr(check_kernels, "Device", lambda path: named(library.Device(path), "NVIDIA H200"))
+    monkeypatch.setattr(sys, "argv", ["check", str(built), "--host", "--json", str(path), "--parts", "fast"])
+    check_kernels.main()
+    expected = json.loads(path.read_text())["expected"]
+    assert [(e["operator"], e["figure"]["neuron"], e["figure"]["card"]) for e in expected[::2]] == [
+        ("IF", "IF", "H200"),
+        ("TimeMean", "TimeMean", "H200"),
+    ]
+    assert "| IF | IF | float16 | 32 | scalar |" in capsys.readouterr().out
+
+
+def named(device: library.Device, name: str) -> library.Device:
+    device.description = name
+    return device

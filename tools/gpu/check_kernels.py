@@ -4,6 +4,9 @@
 ``--host``, one that was built for the host: the same checks without a GPU, whose times mean nothing. OUT is written after
 each row.
 
+What was measured is compared with the figures that were written down before (tools/expected_figures.py), where the GPU is one
+of theirs: reached, missed, and why. A target that is missed fails nothing.
+
 Needs NumPy, onnx and an onnxruntime with the project's library for the CPU (``ONNX_SNN_LIBRARY`` names it), and the driver.
 """
 
@@ -17,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rows import Results, line
+from tools.expected_figures import compare, table
 from tools.gpu import bandwidth, correctness, special
 from tools.gpu.library import Device
 
@@ -75,6 +79,10 @@ def main() -> None:
         for row in PARTS[part](device, arguments):
             results.add(part, row)
             print(line(row), flush=True)
+    verdicts = compare(results.rows("fast"), device.description)
+    if verdicts:
+        results.put("expected", [asdict(verdict) for verdict in verdicts])
+        print(table(verdicts))
     wrong = [row for part in arguments.parts for row in results.rows(part) if row.get("wrong")]
     values = sum(row.get("values", 0) for row in results.rows("correct"))
     print(f"{values:,} values compared; {len(wrong)} rows are wrong")

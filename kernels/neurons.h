@@ -79,6 +79,7 @@ struct Neuron {
   static constexpr bool kBounded = false;    // true: step holds where is_inside(state[0]), General::step everywhere
   static constexpr bool kTakesMean = false;  // true: x is the mean of the current over all steps of the call
   static constexpr bool kHasStages = false;  // true: step is fire(x, integrate(x, state, c), state, parameter, c)
+  static constexpr bool kGivesLast = false;  // true: the output is last(state, steps done), once, after all steps of the call
   template <class S, class Constants>
   static SNN_FUNCTION S parameter(int, S value, const Constants&) {
     return value;
@@ -496,6 +497,23 @@ struct RunningMean : Neuron {
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock& clock) {
     state[0] += x;
     return state[0] / S(clock.step + 1);
+  }
+};
+
+// The same after the last step only: sums at every step and divides once.
+struct TimeMean : Neuron {
+  static constexpr int kParameters = 0, kStates = 1;
+  static constexpr bool kGivesLast = true;
+  template <class S>
+  using Constants = NoConstants;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock&) {
+    return state[0] += x;
+  }
+  template <class S>
+  static SNN_FUNCTION S last(const S* state, long long steps) {
+    return state[0] / S(steps);
   }
 };
 

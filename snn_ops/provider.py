@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Mapping
 from contextlib import redirect_stdout
+from pathlib import Path
 
 import onnxruntime as ort
 
@@ -22,6 +23,14 @@ before it runs. The number of rows of a spiking model is samples times steps, so
 stream are new shapes, and a search takes much longer than the convolution. HEURISTIC asks cuDNN which algorithm should be
 fast. The price: that may not be the fastest one. Whoever runs the same shape for a long time may choose EXHAUSTIVE.
 """
+
+FITTING = (
+    "onnxruntime-gpu up to 1.26 is for CUDA 12 and needs NVIDIA's driver 525 or newer, from 1.27 on it is for CUDA 13 and "
+    "needs driver 580 or newer; so does a library of ours that nvcc of that CUDA built"
+)
+"""Which versions fit, for whoever cannot start the provider."""
+DRIVER = Path("/proc/driver/nvidia/version")
+"""What Linux says of NVIDIA's driver, where it is loaded."""
 
 SILENT = 4
 """ONNX Runtime's log level at which it prints nothing: what it has to say, it also raises."""
@@ -49,15 +58,14 @@ def start_session(
     name = PROVIDERS[provider]
     settings = {key: _text(value) for key, value in {**DEFAULTS[provider], **(provider_options or {})}.items()}
     if name not in ort.get_available_providers():
-        raise RuntimeError(f"this onnxruntime has no {name}; install onnx-snn[gpu]")
+        raise RuntimeError(f"this onnxruntime has no {name}; install onnx-snn[gpu]. {FITTING}")
     missing = _load_cuda() if provider == "cuda" else ""
     try:
         session = ort.InferenceSession(source, options, providers=[(name, settings)], enable_fallback=0)
     except (RuntimeError, ValueError) as error:
         raise RuntimeError(f"{name} could not be started: {_reason(error)}") from error
     if session.get_providers()[0] != name:
-        reason = missing or "is its driver installed?"
-        raise RuntimeError(f"{name} could not be started: {reason}")
+        raise RuntimeError(f"{name} could not be started: {missing or 'is its driver installed?'}. {_fitting()}")
     return session
 
 
@@ -77,8 +85,16 @@ def without_graph() -> ort.RunOptions:
 
 
 def _reason(error: Exception) -> str:
-    """ONNX Runtime's words, in a line, without the place in its source where it reads options."""
-    return re.sub(r".*provider_options_utils\.h:\d+ \w+ ", "", " ".join(str(error).split()))
+    """ONNX Runtime's words in a line, without the place in its source where it reads options; and what fits, if that helps."""
+    said = re.sub(r".*provider_options_utils\.h:\d+ \w+ ", "", " ".join(str(error).split()))
+    return f"{said}. {_fitting()}" if re.search(r"driver|libcu|kernel image|CUDA (failure|error)", said) else said
+
+
+def _fitting() -> str:
+    """What is here, and `FITTING`."""
+    found = re.search(r"Kernel Module.*?(\d+\.[\d.]+)", DRIVER.read_text()) if DRIVER.exists() else None
+    driver = f"driver {found[1]}" if found else "no driver of NVIDIA's"
+    return f"Here: onnxruntime {ort.__version__}, {driver}. {FITTING}"
 
 
 def _text(value: str | int | bool) -> str:

@@ -19,7 +19,7 @@ ROWS = 256
 """Samples times steps that run at once on a CPU by default: enough work per call, and activations that stay in the cache
 (docs/FINDINGS.md). A GPU takes as many as `LARGEST_VALUE` allows."""
 LARGEST_VALUE = 64 << 20
-"""Bytes that a model's largest value may take: models of large images run fewer rows at once."""
+"""Bytes that a model's largest value may take by default: models of large images run fewer rows at once."""
 
 
 class Session:
@@ -38,6 +38,8 @@ class Session:
             Runtime; "numpy" references or "cupy" kernels as Python operators, in float32 or float64.
         threads: ONNX Runtime's threads for one call; default: its own choice.
         batch_size: samples per call; default: `rows` / T.
+        bytes_at_once: how much memory the model's largest value may take; default: `LARGEST_VALUE`, little for a large GPU.
+            On a CPU it can only lower the rows.
 
     A file made for streaming (``onnx-snn convert --streaming``) also runs in chunks of time: `stream` carries its state from
     call to call, and `run` takes `rows` / samples steps at once where T of them would be more rows than that.
@@ -61,6 +63,7 @@ class Session:
         backend: str = "native",
         threads: int | None = None,
         batch_size: int | None = None,
+        bytes_at_once: int = LARGEST_VALUE,
     ) -> None:
         options = ort.SessionOptions()
         options.log_severity_level = SILENT  # n_steps with a default would be warned of at every start
@@ -78,6 +81,7 @@ class Session:
         self._metadata = Metadata.read(self.ort.get_modelmeta().custom_metadata_map)
         self.n_steps = checked_steps(n_steps if n_steps is not None else self._metadata.n_steps)
         self._batch_size = batch_size
+        self._bytes_at_once = bytes_at_once
         self._provider = provider
         self._run_options = without_graph()
         self.input_names = [i.name for i in self.ort.get_inputs()]
@@ -87,8 +91,8 @@ class Session:
 
     @property
     def rows(self) -> int:
-        """Samples times steps that run at once by default: `ROWS`, or as many as `LARGEST_VALUE` allows."""
-        return rows_at_once(self._metadata.row_bytes, self._provider)
+        """Samples times steps that run at once by default: `ROWS`, or as many as `bytes_at_once` allows."""
+        return rows_at_once(self._metadata.row_bytes, self._provider, self._bytes_at_once)
 
     def run(
         self,
@@ -182,16 +186,17 @@ class Session:
         return {FIRST_SAMPLE: np.asarray(index, np.int64)} if self._has_random_neurons else {}
 
 
-def rows_at_once(row_bytes: int, provider: str = "cpu") -> int:
+def rows_at_once(row_bytes: int, provider: str = "cpu", bytes_at_once: int = LARGEST_VALUE) -> int:
     """Samples times steps that a model runs at once by default.
 
     Args:
         row_bytes: about how many bytes one sample needs for one step; 0: not known.
         provider: "cpu" or "cuda".
+        bytes_at_once: that the largest value of all rows may take.
     """
     if not row_bytes:
         return ROWS
-    rows = max(1, LARGEST_VALUE // row_bytes)
+    rows = max(1, bytes_at_once // row_bytes)
     return rows if provider == "cuda" else min(ROWS, rows)
 
 

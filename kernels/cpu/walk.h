@@ -27,31 +27,28 @@ struct Arithmetic<Half> {
   using type = float;
 };
 
-// Copies the operand's values for neurons [begin, end) to `out`, run by run of the innermost axes.
+// Copies the operand's values for neurons [begin, end) to `out`, run by run of the neurons along which it either changes with
+// each or stays.
 template <class S>
-void gather(const Operand& operand, const TemporalCall& call, int64_t begin, int64_t end, S* out) {
+void gather(const Operand& operand, int64_t begin, int64_t end, S* out) {
   const S* data = static_cast<const S*>(operand.data);
-  if (operand.uniform || !data) {
+  if (operand.n_axes == 0 || !data) {
     const S value = data ? data[0] : S(0);
     for (int64_t i = 0; i < end - begin; ++i) out[i] = value;
     return;
   }
-  // The innermost axes over which the operand is either contiguous or repeated form one run.
-  const int last = call.rank - 1;  // at least 0: with no axis longer than 1 every operand is uniform
-  const int64_t inner_stride = operand.stride[last];
-  int64_t run = call.dims[last];
-  int axis = last - 1;
-  while (axis >= 0 && operand.stride[axis] == inner_stride * run) run *= call.dims[axis--];
+  const bool stays = operand.axis[0].inner > 1;
+  const int64_t run = stays ? operand.axis[0].inner : operand.axis[0].length;
   for (int64_t i = begin; i < end;) {
-    int64_t rest = i / run, within = i % run, offset = within * inner_stride;
-    for (int a = axis; a >= 0; --a) {
-      offset += rest % call.dims[a] * operand.stride[a];
-      rest /= call.dims[a];
+    int64_t offset = 0;
+    for (int a = 0; a < operand.n_axes; ++a) {
+      const Axis& axis = operand.axis[a];
+      offset += i / axis.inner % axis.length * axis.stride;
     }
-    const int64_t count = run - within < end - i ? run - within : end - i;
+    const int64_t within = i % run, count = run - within < end - i ? run - within : end - i;
     const S* source = data + offset;
     S* target = out + (i - begin);
-    if (inner_stride == 0)
+    if (stays)
       for (int64_t k = 0; k < count; ++k) target[k] = source[0];
     else
       for (int64_t k = 0; k < count; ++k) target[k] = source[k];
@@ -90,8 +87,8 @@ struct Block {
 template <class Neuron, class S>
 void gather_parameter(int k, const TemporalCall& call, int64_t begin, int64_t end, Block<Neuron, S>& block) {
   S* values = block.parameter[k];
-  gather(call.parameter[k], call, begin, end, values);
-  if (call.parameter[k].uniform) {
+  gather(call.parameter[k], begin, end, values);
+  if (call.parameter[k].n_axes == 0) {
     const S value = Neuron::parameter(k, values[0], block.constants);
     for (int i = 0; i < block.n; ++i) values[i] = value;
   } else {
@@ -136,8 +133,9 @@ __attribute__((noinline)) void step_tile(const S* x, S* y, Block<Neuron, S>& blo
     S s[block.kStates], own[block.kParameters];
     block.load_state(first + i, s);
     if (!kUniform) block.load_parameter(first + i, own);
-    y[i] = finish_step<Neuron>(x[i], y[i], s, kUniform ? shared : own, constants,
-                               {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
+    const S output = finish_step<Neuron>(x[i], y[i], s, kUniform ? shared : own, constants,
+                                         {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
+    if constexpr (!Neuron::kGivesLast) y[i] = output;
     block.store_state(first + i, s);
   }
 }
@@ -185,6 +183,24 @@ void mean_row(const TemporalCall& call, int64_t begin, int n, S* mean, S* row) {
   for (int i = 0; i < n; ++i) mean[i] /= S(call.n_steps);
 }
 
+// The output of neurons that give one only after the last step.
+template <class Neuron, class T, class S>
+void give_last(const Block<Neuron, S>& block, int64_t steps, T* outputs) {
+  alignas(64) S tile[kTile];
+  for (int first = 0; first < block.n; first += kTile) {
+    const int n = block.n - first < kTile ? block.n - first : kTile;
+    for (int i = 0; i < n; ++i) {
+      S s[block.kStates];
+      block.load_state(first + i, s);
+      tile[i] = Neuron::last(s, steps);
+    }
+    if constexpr (sizeof(S) != sizeof(T))
+      to_half(tile, outputs + first, n);
+    else
+      for (int i = 0; i < n; ++i) outputs[first + i] = tile[i];
+  }
+}
+
 // Takes neurons [begin, end), at most kBlock of them, through all time steps of the call.
 template <class Neuron, class T>
 void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_t end) {
@@ -194,11 +210,12 @@ void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_
   alignas(64) S x_tile[kConvert ? kTile : 1], y_tile[kConvert ? kTile : 1];
   alignas(64) T spikes[kTile];
   Block<Neuron, S> block(static_cast<int>(end - begin), constants);
-  for (int k = 0; k < Neuron::kStates; ++k) gather(call.state[k], call, begin, end, block.state[k]);
+  for (int k = 0; k < Neuron::kStates; ++k) gather(call.state[k], begin, end, block.state[k]);
   for (int k = 0; k < Neuron::kParameters; ++k) gather_parameter(k, call, begin, end, block);
   if constexpr (Neuron::kTakesMean) mean_row<T>(call, begin, block.n, mean, row);
   const bool inside = all_inside(block);
-  const bool stream = call.output_step * call.n_steps * static_cast<int64_t>(sizeof(T)) > kLargestCachedOutput;
+  const bool stream =
+      !Neuron::kGivesLast && call.output_step * call.n_steps * static_cast<int64_t>(sizeof(T)) > kLargestCachedOutput;
   const int64_t first_neuron = (call.first_sample ? *call.first_sample * call.neurons_per_sample : 0) + begin;
   Clock clock{call.first_step ? *call.first_step : 0, call.duration, first_neuron, 1};
   for (int64_t t = 0; t < call.duration && clock.last_digit > 0; ++t) clock.last_digit *= 0.5f;
@@ -228,11 +245,12 @@ void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_
         else
           step_tile<false>(x, y, block, first, n, clock);
       }
-      if constexpr (kConvert) to_half(y_tile, target, n);
+      if constexpr (kConvert && !Neuron::kGivesLast) to_half(y_tile, target, n);
       if (stream) store_past_cache(spikes, outputs + first, n);
     }
   }
   if (stream) finish_stores();
+  if constexpr (Neuron::kGivesLast) give_last(block, clock.step, static_cast<T*>(call.output) + begin);
   for (int k = 0; k < Neuron::kStates; ++k)
     if (S* out = static_cast<S*>(call.final_state[k]))
       for (int i = 0; i < block.n; ++i) out[begin + i] = block.state[k][i];

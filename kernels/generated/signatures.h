@@ -330,7 +330,7 @@ struct TimeMeanSignature {
   static constexpr bool kCountsSamples = false;
 
   explicit TimeMeanSignature(const Attributes&) {}
-  Variant variant(const TemporalCall&, Element) const { return Variant::RunningMean; }
+  Variant variant(const TemporalCall&, Element) const { return Variant::TimeMean; }
 };
 
 }  // namespace onnx_snn

@@ -26,7 +26,8 @@
   X(Lowpass, Lowpass) \
   X(Alpha, Alpha) \
   X(RunningMean, RunningMean) \
-  X(RunningDifference, RunningDifference)
+  X(RunningDifference, RunningDifference) \
+  X(TimeMean, TimeMean)
 
 namespace onnx_snn {
 
@@ -52,6 +53,7 @@ enum class Variant {
   Alpha,
   RunningMean,
   RunningDifference,
+  TimeMean,
 };
 
 }  // namespace onnx_snn

@@ -53,7 +53,7 @@ OPERATOR = Operator(
     mean = Div(sum_out, count)
     y = CastLike(mean, x)
     """,
-    kernel=only("RunningMean"),
+    kernel=only("TimeMean"),
     time=Time.LAST,
     counts_steps=True,
     usual=(-1.0, 1.0),

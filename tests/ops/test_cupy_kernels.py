@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snn_ops.cupy_ops import run
-from snn_ops.ops import COMPILER_OPTIONS, ENTRY, INCLUDE, OPERATORS, THREADS, _kernel
+from snn_ops.cupy_ops import TemporalCall, run
+from snn_ops.ops import COMPILER_OPTIONS, ENTRY, INCLUDE, OPERATORS, THREADS, Attributes, Kernel, _kernel
 from tests.ops.cases import CALLS, IDS, Shape, has_constant_current, random_inputs
 
 ELEMENTS = [np.dtype(np.float32), np.dtype(np.float64)]
@@ -46,7 +46,7 @@ class HostDevice:
         self.compiled = functools.cache(self._compiled)
 
     def upload(self, array: np.ndarray) -> np.ndarray:
-        return array.copy()
+        return array.copy("C")
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         return np.full(shape, -77, dtype)
@@ -57,9 +57,10 @@ class HostDevice:
     def download(self, array: np.ndarray) -> np.ndarray:
         return array
 
-    def launch(self, source: str, neurons: int, arguments: Sequence[Any]) -> None:
-        call, constants = (ctypes.c_void_p(array.ctypes.data) for array in arguments)
-        self.compiled(source)(ctypes.c_uint(neurons), call, constants)
+    def launch(self, kernel: Kernel, attributes: Attributes, element: np.dtype, call: TemporalCall) -> None:
+        constants = kernel.packed(attributes, element)
+        run_kernel = self.compiled(kernel.source(attributes, element))
+        run_kernel(ctypes.c_uint(call.n_neurons), ctypes.byref(call), ctypes.c_void_p(constants.ctypes.data))
 
     def _compiled(self, source: str) -> Any:
         path = self.folder / f"{abs(hash(source))}.cc"
@@ -202,7 +203,7 @@ def nvrtc() -> Nvrtc:
     return Nvrtc()
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=[s.split("walk_neuron<")[1].split(">(*")[0] for s in SOURCES])
+@pytest.mark.parametrize("source", SOURCES, ids=[s.split("walk_neurons<")[1].split(">(*")[0] for s in SOURCES])
 def test_nvrtc_compiles(source, nvrtc) -> None:
     assert nvrtc.cubin_size(source, COMPILER_OPTIONS) > 1000
 

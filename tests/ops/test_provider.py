@@ -21,7 +21,9 @@ def test_unknown_provider() -> None:
 
 @pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="onnxruntime-gpu is installed")
 def test_an_onnxruntime_without_cuda() -> None:
-    with pytest.raises(RuntimeError, match=r"no CUDAExecutionProvider; install onnx-snn\[gpu\]"):
+    with pytest.raises(
+        RuntimeError, match=r"no CUDAExecutionProvider; install onnx-snn\[gpu\]\. .*CUDA 13 and needs driver 580"
+    ):
         started("cuda")
 
 
@@ -43,3 +45,15 @@ def test_cuda_that_does_not_start(printed, reason, monkeypatch, capsys) -> None:
         started("cuda")
     provider._load_cuda.cache_clear()
     assert capsys.readouterr().out == ""
+
+
+def test_which_driver_fits_is_said(tmp_path, monkeypatch) -> None:
+    """Beside the one that is there, where a driver may be the reason."""
+    monkeypatch.setattr(provider, "DRIVER", tmp_path / "version")
+    too_old = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=0"
+    said = provider._reason(RuntimeError(too_old))
+    assert said.startswith(f"{too_old}. Here: onnxruntime {ort.__version__}, no driver of NVIDIA's. ")
+    line = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  535.104.05  Release Build"
+    provider.DRIVER.write_text(line)
+    assert ", driver 535.104.05. onnxruntime-gpu up to 1.26 is for CUDA 12" in provider._reason(RuntimeError(too_old))
+    assert provider._reason(RuntimeError('Unknown provider option: "tf"')) == 'Unknown provider option: "tf"'

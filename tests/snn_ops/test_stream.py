@@ -14,6 +14,7 @@ import snn_ops
 from converter.conversion.main import convert
 from snn_ops.format import Metadata
 from snn_ops.ops import OPERATORS
+from snn_ops.session import rows_at_once
 from tests.models import convnet, mlp, samples, save, text_model
 
 CHUNKS = (1, 5, 2, 12)
@@ -84,6 +85,15 @@ def test_chunks_equal_one_piece(case, backend) -> None:
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(c, b)
     assert stream.save()["step"] == STEPS
+
+
+def test_bytes_at_once(case) -> None:
+    """Fewer where there is less memory, more on a GPU that has more; the numbers are the same."""
+    streaming, plain, x = case
+    assert (rows_at_once(1 << 20, "cpu", 8 << 20), rows_at_once(1 << 20, "cuda", 1 << 30)) == (8, 1024)
+    few = snn_ops.Session(streaming, bytes_at_once=1)
+    assert few.rows == 1
+    np.testing.assert_array_equal(few.run(x)[0], snn_ops.Session(plain).run(x)[0])
 
 
 @pytest.mark.parametrize("rows", [1, 6, 13, 60])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -15,7 +13,7 @@ from converter.errors import RefusedError
 from converter.graph.build import add_functions, to_proto
 from converter.spiking.expose_states import expose_states
 from converter.spiking.place_time import place_time
-from snn_ops.format import STATES, Metadata
+from snn_ops.format import Metadata
 from snn_ops.ops import OPERATORS
 from snn_ops.single import operator_model
 from tests.models import samples, save, text_model
@@ -23,8 +21,6 @@ from tests.ops.provider import provider_of
 from tests.spiking.neurons import spiking
 
 BACKENDS = ("native", "functions")
-
-
 QUICK = {"method": "percentile", "correction": "none"}
 
 
@@ -38,7 +34,7 @@ def test_every_operator_with_a_state(op_type, backend) -> None:
     proto = to_proto(model)
     onnx.checker.check_model(proto, full_check=True)
     session = snn_ops.Session(proto, backend=backend, provider=provider_of(backend))
-    pairs = json.loads(model.metadata_props[STATES])
+    pairs = Metadata.read(model.metadata_props).states
     assert len(pairs) == len(OPERATORS[op_type].outputs) - 1
     assert any(i.name == "first_sample" for i in proto.graph.input) == (
         op_type in ("StochasticSpiking", "PoissonSpiking")

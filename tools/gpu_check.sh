@@ -71,7 +71,7 @@ tests_cuda() {
   PYTHON=$python tools/gpu_tests.sh
 }
 tests_cupy() { # a test of CuPy that was skipped is one that did not find the GPU
-  "$python" -c 'import cupy; cupy.zeros(1)' && "$python" -m pytest tests/ops -m 'not slow' -k cupy && ! grep -q ' skipped' "$out/cupy.log"
+  "$python" -c 'import cupy; cupy.zeros(1)' && "$python" -m pytest tests/snn_ops -m 'not slow' -k cupy && ! grep -q ' skipped' "$out/cupy.log"
 }
 measure() { # shellcheck disable=SC2086
   "$python" -m benchmarks.gpu "$1" --json "$out/gpu_check.json" ${SNN_GPU_ARGS:-}

@@ -119,7 +119,7 @@ tests_cuda() {
   PYTHON=$python limited tools/gpu_tests.sh
 }
 tests_cupy() { # a test of CuPy that was skipped is one that did not find the GPU
-  "$python" -c 'import cupy; cupy.zeros(1)' && limited "$python" -m pytest tests/ops -m 'not slow' -k cupy &&
+  "$python" -c 'import cupy; cupy.zeros(1)' && limited "$python" -m pytest tests/snn_ops -m 'not slow' -k cupy &&
     ! grep -q ' skipped' "$out/cupy.log"
 }
 whole_models() {

@@ -8,7 +8,7 @@ python=${PYTHON:-python3}
 export ONNX_SNN_TEST_PROVIDER=cuda PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 states=tests/spiking/test_expose_states.py
 set -- -m 'not slow' -k 'not functions and not reference and not numpy and not cupy' \
-  tests/ops tests/conversion/test_gpu.py \
+  tests/ops tests/snn_ops/test_provider.py tests/snn_ops/test_python_ops.py tests/conversion/test_gpu.py \
   $states::test_every_operator_with_a_state $states::test_random_neurons_do_not_depend_on_batches
 "$python" -c 'import xdist' 2>/dev/null && set -- -n auto --maxprocesses 10 "$@"
 "$python" -m pytest "$@"

@@ -11,7 +11,7 @@ REHEARSAL_VENV := .venv-rehearsal
 CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
 
-.PHONY: help demo test test-slow lint ci format wheel sanitize docs bench gpu-check gpu-rehearsal clean
+.PHONY: help demo test test-slow lint ci format wheel sanitize docs bench gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -32,7 +32,7 @@ demo: $(VENV)/ready ## the main job: convert an embedded LeNet-5, run it, compar
 	$(BIN)/onnx-snn demo
 
 test: $(VENV)/ready-dev ## all tests but the slow ones
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' -n auto --dist loadfile
 
 test-slow: $(VENV)/ready-dev ## the slow tests alone
 	$(BIN)/python -m pytest -m slow
@@ -79,6 +79,13 @@ $(REHEARSAL_VENV)/ready: pyproject.toml $(NATIVE)
 
 gpu-rehearsal: $(REHEARSAL_VENV)/ready ## the GPU tests without a GPU, on a stand-in for the CUDA runtime
 	tools/gpu_rehearsal/rehearse.sh
+
+gpu-host-check: $(VENV)/ready-dev ## the CUDA kernels compiled for the host, some 90 million values against the CPU kernels
+	$(BIN)/python -m tools.gpu.library --host build/gpu_host/kernels.so
+	$(BIN)/python -m tools.gpu.check_kernels build/gpu_host/kernels.so --host --parts correct unusual --json build/gpu_host/check.json
+
+gpu-kit: $(VENV)/ready-dev ## build/gpu_kit: what a machine with a GPU and without a network needs (tools/gpu/README.md)
+	PYTHON=$(BIN)/python tools/gpu/make_kit.sh
 
 clean: ## everything that make made
 	rm -rf $(VENV) $(GPU_VENV) $(REHEARSAL_VENV) build dist *.egg-info snn_ops/libonnx_snn.so

@@ -1,11 +1,14 @@
 """Operators and models on a GPU: ``python -m benchmarks.gpu operators|models|spikingjelly|summary --json OUT``.
 
-Each part prints a table and adds its numbers to the JSON file; what did not run has its reason there, and the others go on.
+Each part prints rows and adds each to the JSON file as it comes; what did not run has its reason there, and the others go on.
 `tools/gpu_check.sh` runs them all. ``--provider cpu`` with small ``--neurons`` runs the same code without a GPU.
 
-operators     time, bandwidth, and the share of a device-to-device copy of as many bytes (read once and written once)
-models        the embedded LeNet-5 and a VGG with random weights, natively and by function bodies, beside the trained model
-spikingjelly  SpikingJelly's implementations of IF and LIF, and the same VGG with its neurons, on the same device
+operators     a whole run of ONNX Runtime by the host's clock: bandwidth, and the share of a device-to-device copy of as many
+              bytes (read once and written once). `tools.gpu.check_kernels` times the kernels alone.
+models        the embedded LeNet-5 and a VGG with random weights, natively, by function bodies and, on a GPU, in a CUDA graph,
+              beside the trained model. Whether they are right, `tools.gpu.check_models` says.
+spikingjelly  SpikingJelly's implementations of IF and LIF, and the same VGG with its neurons, on the same device: each in a
+              process with a limit of its own
 summary       reads what the stages of tools/gpu_check.sh did
 """
 
@@ -14,11 +17,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import resources
 from importlib.util import find_spec
@@ -33,31 +39,47 @@ import snn_ops
 from benchmarks import vgg
 from benchmarks.machine import describe
 from benchmarks.operators import interleaved
+from benchmarks.rows import Results, Row, attempt, line, show
 from converter import convert, load_ann
 from converter.demo import demo_samples
-from converter.report.json_file import write_json
 from snn_ops.ops import OPERATORS, Time
-from snn_ops.provider import start_session
+from snn_ops.provider import ProviderOptions, start_session
 from snn_ops.single import SingleOperator
 
 STEPS = 32
 NEURONS = {"lenet5": ("auto", "lif"), "vgg": ("auto",)}
 """By model, as the converter calls them."""
+WAYS: dict[str, dict[str, tuple[str, ProviderOptions]]] = {
+    "cpu": {"native": ("native", {}), "functions": ("functions", {})},
+    "cuda": {
+        "native": ("native", {}),
+        "exhaustive search": ("native", {"cudnn_conv_algo_search": "EXHAUSTIVE"}),
+        "graph": ("native", {"enable_cuda_graph": 1}),
+        "functions": ("functions", {}),
+    },
+}
+"""Of running a model, by provider: the backend, and options of the provider."""
+PEERS = {"cpu": ("torch",), "cuda": ("torch", "triton", "cupy", "cuda")}
+"""SpikingJelly's implementations, by provider."""
 
 
 def device_copy(provider: str, n_bytes: int) -> Callable[[], object]:
-    """A copy of so many bytes from the device to the device, complete when it returns."""
+    """A copy of so many random bytes from the device to the device, complete when it returns."""
+    count = n_bytes // 4
     if provider == "cpu":
-        source, target = (np.zeros(n_bytes, np.uint8) for _ in range(2))
+        source = np.random.default_rng(0).random(count, np.float32)
+        target = np.empty_like(source)
         return lambda: np.copyto(target, source)
     if find_spec("torch"):
         import torch
 
-        a, b = (torch.zeros(n_bytes, dtype=torch.uint8, device="cuda") for _ in range(2))
+        a = torch.rand(count, device="cuda")
+        b = torch.empty_like(a)
         return lambda: (b.copy_(a), torch.cuda.synchronize())
     import cupy
 
-    c, d = (cupy.zeros(n_bytes, cupy.uint8) for _ in range(2))
+    c = cupy.random.random(count, cupy.float32)
+    d = cupy.empty_like(c)
     return lambda: (cupy.copyto(d, c), cupy.cuda.get_current_stream().synchronize())
 
 
@@ -81,14 +103,6 @@ class BoundRun:
         return self._target
 
 
-def attempt(row: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The row with what was measured, or with the reason why not: a failure leaves the other rows alone."""
-    try:
-        return row | measure()
-    except Exception as error:
-        return row | {"not_run": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"}
-
-
 def operator_inputs(op_type: str, currents: np.ndarray) -> dict[str, np.ndarray]:
     """Parameters at their defaults, states at rest; `currents` for `STEPS` steps, or for those of one."""
     operator = OPERATORS[op_type]
@@ -99,10 +113,10 @@ def operator_inputs(op_type: str, currents: np.ndarray) -> dict[str, np.ndarray]
     return {operator.input.name: first} | others
 
 
-def operators(provider: str, neurons: int) -> list[dict[str, Any]]:
+def operators(provider: str, neurons: int) -> Iterator[Row]:
     unit = np.random.default_rng(0).random(STEPS * neurons, np.float32)
 
-    def one(op_type: str, element: str) -> dict[str, Any]:
+    def one(op_type: str, element: str) -> Row:
         feed = operator_inputs(op_type, (OPERATORS[op_type].usual[1] * unit).astype(element, copy=False))
         session = SingleOperator(op_type, provider=provider).session(*feed.values())
         run = BoundRun(session, provider, feed, OPERATORS[op_type].outputs[0].name)
@@ -117,41 +131,35 @@ def operators(provider: str, neurons: int) -> list[dict[str, Any]]:
             "nonzero": float((found != 0).mean()),
         }
 
-    return [
-        attempt({"operator": op_type, "type": element}, partial(one, op_type, element))
-        for op_type, element in itertools.product(OPERATORS, ("float32", "float16"))
-    ]
+    for op_type, element in itertools.product(OPERATORS, ("float32", "float16")):
+        yield attempt({"operator": op_type, "type": element}, partial(one, op_type, element))
 
 
-def models(provider: str, batches: Sequence[int], steps: Sequence[int]) -> list[dict[str, Any]]:
-    rows = []
+def models(provider: str, batches: Sequence[int], steps: Sequence[int]) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         for name, trained, images, calibration in trained_models(Path(folder), max(batches)):
             for neuron in NEURONS[name]:
                 spiking = Path(folder) / f"{name}.{neuron}.snn.onnx"
                 convert(trained, calibration, neuron=neuron, n_steps=max(steps)).save(spiking)
-                agreement = attempt({}, partial(difference_from_cpu, spiking, images, provider))
-                for backend, batch, n_steps in itertools.product(("native", "functions"), batches, steps):
-                    row = {"model": name, "neuron": neuron, "backend": backend, "batch": batch, "n_steps": n_steps}
-                    measure = partial(model_times, trained, spiking, backend, images[:batch], n_steps, provider)
-                    rows.append(attempt(row, measure) | agreement)
-    return rows
+                for way, batch, n_steps in itertools.product(WAYS[provider], batches, steps):
+                    row = {"model": name, "neuron": neuron, "way": way, "batch": batch, "n_steps": n_steps}
+                    yield attempt(row, partial(model_times, trained, spiking, way, images[:batch], n_steps, provider))
 
 
-def model_times(
-    trained: Path, spiking: Path, backend: str, images: np.ndarray, n_steps: int, provider: str
-) -> dict[str, float]:
+def model_times(trained: Path, spiking: Path, way: str, images: np.ndarray, n_steps: int, provider: str) -> Row:
     """Of a converted model and the one that it was made from."""
+    backend, options = WAYS[provider][way]
     ann = start_session(str(trained), quiet(), provider)
-    session = start_session(str(spiking), snn_ops.register(quiet(), backend), provider)
+    session = start_session(str(spiking), snn_ops.register(quiet(), backend), provider, options)
     (name,), (output,) = ([value.name for value in values] for values in (ann.get_inputs(), ann.get_outputs()))
-    times, ann_times = interleaved(
-        BoundRun(session, provider, {name: images, "n_steps": np.asarray(n_steps)}, output),
-        BoundRun(ann, provider, {name: images}, output),
-    )
+    start = time.perf_counter()
+    run = BoundRun(session, provider, {name: images, "n_steps": np.asarray(n_steps)}, output)
+    first = time.perf_counter() - start
+    times, ann_times = interleaved(run, BoundRun(ann, provider, {name: images}, output))
     return {
         "milliseconds": 1e3 * statistics.median(times),
         "trained_milliseconds": 1e3 * statistics.median(ann_times),
+        "first_run_milliseconds": 1e3 * first,
     }
 
 
@@ -169,39 +177,45 @@ def trained_models(folder: Path, count: int) -> Iterable[tuple[str, Path, np.nda
     yield "vgg", path, images[:count], images[count:]
 
 
-def difference_from_cpu(path: Path, images: np.ndarray, provider: str) -> dict[str, float]:
-    """Of the outputs, relative. The device's own rounding may move single spikes.
-
-    Raises:
-        RuntimeError: it is more than 10 %.
-    """
-    found, expected = (snn_ops.Session(path, provider=place).run(images)[0] for place in (provider, "cpu"))
-    difference = float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
-    if difference > 0.1:
-        raise RuntimeError(f"{path.name}: outputs on {provider} differ from the CPU's by {difference:.0%}")
-    return {"difference_from_cpu": difference}
-
-
 def quiet() -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.log_severity_level = 4
     return options
 
 
-def spikingjelly(provider: str, neurons: int, batch: int) -> list[dict[str, Any]]:
-    """One row per implementation."""
+def spikingjelly(provider: str, sizes: Sequence[str], limit: float, older: Path | None) -> Iterator[Row]:
+    """One row per implementation.
 
-    def one(implementation: str) -> dict[str, Any]:
-        sizes = ["--neurons", str(neurons), "--steps", str(STEPS), "--batch", str(batch)]
-        command = [sys.executable, "-m", "benchmarks.spikingjelly_speed", implementation, "--device", provider, *sizes]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
-        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return result
+    Args:
+        provider: the device.
+        sizes: arguments of `benchmarks.spikingjelly_speed`.
+        limit: seconds for each.
+        older: where SpikingJelly 0.0.0.0.14 lies, the last with CuPy kernels: these are taken from there.
+    """
+    for name in PEERS[provider]:
+        paths = [*([str(older)] if older and name == "cupy" else []), *filter(None, [os.environ.get("PYTHONPATH")])]
+        command = [sys.executable, "-m", "benchmarks.spikingjelly_speed", name, "--device", provider, *sizes]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+        yield attempt({"implementation": name}, partial(last_line, command, environment, limit))
 
-    implementations = ("torch", "cupy", "triton", "cuda") if provider == "cuda" else ("torch",)
-    return [attempt({"implementation": name}, partial(one, name)) for name in implementations]
+
+def last_line(command: Sequence[str], environment: Mapping[str, str], limit: float) -> Row:
+    """What a process prints last, as JSON. After so many seconds it is ended, with all that it started.
+
+    Raises:
+        RuntimeError: it failed, or took too long.
+    """
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, start_new_session=True, **pipes) as process:
+        try:
+            out, error = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise RuntimeError(f"not done after {limit:g} s") from None
+    if process.returncode:
+        raise RuntimeError((error.strip().splitlines() or [f"exit code {process.returncode}"])[-1])
+    result: Row = json.loads(out.splitlines()[-1])
+    return result
 
 
 def summary(stages: Sequence[str]) -> dict[str, str]:
@@ -209,50 +223,44 @@ def summary(stages: Sequence[str]) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in stages)
 
 
-def show(rows: list[dict[str, Any]]) -> None:
-    """Columns of all keys."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [columns, *([form(row.get(column, "")) for column in columns] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
-    for row in cells:
-        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
-
-
-def form(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=["operators", "models", "spikingjelly", "summary"])
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--provider", choices=["cuda", "cpu"], default="cuda")
-    parser.add_argument("--neurons", type=int, default=16_000_000, help="of an operator, for 32 steps")
+    parser.add_argument("--neurons", type=int, default=8_000_000, help="of an operator, for 32 steps")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64], help="of a model")
     parser.add_argument("--steps", type=int, nargs="+", default=[8, STEPS], help="of a model")
+    parser.add_argument("--limit", type=float, default=60, help="seconds for an implementation of SpikingJelly")
+    parser.add_argument("--older", type=Path, help="a folder with SpikingJelly 0.0.0.0.14, the last with CuPy kernels")
     arguments = parser.parse_args()
     made_by = f"{describe()}; {gpu_name() if arguments.provider == 'cuda' else 'no GPU'}"
-    part: object
+    results = Results(arguments.json, {"machine": made_by, "provider": arguments.provider, "n_steps": STEPS})
     if arguments.part == "summary":
-        part = summary(sys.stdin.read().splitlines())
-    else:
-        measures: dict[str, Callable[[], list[dict[str, Any]]]] = {
-            "operators": lambda: operators(arguments.provider, arguments.neurons),
-            "models": lambda: models(arguments.provider, arguments.batches, arguments.steps),
-            "spikingjelly": lambda: spikingjelly(arguments.provider, arguments.neurons, max(arguments.batches)),
-        }
-        print(f"{made_by}; provider {arguments.provider}, T = {STEPS}, {arguments.neurons:,} neurons")
-        part = rows = measures[arguments.part]()
-        show(rows)
-    known = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
-    known |= {"machine": made_by, "provider": arguments.provider, "n_steps": STEPS, arguments.part: part}
-    write_json(known, arguments.json)
-    check(arguments.part, part)
+        results.put("summary", summary(sys.stdin.read().splitlines()))
+        return
+    print(f"{made_by}; provider {arguments.provider}, T = {STEPS}, {arguments.neurons:,} neurons")
+    for row in rows_of(arguments):
+        results.add(arguments.part, row)
+        print(line(row), flush=True)
+    print()
+    show(results.rows(arguments.part))
+    check(arguments.part, results.rows(arguments.part))
 
 
-def check(part: str, rows: Any) -> None:
+def rows_of(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Of the part that was asked for."""
+    if arguments.part == "operators":
+        return operators(arguments.provider, arguments.neurons)
+    if arguments.part == "models":
+        return models(arguments.provider, arguments.batches, arguments.steps)
+    sizes = ("--neurons", arguments.neurons, "--steps", STEPS, "--batch", max(arguments.batches))
+    return spikingjelly(arguments.provider, list(map(str, sizes)), arguments.limit, arguments.older)
+
+
+def check(part: str, rows: list[Row]) -> None:
     """Ends with exit code 1 where something did not run; not every SpikingJelly has every implementation."""
-    missing = [row for row in rows if "not_run" in row] if part != "summary" else []
+    missing = [row for row in rows if "not_run" in row]
     if missing and (part != "spikingjelly" or len(missing) == len(rows)):
         sys.exit(f"{len(missing)} of {len(rows)} rows did not run: {missing[0]['not_run']}")
 

@@ -1,7 +1,7 @@
 # The CUDA kernels, compiled into the same library. cudart is linked statically and needs the driver only when a kernel
 # runs, so the library also loads where there is none.
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90) # and PTX for what comes after
+  set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90) # and PTX for what comes after
 endif()
 enable_language(CUDA)
 message(STATUS "CUDA kernels: yes, ${CMAKE_CUDA_COMPILER_VERSION}, for ${CMAKE_CUDA_ARCHITECTURES}")

@@ -61,7 +61,7 @@ METHODS = ("percentile", "mse", "balance")
 CORRECTIONS = ("none", "bias", "potential")
 AUTO = "auto"
 """The best on held-out calibration samples."""
-NEURON_CHOICES = (AUTO, "if-burst", "if-signed", "if", "sigma-delta", "few-spike", *FITTED)
+NEURON_CHOICES = (AUTO, *NEURONS)
 METHOD_CHOICES = (AUTO, *METHODS)
 CORRECTION_CHOICES = (AUTO, *CORRECTIONS)
 OF_A_LAYER = ("neuron", "method", "percentile", "max_spikes")

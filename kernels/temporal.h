@@ -13,15 +13,25 @@ using int64_t = long long;
 
 enum class Element { kFloat32, kFloat16, kFloat64 };  // the type of currents
 
-constexpr int kMaxRank = 8;  // axes of [B, ...] longer than 1
+constexpr int kMaxRank = 8;             // axes of [B, ...] longer than 1
+constexpr int kMaxAxes = kMaxRank / 2;  // of an operand: neighbours along which it changes are one
 constexpr int kMaxParameters = 2;
 constexpr int kMaxStates = 4;
 
-// A parameter or an initial state, read with NumPy's broadcasting against the neurons' shape [B, ...].
+// An axis along which an operand changes: neuron i reads from place (i / inner) % length * stride.
+struct Axis {
+  int64_t inner;   // neurons for which one value serves, before the next along this axis
+  int64_t length;
+  int64_t stride;  // in elements
+};
+
+// A parameter or an initial state, read with NumPy's broadcasting against the neurons' shape [B, ...]. The innermost axis has
+// the stride 1, since the operand is contiguous. A channel's threshold has one axis; a value for each neuron has one, too, of
+// all neurons.
 struct Operand {
-  const void* data;          // null: zero for all neurons
-  int64_t stride[kMaxRank];  // in elements; 0 along axes where the operand is repeated
-  bool uniform;              // one value serves all neurons
+  const void* data;     // null: zero for all neurons
+  int n_axes;           // 0: one value serves all neurons
+  Axis axis[kMaxAxes];  // the innermost first
 };
 
 struct TemporalCall {
@@ -32,8 +42,6 @@ struct TemporalCall {
   int64_t n_steps;       // T: how often a neuron steps
   int64_t duration;      // what Clock::n_steps says: T, also for an operator that steps once for all of them
   int64_t n_neurons;     // B * ...
-  int rank;
-  int64_t dims[kMaxRank];  // of [B, ...], without the axes of length 1
   Operand parameter[kMaxParameters];
   Operand state[kMaxStates];
   void* final_state[kMaxStates];  // [B, ...] each; null where nobody asked for it

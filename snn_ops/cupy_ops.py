@@ -12,6 +12,7 @@ import functools
 import importlib
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,13 +20,14 @@ import numpy as np
 from snn_ops.ops import COMPILER_OPTIONS, ENTRY, STEP_OUT, THREADS, Attributes, Kernel, Kind, Operator, Time, time_axis
 
 MAX_RANK = 8  # kernels/temporal.h
+MAX_AXES = MAX_RANK // 2
 
 
 class Device(Protocol):
     """Where a kernel runs."""
 
     def upload(self, array: np.ndarray) -> Any:
-        """A copy on the device."""
+        """A copy on the device, contiguous there."""
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> Any:
         """Room on the device."""
@@ -36,8 +38,8 @@ class Device(Protocol):
     def download(self, array: Any) -> np.ndarray:
         """A copy in host memory."""
 
-    def launch(self, source: str, neurons: int, arguments: Sequence[Any]) -> None:
-        """Compiles the source, once, and runs `ENTRY` for this many neurons."""
+    def launch(self, kernel: Kernel, attributes: Attributes, element: np.dtype, call: TemporalCall) -> None:
+        """Runs the kernel, for the neurons of the call."""
 
 
 class CupyDevice:
@@ -56,7 +58,7 @@ class CupyDevice:
 
     def upload(self, array: np.ndarray) -> Any:
         """A copy on the GPU."""
-        return self._cupy.asarray(array)
+        return self._cupy.asarray(np.ascontiguousarray(array))
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> Any:
         """Room on the GPU."""
@@ -70,19 +72,31 @@ class CupyDevice:
         """A copy in host memory."""
         return np.asarray(self._cupy.asnumpy(array))
 
-    def launch(self, source: str, neurons: int, arguments: Sequence[Any]) -> None:
-        """A thread per neuron."""
-        self._kernel(source)((-(-neurons // THREADS),), (THREADS,), tuple(arguments))
+    def launch(self, kernel: Kernel, attributes: Attributes, element: np.dtype, call: TemporalCall) -> None:
+        """Compiles the kernel, once, and runs `ENTRY` with a thread per neuron."""
+        if call.n_neurons == 0:
+            return
+        arguments = [np.frombuffer(bytes(call), np.uint8), kernel.packed(attributes, element)]
+        blocks = -(-call.n_neurons // THREADS)
+        self._kernel(kernel.source(attributes, element))((blocks,), (THREADS,), tuple(map(self.upload, arguments)))
 
     def _compiled(self, source: str) -> Any:
         return self._cupy.RawModule(code=source, options=COMPILER_OPTIONS, backend="nvrtc").get_function(ENTRY)
 
 
+class _Axis(ctypes.Structure):
+    """kernels/temporal.h, Axis."""
+
+    _fields_ = (("inner", ctypes.c_int64), ("length", ctypes.c_int64), ("stride", ctypes.c_int64))
+
+
 class _Operand(ctypes.Structure):
-    _fields_ = (("data", ctypes.c_void_p), ("stride", ctypes.c_int64 * MAX_RANK), ("uniform", ctypes.c_bool))
+    """kernels/temporal.h, Operand."""
+
+    _fields_ = (("data", ctypes.c_void_p), ("n_axes", ctypes.c_int), ("axis", _Axis * MAX_AXES))
 
 
-class _TemporalCall(ctypes.Structure):
+class TemporalCall(ctypes.Structure):
     """kernels/temporal.h, TemporalCall."""
 
     _fields_ = (
@@ -93,8 +107,6 @@ class _TemporalCall(ctypes.Structure):
         ("n_steps", ctypes.c_int64),
         ("duration", ctypes.c_int64),
         ("n_neurons", ctypes.c_int64),
-        ("rank", ctypes.c_int),
-        ("dims", ctypes.c_int64 * MAX_RANK),
         ("parameter", _Operand * 2),
         ("state", _Operand * 4),
         ("final_state", ctypes.c_void_p * 4),
@@ -113,13 +125,30 @@ class _Memory:
 
     def uploaded(self, array: np.ndarray) -> int:
         """The address of a copy."""
-        self._held.append(self._device.upload(np.ascontiguousarray(array)))
+        self._held.append(self._device.upload(array))
         return self._device.address(self._held[-1])
 
     def room(self, shape: tuple[int, ...], dtype: np.dtype) -> Any:
         """An array to be written."""
         self._held.append(self._device.empty(shape, dtype))
         return self._held[-1]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """An operator whose inputs lie on a device, beside room for its outputs.
+
+    Attributes:
+        call: what the kernel is told.
+        outputs: on the device, in the operator's order, without the number of steps.
+        launch: runs the kernel; it may be called again.
+        memory: what the call points to; it stays as long as this does.
+    """
+
+    call: TemporalCall
+    outputs: tuple[Any, ...]
+    launch: Callable[[], None]
+    memory: _Memory
 
 
 def run(
@@ -133,6 +162,24 @@ def run(
     """
     if operator.kernel is None:
         return operator.run(*inputs, **attributes)
+    bound = bind(device, operator, operator.kernel, inputs, attributes)
+    bound.launch()
+    results = [device.download(array) for array in bound.outputs]
+    if operator.counts_steps:
+        step = operator.inputs_by_name(inputs)["step"]
+        results.insert(operator.outputs.index(STEP_OUT), np.asarray(step + bound.call.n_steps, np.int64))
+    return tuple(results)
+
+
+def bind(
+    device: Device, operator: Operator, kernel: Kernel, inputs: Sequence[np.ndarray], attributes: Attributes
+) -> Bound:
+    """The operator, whose kernel this is, ready to be run on these inputs.
+
+    Raises:
+        TypeError: an attribute that the operator does not have.
+        ValueError: n_steps, a shape or an attribute that the operator does not take.
+    """
     given, checked = operator.inputs_by_name(inputs), operator.checked_attributes(attributes)
     memory, element = _Memory(device), inputs[0].dtype
     neurons, steps = _neurons_and_steps(operator, given, checked)
@@ -145,12 +192,12 @@ def run(
     call.output, call.output_step = device.address(output), call.n_neurons if keeps_steps else 0
     for index, final in enumerate(finals.values()):
         call.final_state[index] = device.address(final)
-    if call.n_neurons:
-        _launch(device, operator.kernel, call, checked, element)
-    results = {name: device.download(array) for name, array in ((operator.output.name, output), *finals.items())}
-    if operator.counts_steps:
-        results[STEP_OUT.name] = np.asarray(given["step"] + steps, np.int64)
-    return tuple(results[tensor.name] for tensor in operator.outputs)
+
+    def launch() -> None:
+        device.launch(kernel, checked, element, call)
+
+    in_order = [finals[tensor.name] for tensor in operator.outputs if tensor.name in finals]
+    return Bound(call, (output, *in_order), launch, memory)
 
 
 def _neurons_and_steps(
@@ -168,24 +215,21 @@ def _neurons_and_steps(
     return through_time.shape[1:], 1 if at_once else given["n_steps"]
 
 
-def _call(operator: Operator, given: dict[str, Any], neurons: tuple[int, ...], memory: _Memory) -> _TemporalCall:
+def _call(operator: Operator, given: dict[str, Any], neurons: tuple[int, ...], memory: _Memory) -> TemporalCall:
     """What the kernel is told of its inputs, which it finds on the device.
 
     Raises:
         ValueError: an operand does not broadcast to the neurons' shape, or that has too many axes.
     """
-    lengths = [length for length in neurons if length != 1]
-    if len(lengths) > MAX_RANK:
+    if sum(length != 1 for length in neurons) > MAX_RANK:
         raise ValueError(f"{operator.input.name} has more than {MAX_RANK} axes")
     x = given[operator.input.name]
-    call = _TemporalCall(
+    call = TemporalCall(
         current=memory.uploaded(x),
         duration=given.get("n_steps", 1),
         n_neurons=math.prod(neurons),
-        rank=len(lengths),
         neurons_per_sample=math.prod(neurons[1:]),
     )
-    call.dims[: len(lengths)] = lengths
     names = ([p.name for p in operator.parameters], [s.name for s in operator.values])
     for operands, of in zip((call.parameter, call.state), names, strict=True):
         for index, name in enumerate(of):
@@ -196,17 +240,23 @@ def _call(operator: Operator, given: dict[str, Any], neurons: tuple[int, ...], m
     return call
 
 
-def _launch(device: Device, kernel: Kernel, call: _TemporalCall, attributes: Attributes, element: np.dtype) -> None:
-    arguments = [np.frombuffer(bytes(call), np.uint8), kernel.packed(attributes, element)]
-    uploaded = [device.upload(argument) for argument in arguments]
-    device.launch(kernel.source(attributes, element), call.n_neurons, uploaded)
-
-
 def _operand(array: np.ndarray, neurons: tuple[int, ...], uploaded: Callable[[np.ndarray], int]) -> _Operand:
-    """The array read with NumPy's broadcasting, axes of length 1 left out."""
+    """The array read with NumPy's broadcasting; see kernels/temporal.h.
+
+    Raises:
+        ValueError: it does not broadcast.
+    """
     array = np.ascontiguousarray(array)
     strides = np.broadcast_to(array, neurons).strides
-    kept = [s // array.itemsize for s, length in zip(strides, neurons, strict=True) if length != 1]
-    operand = _Operand(data=uploaded(array), uniform=array.size == 1)
-    operand.stride[: len(kept)] = kept
+    axes, inner, changes = list[_Axis](), 1, False
+    for length, stride in zip(reversed(neurons), reversed(strides), strict=True):
+        if length == 1:
+            continue
+        if changes and stride:
+            axes[-1].length *= length
+        elif stride:
+            axes.append(_Axis(inner, length, stride // array.itemsize))
+        changes, inner = bool(stride), inner * length
+    operand = _Operand(data=uploaded(array), n_axes=len(axes))
+    operand.axis[: len(axes)] = axes
     return operand

@@ -21,16 +21,42 @@ def by_name(inputs: Inputs, names: Sequence[str]) -> dict[str, np.ndarray]:
     """The arrays for the inputs `names`.
 
     Raises:
-        ValueError: one array for several inputs, or none by the name of an input.
+        ValueError: one array for several inputs, none by the name of an input, or a sample that holds NaN or infinity.
     """
     if isinstance(inputs, np.ndarray):
         if len(names) != 1:
             raise ValueError(f"the model has the inputs {list(names)}: pass arrays by name")
-        return {names[0]: inputs}
-    missing = [name for name in names if name not in inputs]
-    if missing:
-        raise ValueError(f"no samples for input {missing[0]!r}; the model has the inputs {list(names)}")
-    return {name: inputs[name] for name in names}
+        feed = {names[0]: inputs}
+    else:
+        missing = [name for name in names if name not in inputs]
+        if missing:
+            raise ValueError(f"no samples for input {missing[0]!r}; the model has the inputs {list(names)}")
+        feed = {name: inputs[name] for name in names}
+    refuse_not_finite(feed)
+    return feed
+
+
+def refuse_not_finite(arrays: Mapping[str, np.ndarray]) -> None:
+    """Lets only numbers pass: of a NaN, a neuron may make an answer that looks like any other (docs/format.md).
+
+    Raises:
+        ValueError: a sample holds NaN or infinity.
+    """
+    for name, array in arrays.items():
+        bad = first_not_finite(array)
+        if bad is not None:
+            raise ValueError(f"`{name}` holds NaN or infinity, first in sample {bad}")
+
+
+def first_not_finite(array: np.ndarray) -> int | None:
+    """The index in the first axis of the first NaN or infinity; None: there is none."""
+    array = np.asarray(array)
+    if array.dtype.kind != "f":
+        return None
+    finite = np.isfinite(array)
+    if finite.all():
+        return None
+    return int(np.flatnonzero(~finite)[0]) * len(array) // array.size if array.ndim else 0
 
 
 def checked_steps(n_steps: int) -> int:

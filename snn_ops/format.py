@@ -35,8 +35,6 @@ SCHEDULES = ("stepped", "two-phase")
 """When the layers spike: in every step, or each layer after it has seen all steps."""
 PREFIX = f"{DOMAIN}."
 """Of the keys of our metadata."""
-STATES = f"{PREFIX}states"
-"""The key of `Metadata.states`."""
 
 _T = TypeVar("_T")
 Object = Mapping[str, Any]
@@ -62,8 +60,8 @@ class _Kind(Generic[_T]):
     write: Callable[[_T], str]
 
 
-def _count(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,19}", text) or not 1 <= int(text) < 2**63:
+def _count(text: str, least: int) -> int:
+    if not re.fullmatch("[0-9]{1,19}", text) or not least <= int(text) < 2**63:
         raise ValueError(text)
     return int(text)
 
@@ -96,8 +94,10 @@ def _pairs(text: str) -> Sequence[Mapping[str, str]]:
 
 
 _TEXT = _Kind("text", str, str)
-_COUNT = _Kind("an integer from 1 to 2^63 - 1", _count, str)
-"""Numbers of steps, bytes and samples, and the version of the format."""
+_COUNT = _Kind("an integer from 1 to 2^63 - 1", partial(_count, least=1), str)
+"""A number of steps, the version of the format."""
+_COUNT_OR_0 = _Kind("an integer from 0 to 2^63 - 1", partial(_count, least=0), str)
+"""Numbers of bytes and samples, 0 where they are not known."""
 _SCHEDULE = _Kind(" or ".join(SCHEDULES), _schedule, str)
 _OBJECT = _Kind("a JSON object", _object, json.dumps)
 _OPTIONS = _Kind("a JSON object", _object, partial(json.dumps, sort_keys=True))
@@ -171,7 +171,7 @@ class Metadata:
 
     format: _Key[int] = _Key(_COUNT, 1)
     n_steps: _Key[int] = _Key(_COUNT, 1)
-    row_bytes: _Key[int] = _Key(_COUNT, 0)
+    row_bytes: _Key[int] = _Key(_COUNT_OR_0, 0)
     states: _Key[Sequence[Mapping[str, str]]] = _Key(_PAIRS, ())
     schedule: _Key[str] = _Key(_SCHEDULE, "stepped")
     source: _Key[str] = _Key(_TEXT, "")
@@ -180,7 +180,7 @@ class Metadata:
     neuron: _Key[str] = _Key(_TEXT, "")
     method: _Key[str] = _Key(_TEXT, "")
     correction: _Key[str] = _Key(_TEXT, "")
-    calibration_samples: _Key[int] = _Key(_COUNT, 0)
+    calibration_samples: _Key[int] = _Key(_COUNT_OR_0, 0)
     options: _Key[Object] = _Key(_OPTIONS, types.MappingProxyType({}))
     layers: _Key[Sequence[Object]] = _Key(_OBJECTS, (), measured=True)
     work: _Key[Object] = _Key(_OBJECT, types.MappingProxyType({}), measured=True)
@@ -285,15 +285,23 @@ def _fitted(value: Any, hint: Any) -> Any:
             if isinstance(value, list):
                 return kind(_elements(value, kind, arguments))
         elif kind is float:
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if isinstance(value, float) or (_is_integer(value) and abs(value) < _NO_FLOAT):
                 return value
         elif kind is int:
-            if isinstance(value, int) and not isinstance(value, bool):
+            if _is_integer(value):
                 return value
         elif isinstance(value, kind):
             return value
     words = hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
     raise TypeError(f"{words}, it is {value!r}"[:100])
+
+
+_NO_FLOAT = 2**1023
+"""JSON has integers of any size; from about here on they are too large for a float."""
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _elements(values: list[Any], kind: type, hints: tuple[Any, ...]) -> list[Any]:

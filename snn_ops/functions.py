@@ -239,7 +239,7 @@ def count_if(
     max_spikes: int = 1,
     signed: bool = False,
 ) -> np.ndarray:
-    """Takes in all steps, then fires: the neuron of the two-phase schedule.
+    """Receives all steps, then fires: the neuron of the two-phase schedule.
 
         n = clip(floor((current T + voltage) / threshold), least, T max_spikes), least = 0 or, signed, -T max_spikes
         spikes = n threshold / T
@@ -260,7 +260,7 @@ def count_if(
 
     Source: T. Bu et al., Optimal ANN-SNN conversion for high-accuracy and ultra-low-latency spiking neural networks,
     ICLR 2022 (the quantisation); Z. Hao et al., Reducing ANN-SNN conversion error through residual membrane potential,
-    AAAI 2023 (firing after the input has been taken in).
+    AAAI 2023 (firing after the whole input).
     """
     spikes: np.ndarray
     (spikes,) = _run(

@@ -9,17 +9,17 @@ from os import fspath
 import numpy as np
 import onnxruntime as ort
 
-from snn_ops.feed import Inputs, Model, by_name, checked_steps
+from snn_ops.feed import Inputs, Model, by_name, checked_steps, refuse_not_finite
 from snn_ops.format import FIRST_SAMPLE, N_STEPS, Metadata
 from snn_ops.library import PYTHON_BACKENDS, register
-from snn_ops.provider import SILENT, start_session
+from snn_ops.provider import SILENT, ProviderOptions, start_session, without_graph
 from snn_ops.stream import Stream, states_of
 
 ROWS = 256
 """Samples times steps that run at once on a CPU by default: enough work per call, and activations that stay in the cache
 (docs/FINDINGS.md). A GPU takes as many as `LARGEST_VALUE` allows."""
 LARGEST_VALUE = 64 << 20
-"""Bytes that a model's largest value may take: models of large images run fewer rows at once."""
+"""Bytes that a model's largest value may take by default: models of large images run fewer rows at once."""
 
 
 class Session:
@@ -29,19 +29,28 @@ class Session:
         model: a file, its bytes, or the model.
         n_steps: time steps T of `run`; default: what the file says.
         provider: "cpu" or "cuda".
+        provider_options: of ONNX Runtime's CUDA provider, by its names: ``device_id``, which GPU; ``use_tf32`` = 0, products
+            of matrices and convolutions in float32, where it rounds their factors to 10 bits by default; ``gpu_mem_limit``, ...
+            Our one default is ``cudnn_conv_algo_search`` = HEURISTIC: EXHAUSTIVE, ONNX Runtime's, searches again at every new
+            number of samples or steps, but may find a faster convolution. With ``enable_cuda_graph`` graphs are captured
+            and replayed in runs of `ort` with buffers of the caller's; `run` and `stream` do without, as their buffers move.
         backend: whose operators run: "native" kernels; "functions", the function bodies in the file, as in plain ONNX
             Runtime; "numpy" references or "cupy" kernels as Python operators, in float32 or float64.
         threads: ONNX Runtime's threads for one call; default: its own choice.
         batch_size: samples per call; default: `rows` / T.
+        bytes_at_once: how much memory the model's largest value may take; default: `LARGEST_VALUE`, little for a large GPU.
+            On a CPU it can only lower the rows.
 
     A file made for streaming (``onnx-snn convert --streaming``) also runs in chunks of time: `stream` carries its state from
     call to call, and `run` takes `rows` / samples steps at once where T of them would be more rows than that.
 
     Raises:
         LibraryNotFoundError: backend "native", and the library was not built.
-        RuntimeError: the provider or the Python backend is not to be had, or the latter would compute in float16.
+        RuntimeError: the provider or the Python backend is not to be had, the provider does not know an option, or the Python
+            backend would compute in float16.
         FormatError: the file is of a newer format, or damaged in a field of its metadata that is needed to run it.
-        ValueError: an unknown provider or backend, n_steps below 1, or the file declares a state that it does not have.
+        ValueError: an unknown provider or backend, options for "cpu", n_steps below 1, or the file declares a state that it
+            does not have.
     """
 
     def __init__(
@@ -50,9 +59,11 @@ class Session:
         *,
         n_steps: int | None = None,
         provider: str = "cpu",
+        provider_options: ProviderOptions | None = None,
         backend: str = "native",
         threads: int | None = None,
         batch_size: int | None = None,
+        bytes_at_once: int = LARGEST_VALUE,
     ) -> None:
         options = ort.SessionOptions()
         options.log_severity_level = SILENT  # n_steps with a default would be warned of at every start
@@ -64,13 +75,15 @@ class Session:
             from snn_ops import python_ops  # noqa: PLC0415 # it needs packages that the other backends do without
 
             model, self._guard = python_ops.fitted(python_ops.loaded(model), backend), python_ops.raising
-        self.ort = start_session(_source(model), options, provider)
+        self.ort = start_session(_source(model), options, provider, provider_options)
         overridable = {i.name for i in self.ort.get_overridable_initializers()}
         self._has_steps, self._has_random_neurons = N_STEPS in overridable, FIRST_SAMPLE in overridable
         self._metadata = Metadata.read(self.ort.get_modelmeta().custom_metadata_map)
         self.n_steps = checked_steps(n_steps if n_steps is not None else self._metadata.n_steps)
         self._batch_size = batch_size
+        self._bytes_at_once = bytes_at_once
         self._provider = provider
+        self._run_options = without_graph()
         self.input_names = [i.name for i in self.ort.get_inputs()]
         self._states = states_of(self.ort, self._metadata.states)
         carried = {state.output for state in self._states}
@@ -78,8 +91,8 @@ class Session:
 
     @property
     def rows(self) -> int:
-        """Samples times steps that run at once by default: `ROWS`, or as many as `LARGEST_VALUE` allows."""
-        return rows_at_once(self._metadata.row_bytes, self._provider)
+        """Samples times steps that run at once by default: `ROWS`, or as many as `bytes_at_once` allows."""
+        return rows_at_once(self._metadata.row_bytes, self._provider, self._bytes_at_once)
 
     def run(
         self,
@@ -101,7 +114,7 @@ class Session:
             The outputs, ``[samples, ...]`` each.
 
         Raises:
-            ValueError: n_steps below 1, or no samples by the name of an input.
+            ValueError: n_steps below 1, no samples by the name of an input, or a sample that holds NaN or infinity.
         """
         steps = checked_steps(self.n_steps if n_steps is None else n_steps)
         feed = by_name(inputs, self.input_names)
@@ -117,12 +130,22 @@ class Session:
     def run_batch(
         self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None = None, first_sample: int = 0
     ) -> list[np.ndarray]:
-        """One call of ONNX Runtime with these samples, `first_sample` and those after it of a run."""
+        """One call of ONNX Runtime with these samples, `first_sample` and those after it of a run.
+
+        Raises:
+            ValueError: a sample holds NaN or infinity.
+        """
+        refuse_not_finite(feed)
+        return self._call(feed, n_steps, outputs, first_sample)
+
+    def _call(
+        self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None, first_sample: int
+    ) -> list[np.ndarray]:
         arrays = {**feed, **self._first_sample(first_sample)}
         if self._has_steps:
             arrays[N_STEPS] = np.asarray(n_steps, np.int64)
         with self._guard():
-            result: list[np.ndarray] = self.ort.run(outputs or self.output_names, arrays)
+            result: list[np.ndarray] = self.ort.run(outputs or self.output_names, arrays, self._run_options)
         return result
 
     def stream(self, outputs: Sequence[str] | None = None, *, first_sample: int = 0) -> Stream:
@@ -156,23 +179,24 @@ class Session:
         samples = len(next(iter(feed.values())))
         if self._states and n_steps > 1 and samples * n_steps > self.rows:
             return self.stream(outputs, first_sample=first_sample).run(feed, n_steps)
-        return self.run_batch(feed, n_steps, outputs, first_sample)
+        return self._call(feed, n_steps, outputs, first_sample)
 
     def _first_sample(self, index: int) -> dict[str, np.ndarray]:
         """The input of that name, where the model has random neurons: what a sample draws does not depend on its batch."""
         return {FIRST_SAMPLE: np.asarray(index, np.int64)} if self._has_random_neurons else {}
 
 
-def rows_at_once(row_bytes: int, provider: str = "cpu") -> int:
+def rows_at_once(row_bytes: int, provider: str = "cpu", bytes_at_once: int = LARGEST_VALUE) -> int:
     """Samples times steps that a model runs at once by default.
 
     Args:
         row_bytes: about how many bytes one sample needs for one step; 0: not known.
         provider: "cpu" or "cuda".
+        bytes_at_once: that the largest value of all rows may take.
     """
     if not row_bytes:
         return ROWS
-    rows = max(1, LARGEST_VALUE // row_bytes)
+    rows = max(1, bytes_at_once // row_bytes)
     return rows if provider == "cuda" else min(ROWS, rows)
 
 

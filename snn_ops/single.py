@@ -13,7 +13,7 @@ import onnx
 import onnxruntime as ort
 from onnx import helper
 
-from snn_ops.format import DOMAIN, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET, OPSET_VERSION
+from snn_ops.format import DOMAIN, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET, N_STEPS, OPSET_VERSION
 from snn_ops.library import PYTHON_BACKENDS, register
 from snn_ops.ops import OPERATORS, Kind, Operator, Tensor
 from snn_ops.provider import SILENT, start_session
@@ -189,6 +189,8 @@ def _arguments(
         if tensor.kind is Kind.INTEGER:
             arrays.append(np.asarray(_integer(tensor.name, value), np.int64))
         else:
+            if value is None and tensor.name not in rest:
+                raise TypeError(f"{tensor.name} must be numbers, not None")
             number = rest[tensor.name].at_rest(checked) if value is None else value
             arrays.append(np.asarray(number, tensor.kind.dtype(element)))
     return arrays, checked
@@ -196,9 +198,12 @@ def _arguments(
 
 def _integer(name: str, value: Any) -> int:
     try:
-        return index(value)
+        number = index(value)
     except TypeError as error:
         raise TypeError(f"{name} must be an integer, it is {value!r}") from error
+    if number >= 2**63 or (number < 0 and name != N_STEPS):  # which n_steps are too small is the operator's to say
+        raise ValueError(f"{name} must be from 0 to 2^63 - 1, it is {value}")
+    return number
 
 
 def _results(operator: Operator, outputs: Sequence[np.ndarray]) -> tuple[Any, ...]:

@@ -10,9 +10,10 @@ from os import PathLike
 import numpy as np
 import onnxruntime as ort
 
-from snn_ops.feed import Inputs, by_name, checked_steps
+from snn_ops.feed import Inputs, by_name, checked_steps, first_not_finite
 from snn_ops.files import read_npz, write_npz
 from snn_ops.format import N_STEPS
+from snn_ops.provider import device_id, without_graph
 
 _ELEMENTS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
 
@@ -88,15 +89,18 @@ class Stream:
     ) -> None:
         self._session, self._states = session, list(states)
         self._inputs, self._outputs, self._numbers = list(inputs), list(outputs), dict(numbers)
-        self._device, self._n_steps, self._rows, self._guard = device, n_steps, rows, guard
+        self._device, self._device_id, self._run_options = device, device_id(session), without_graph()
+        self._n_steps, self._rows, self._guard = n_steps, rows, guard
         self._batch: int | None = None
         self._values: list[ort.OrtValue] | None = None  # on the device; None: at rest
 
     def run(self, inputs: Inputs, n_steps: int | None = None) -> list[np.ndarray]:
         """Advances by `n_steps` steps.
 
-        They run in chunks of rows / batch steps (at least one), so that the activations of a long run stay in the cache;
-        whatever the chunks, the result is the same.
+        They run in chunks of rows / batch steps (at least one), so that the activations of a long run stay in the cache. The
+        inputs go to the device once, the outputs come back once. Whatever the chunks, our operators give the same bits, on
+        every device. On a CPU so did whole models, all that were tried; on a GPU cuDNN and cuBLAS choose how they sum by the
+        number of rows, so that a chunk may round otherwise, and a neuron just below its threshold fire a step later.
 
         Args:
             inputs: as for `Session.run`, held for these steps; the next call may bring others.
@@ -106,7 +110,8 @@ class Stream:
             The model's outputs after the last of these steps: means over all steps since the stream began.
 
         Raises:
-            ValueError: n_steps below 1, inputs missing, or not as many samples as the stream began with.
+            ValueError: n_steps below 1, inputs missing, a sample that holds NaN or infinity, or not as many samples as the
+                stream began with. The stream stays where it was.
         """
         steps = checked_steps(self._n_steps if n_steps is None else n_steps)
         arrays = {name: np.ascontiguousarray(array) for name, array in by_name(inputs, self._inputs).items()}
@@ -116,9 +121,11 @@ class Stream:
                 f"the stream began with {self._batch} samples, not {batch}; Session.stream() begins another"
             )
         chunk = max(1, self._rows // max(batch, 1))
+        held = self._held({**arrays, **self._numbers}, n_chunks=-(-steps // chunk))
         values = self._values
         for done in range(0, steps, chunk):
-            results, values = self._advance(arrays, values, min(chunk, steps - done))
+            is_last = done + chunk >= steps
+            results, values = self._advance(held, values, min(chunk, steps - done), self._outputs if is_last else ())
         self._batch, self._values = batch, values
         return results
 
@@ -137,13 +144,13 @@ class Stream:
         """Continues from a state that `save` gave, of this or another stream of the same model.
 
         Raises:
-            ValueError: a state is missing or unknown, or has another type or shape than the model's.
+            ValueError: a state is missing or unknown, has another type or shape than the model's, or holds NaN or infinity.
         """
         if not saved:
             return self.reset()
         arrays = [np.array(array, order="C") for array in self._checked(saved)]
         self._batch = next((array.shape[0] for array in arrays if array.ndim), None)
-        self._values = [ort.OrtValue.ortvalue_from_numpy(array, self._device, 0) for array in arrays]
+        self._values = [ort.OrtValue.ortvalue_from_numpy(array, self._device, self._device_id) for array in arrays]
         return None
 
     def save_npz(self, path: str | PathLike[str]) -> None:
@@ -167,31 +174,38 @@ class Stream:
             raise ValueError(f"{error}: it does not hold the state of a stream") from error
         self.restore(saved)
 
+    def _held(self, arrays: Mapping[str, np.ndarray], *, n_chunks: int) -> dict[str, ort.OrtValue]:
+        """The inputs where all chunks read them; of a single chunk, ONNX Runtime takes them to the device without waiting."""
+        place = self._device if n_chunks > 1 else "cpu"
+        make = ort.OrtValue.ortvalue_from_numpy
+        return {name: make(array, place, self._device_id if place != "cpu" else 0) for name, array in arrays.items()}
+
     def _advance(
-        self, inputs: Mapping[str, np.ndarray], values: list[ort.OrtValue] | None, n_steps: int
+        self,
+        inputs: Mapping[str, ort.OrtValue],
+        values: list[ort.OrtValue] | None,
+        n_steps: int,
+        outputs: Sequence[str],
     ) -> tuple[list[np.ndarray], list[ort.OrtValue]]:
-        """One call of ONNX Runtime, from the state `values`: the outputs, and the state after it.
+        """One call of ONNX Runtime, from the state `values`: the outputs of these names, and the state after it.
 
         The binding is a new one: in ONNX Runtime 1.23 one that was cleared and bound again mixed up its outputs.
         """
         binding = self._session.io_binding()
-        numbers = {**self._numbers, N_STEPS: np.asarray(n_steps, np.int64)}
-        kept = {name: ort.OrtValue.ortvalue_from_numpy(number) for name, number in numbers.items()}
-        for name, number in kept.items():
-            binding.bind_ortvalue_input(name, number)
-        for name, array in inputs.items():
-            binding.bind_cpu_input(name, array)
+        steps = ort.OrtValue.ortvalue_from_numpy(np.asarray(n_steps, np.int64))
+        for name, value in {**inputs, N_STEPS: steps}.items():
+            binding.bind_ortvalue_input(name, value)
         if values is not None:
             for state, value in zip(self._states, values, strict=True):
                 binding.bind_ortvalue_input(state.input, value)
-        for name in self._outputs:
+        for name in outputs:
             binding.bind_output(name, "cpu")
         for state in self._states:
-            binding.bind_output(state.output, self._device)
+            binding.bind_output(state.output, self._device, self._device_id)
         with self._guard():
-            self._session.run_with_iobinding(binding)
+            self._session.run_with_iobinding(binding, self._run_options)
         found = binding.get_outputs()
-        count = len(self._outputs)
+        count = len(outputs)
         return [np.array(value.numpy()) for value in found[:count]], found[count:]
 
     def _checked(self, saved: Mapping[str, np.ndarray]) -> list[np.ndarray]:
@@ -212,4 +226,7 @@ class Stream:
                 isinstance(length, int) and length != given for length, given in zip(wanted, array.shape, strict=True)
             ):
                 raise ValueError(f"state {state.input!r} has shape {list(array.shape)}, the model's has {list(wanted)}")
+            bad = first_not_finite(array)
+            if bad is not None:
+                raise ValueError(f"state {state.input!r} holds NaN or infinity, first in sample {bad}")
         return [saved[name] for name in names]

@@ -112,7 +112,7 @@ def test_the_steps_make_an_operator(tmp_path) -> None:
     assert int(tests[1]) > 100
     copy.python(*pytest_of_it, "tests/test_generated.py", "tests/test_docs.py")
     names = "every_operator or all_operators"
-    copy.python(*pytest_of_it, "tests/ops/test_agreement.py", "tests/ops/test_functions.py", "-k", names)
+    copy.python(*pytest_of_it, "tests/ops/test_agreement.py", "tests/snn_ops/test_functions.py", "-k", names)
     if find_spec("ruff"):
         copy.python("-m", "ruff", "format", "--check", "snn_ops", "tests/ops")
         copy.python("-m", "ruff", "check", "snn_ops", "tests/ops")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from converter.conversion.main import convert
+from tests.models import convnet, mlp, samples, save
 from tools import architecture
 
 ROOT = Path(__file__).parents[1]
@@ -58,8 +60,16 @@ def test_every_name_on_the_page_exists() -> None:
     assert len(names) >= len(architecture.steps(page)) >= 6
     for name in names:
         assert resolve(name) is not None
-    for file in re.findall(r"`((?:converter|snn_ops|tests)/[\w/.]+)`", page):
-        assert (ROOT / file).exists(), file
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/nengo.md", "docs/format.md"]
+)
+def test_every_file_on_a_page_exists(page) -> None:
+    folders = "converter|snn_ops|kernels|tests|tools|benchmarks|examples|docs"
+    files = re.findall(rf"(?:`|\]\()((?:{folders})/[\w/.-]*)[`)]", (ROOT / page).read_text())
+    missing = [file for file in files if "NAME" not in file and not (ROOT / file).exists()]
+    assert not missing
 
 
 def resolve(name: str) -> object:
@@ -85,6 +95,38 @@ def test_the_main_job_takes_the_steps_of_the_page_in_their_order() -> None:
     assert places == sorted(places)
 
 
+PACKAGES = sorted(path for folder in ("converter", "snn_ops") for path in (ROOT / folder).rglob("*.py"))
+
+
+def private_imports(path: Path) -> list[str]:
+    """What a file imports of names with ``_`` that belong to another file or folder."""
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in ("converter", "snn_ops"):
+            for alias in node.names:
+                names = [*str(node.module).split("."), alias.name]
+                private = [index for index, name in enumerate(names) if name.startswith("_")]
+                if private and not f"{module}.".startswith(".".join(names[: private[0]]) + "."):
+                    found.append(".".join(names))
+    return found
+
+
+@pytest.mark.parametrize("path", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_private_names_stay_in_their_folder(path) -> None:
+    assert private_imports(path) == []
+
+
+def test_a_private_name_of_another_folder_is_found(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    file = tmp_path / "snn_ops" / "ops" / "lif.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        "from snn_ops.ops import _body\nfrom snn_ops.ops._body import one\nfrom snn_ops.files import _whole\n"
+    )
+    assert private_imports(file) == ["snn_ops.files._whole"]
+
+
 FOREIGN = sorted(path for folder in ("benchmarks", "examples", "tools") for path in (ROOT / folder).rglob("*.py"))
 
 
@@ -102,3 +144,17 @@ def test_programs_import_what_exists(path) -> None:
             for alias in node.names:
                 if not hasattr(module, alias.name):
                     importlib.import_module(f"{node.module}.{alias.name}")
+
+
+def test_the_passes_are_those_of_a_conversion(tmp_path) -> None:
+    """The page's list against what a conversion reports, for a free and for a fixed batch."""
+    quoted = [
+        line.removeprefix(">")
+        for line in (ROOT / "docs" / "architecture.md").read_text().splitlines()
+        if line.startswith(">")
+    ]
+    names = [re.sub(r"\*\*\w+\*\*", "", name).strip() for name in re.split("[,;]", " ".join(quoted))]
+    for model, freed in ((mlp(), "gather by sample"), (convnet(), "free batch")):
+        reports = convert(save(model, tmp_path / "m.onnx"), samples(model), streaming=True, neuron="if").reports
+        expected = [freed if " or " in name else name for name in names]
+        assert [report.name for report in reports] == [" ".join(name.split()) for name in expected]

@@ -21,20 +21,21 @@ FOUND = "exit 0"
 NOT_FOUND = "exit 9"
 
 
-def check(folder: Path, nvidia_smi: str) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
-    """Runs the script with this in place of nvidia-smi, without the stages that take long."""
+def check(
+    folder: Path, nvidia_smi: str, *named: str, **variables: str
+) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
+    """Runs the script with this in place of nvidia-smi, without the stages that take long. Returns what each stage came to."""
     program = folder / "nvidia-smi"
     program.write_text(f"#!/bin/sh\n{nvidia_smi}\n")
     program.chmod(0o755)
     environment = os.environ | {
         "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
         "PYTHON": sys.executable,
-        "SNN_GPU_SKIP": "build cupy spikingjelly",
+        "SNN_GPU_SKIP": "build kernels cupy spikingjelly",
     }
-    done = subprocess.run(
-        [ROOT / "tools" / "gpu_check.sh", folder / "out"], capture_output=True, text=True, check=False, env=environment
-    )
-    return done, json.loads((folder / "out" / "gpu_check.json").read_text())["summary"]
+    command = [ROOT / "tools" / "gpu_check.sh", folder / "out", *named]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment | variables)
+    return done, gpu.summary((folder / "out" / "stages.txt").read_text().splitlines())
 
 
 def test_without_a_gpu(tmp_path) -> None:
@@ -43,8 +44,8 @@ def test_without_a_gpu(tmp_path) -> None:
     assert done.stderr == "no GPU: not run\n"
     assert stages["gpu"].startswith("FAILED, see")
     assert "no GPU: nvidia-smi does not find one" in stages["gpu"]
-    assert stages["build"] == stages["cupy"] == stages["spikingjelly"] == "left out"
-    for name in ("runtime", "started", "tests", "operators", "models"):
+    assert stages["build"] == stages["kernels"] == stages["cupy"] == stages["spikingjelly"] == "left out"
+    for name in ("runtime", "started", "tests", "whole_models", "operators", "models"):
         assert stages[name] == "not run: it needs a GPU"
 
 
@@ -55,6 +56,32 @@ def test_without_onnxruntime_for_gpus(tmp_path) -> None:
     assert stages["gpu"] == "ok"
     assert "pip install onnxruntime-gpu" in stages["runtime"]
     assert stages["operators"] == "not run: it needs started"
+    assert json.loads((tmp_path / "out" / "gpu_check.json").read_text())["summary"] == stages
+
+
+def test_the_callers_packages_and_library_are_kept(tmp_path) -> None:
+    """Named stages run alone."""
+    (tmp_path / "onnxruntime.py").write_text(
+        "__version__, __path__ = '1', ['here']\n"
+        "def get_build_info(): return ''\n"
+        "def get_available_providers(): return ['CUDAExecutionProvider']\n"
+    )
+    variables = {"PYTHONPATH": str(tmp_path), "ONNX_SNN_LIBRARY": str(tmp_path / "given.so"), "SNN_GPU_SKIP": ""}
+    _, stages = check(tmp_path, FOUND, "build", "runtime", **variables)
+    assert stages["build"].endswith(f"given: {tmp_path / 'given.so'}")  # and it is not there
+    (tmp_path / "given.so").touch()
+    _, stages = check(tmp_path, FOUND, "build", "runtime", **variables)
+    assert stages == {"build": "ok", "runtime": "ok"}
+
+
+def test_a_kit_for_another_gpu_is_refused_first(tmp_path) -> None:
+    kit = tmp_path / "kit"
+    kit.mkdir()
+    (kit / "architecture").write_text("80\n")
+    done, stages = check(tmp_path, 'case "$*" in *compute_cap*) echo 9.0;; esac', SNN_GPU_KIT=str(kit))
+    assert done.returncode == 1
+    assert stages["gpu"].endswith("the kit is for sm_80, this GPU is sm_90: make one with ARCHITECTURE=90")
+    assert stages["runtime"] == "not run: it needs a GPU"
 
 
 def test_an_operator_that_fails_leaves_the_others(tmp_path, monkeypatch, capsys) -> None:
@@ -68,6 +95,44 @@ def test_an_operator_that_fails_leaves_the_others(tmp_path, monkeypatch, capsys)
     assert {row["operator"] for row in rows if "not_run" in row} == {"LIF"} == {real.name}
     assert all(row["share_of_copy"] > 0 for row in rows if "not_run" not in row)
     assert "AttributeError" in capsys.readouterr().out
+
+
+def test_a_peer_that_hangs_loses_only_its_row(tmp_path, monkeypatch) -> None:
+    """And is ended, with what it started. The file is written after each row."""
+    speed = tmp_path / "benchmarks" / "spikingjelly_speed.py"
+    speed.parent.mkdir()
+    (speed.parent / "__init__.py").write_text("")
+    speed.write_text(
+        "import json, subprocess, sys\n"
+        "if sys.argv[1] == 'triton': subprocess.run(['sleep', '987'])\n"
+        "if sys.argv[1] == 'cuda': sys.exit('no such implementation')\n"
+        "print('a warning')\n"
+        "print(json.dumps({'IFNode': 1.0}))\n"
+    )
+    written = []
+    monkeypatch.setattr(gpu, "line", lambda row: str(written.append(json.loads(path.read_text())["spikingjelly"])))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "out.json"
+    monkeypatch.setattr(sys, "argv", ["gpu", "spikingjelly", "--limit", "1.5", "--json", str(path)])
+    gpu.main()
+    rows = {row["implementation"]: row for row in written[-1]}
+    assert [len(rows) for rows in written] == [1, 2, 3, 4]
+    assert rows["triton"] == {"implementation": "triton", "not_run": "RuntimeError: not done after 1.5 s"}
+    assert rows["cuda"]["not_run"] == "RuntimeError: no such implementation"
+    assert rows["torch"]["IFNode"] == rows["cupy"]["IFNode"] == 1.0
+    assert "sleep 987" not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_older_spikingjelly_is_for_cupy_alone(monkeypatch) -> None:
+    """Which version 2 does not have."""
+    paths = []
+    monkeypatch.setattr(
+        gpu, "last_line", lambda command, environment, limit: paths.append(environment["PYTHONPATH"]) or {}
+    )
+    monkeypatch.setenv("PYTHONPATH", "mine")
+    assert len(list(gpu.spikingjelly("cuda", [], 1, Path("older")))) == 4
+    assert paths == ["mine", "mine", f"older{os.pathsep}mine", "mine"]
 
 
 def test_what_is_measured_is_what_is_run() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from converter.conversion.main import convert
 from converter.errors import RefusedError
-from converter.options import load_layers
+from converter.options import Options, load_layers
 from tests.models import convert_model, mlp, samples, save
 
 
@@ -45,3 +45,8 @@ def test_refuses_options(options, reason, tmp_path) -> None:
     model = mlp()
     with pytest.raises(RefusedError, match=reason):
         convert(save(model, tmp_path / "m.onnx"), samples(model), **options)
+
+
+def test_the_two_phase_schedule_cannot_stream() -> None:
+    with pytest.raises(RefusedError, match="receives all steps at once; only stepped models can be streamed"):
+        Options(schedule="two-phase", streaming=True)

@@ -1,65 +1,113 @@
 #!/bin/sh
-# gpu_check.sh [OUT]: on a machine with an NVIDIA GPU, builds the library with CUDA, runs the operator tests there against the
-# references, and measures. Stage by stage; a stage that fails does not stop the next. OUT (default: build/gpu_check) gets
-# gpu_check.json and a log for each stage.
+# gpu_check.sh [OUT [STAGE...]]: on a machine with an NVIDIA GPU, tests there against the references, and measures. Stage by
+# stage, each with a limit of its own; one that fails does not stop the next. OUT (default: build/gpu_check) gets gpu_check.json,
+# written row by row, and a log for each stage. Named stages run alone, as if those before them had gone well.
+#   gpu           nvidia-smi finds one
+#   build         the library with CUDA, for this GPU; left out where ONNX_SNN_LIBRARY names one
+#   kernels       every operator without ONNX Runtime's CUDA provider: right, and how fast (tools/gpu/check_kernels.py)
+#   runtime       there is an onnxruntime for GPUs
+#   started       its CUDA provider starts, and a kernel of ours runs there
+#   tests         tools/gpu_tests.sh
+#   cupy          backend "cupy"
+#   whole_models  converted models against the CPU, with and without TF32 (tools/gpu/check_models.py)
+#   operators, models, spikingjelly   how fast: benchmarks/gpu.py
 # Needs: nvcc, cmake, ONNX Runtime's headers or a network to fetch them from (ONNXRUNTIME_ROOT names their folder), and a Python
-# with what pip install '.[gpu-check]' installs; `make gpu-check` makes one. What is missing fails its own stage: the operators
-# need onnxruntime-gpu and pytest, the copy that bandwidth is compared with torch or CuPy.
-#   PYTHON          the Python to use; default: .venv-gpu/bin/python, else python3
-#   SNN_GPU_SKIP    stages to leave out, e.g. "spikingjelly models"
-#   SNN_GPU_ARGS    arguments for benchmarks.gpu, e.g. "--neurons 4000000" on a small GPU
+# with what pip install '.[gpu-check]' installs; `make gpu-check` makes one. Without a network: a kit (tools/gpu/README.md).
+# What is missing fails its own stage.
+#   PYTHON            the Python to use; default: .venv-gpu/bin/python, else python3. Its PYTHONPATH is kept
+#   SNN_GPU_KIT       folder that tools/gpu/make_kit.sh made: libraries, wheels and models are taken from there
+#   SNN_GPU_SKIP      stages to leave out, e.g. "spikingjelly models"
+#   SNN_GPU_ARGS      arguments for benchmarks.gpu, e.g. "--neurons 4000000" on a small GPU
+#   SNN_GPU_KERNELS   library and arguments for tools.gpu.check_kernels; default: a library that is built, or the kit's
+#   SNN_GPU_PATIENCE  factor of all limits; default: 1
 # Exit code: 0 when every stage that was not left out went well, else 1.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 PATH=$PATH:/usr/local/cuda/bin # where nvcc is when nobody said so
 out=${1:-build/gpu_check}
+[ $# -eq 0 ] || shift
+wanted=$*
 mkdir -p "$out" || exit 1
 out=$(cd "$out" && pwd)
 python=${PYTHON:-.venv-gpu/bin/python}
 [ -x "$python" ] || python=$(command -v "${PYTHON:-python3}") || { echo "gpu_check.sh: no Python" >&2; exit 1; }
-export PYTHONPATH="$PWD" ONNX_SNN_LIBRARY="$PWD/build/gpu/libonnx_snn.so"
+kit=${SNN_GPU_KIT:+$(cd "$SNN_GPU_KIT" && pwd)}
+site=${TMPDIR:-/tmp}/onnx-snn-kit
+[ -z "$kit" ] || export ONNX_SNN_LIBRARY="${ONNX_SNN_LIBRARY:-$kit/libonnx_snn.so}"
+given=${ONNX_SNN_LIBRARY:-}
+export ONNX_SNN_LIBRARY="${given:-$PWD/build/gpu/libonnx_snn.so}" PYTHONUNBUFFERED=1
+export PYTHONPATH="$PWD${kit:+:$site}${PYTHONPATH:+:$PYTHONPATH}"
 stages=$out/stages.txt
 : >"$stages"
 rm -f "$out/gpu_check.json"
+began=$(date +%s)
 
 note() { echo "$1: $2" | tee -a "$stages"; }
 
-stage() { # name, what it needs ("" or an earlier stage), command
-  name=$1 needed=$2
-  shift 2
+stage() { # name, what it needs ("" or an earlier stage), seconds, command
+  name=$1 needed=$2 limit=$(($3 * ${SNN_GPU_PATIENCE:-1}))
+  shift 3
   rm -f "$out/$name.log"
   case " ${SNN_GPU_SKIP:-} " in *" $name "*) note "$name" "left out"; return ;; esac
-  if [ -n "$needed" ] && ! grep -q "^$needed: ok" "$stages"; then
-    grep -q '^gpu: ok' "$stages" || needed="a GPU"
+  case " ${wanted:-$name} " in *" $name "*) ;; *) return ;; esac
+  if grep -qE "^(gpu|${needed:-gpu}): (FAILED|not run)" "$stages"; then
+    grep -q '^gpu: FAILED' "$stages" && needed="a GPU"
     note "$name" "not run: it needs $needed"
     return
   fi
   if "$@" >"$out/$name.log" 2>&1; then
     note "$name" ok
   else
+    [ $? -eq 124 ] && echo "not done after $limit s" >>"$out/$name.log"
     note "$name" "FAILED, see $out/$name.log: $(tail -n 1 "$out/$name.log")"
   fi
+  echo "  $name: until $(($(date +%s) - began)) s"
 }
+limited() { timeout -k 5 "$limit" "$@"; }
 
-gpu() {
-  nvidia-smi || { echo "no GPU: nvidia-smi does not find one"; return 1; }
+architecture() { # 90 for compute capability 9.0; 90 where nobody says
+  found=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d .)
+  case $found in "" | *[!0-9]*) found=90 ;; esac
+  echo "$found"
 }
-runtime() {
-  "$python" -c 'import onnxruntime as o; assert "CUDAExecutionProvider" in o.get_available_providers(), "onnxruntime has no CUDAExecutionProvider: pip install onnxruntime-gpu"'
+gpu() {
+  limited nvidia-smi || { echo "no GPU: nvidia-smi does not find one"; return 1; }
+  [ -z "$kit" ] || [ "$(cat "$kit/architecture")" = "$(architecture)" ] || {
+    echo "the kit is for sm_$(cat "$kit/architecture"), this GPU is sm_$(architecture): make one with ARCHITECTURE=$(architecture)"
+    return 1
+  }
 }
 build() {
-  architecture=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d .) # 9.0 is 90
-  case $architecture in "" | *[!0-9]*) architecture=90 ;; esac
-  nvcc --version && cmake -S . -B build/gpu -DCMAKE_BUILD_TYPE=Release -DCMAKE_CUDA_ARCHITECTURES="$architecture" &&
-    cmake --build build/gpu --parallel || return 1
+  [ -z "$given" ] || { echo "given: $given"; [ -e "$given" ]; return; }
+  nvcc --version && limited cmake -S . -B build/gpu -DCMAKE_BUILD_TYPE=Release -DCMAKE_CUDA_ARCHITECTURES="$(architecture)" &&
+    limited cmake --build build/gpu --parallel || return
   grep -q '^CMAKE_CUDA_COMPILER:[A-Z]*=/' build/gpu/CMakeCache.txt || { echo "CMake cannot use this nvcc"; return 1; }
 }
-started() { # the first provider of a session is the GPU's, and a kernel of ours runs there
-  if grep -q '^build: FAILED' "$stages"; then
-    echo "the library was not built"
-    return 1
+kernels() {
+  library=${SNN_GPU_KERNELS:-${kit:-build/gpu}/kernels.so}
+  [ -n "$kit${SNN_GPU_KERNELS:-}" ] ||
+    limited "$python" -m tools.gpu.library "$library" --architecture "$(architecture)" || return
+  # shellcheck disable=SC2086
+  limited "$python" -m tools.gpu.check_kernels $library --json "$out/gpu_check.json"
+}
+runtime() { # the kit's wheels go into a folder of their own, before the environment's
+  if [ -n "$kit" ] && [ "$(cat "$site/wheels" 2>/dev/null)" != "$(wheels)" ]; then
+    rm -rf "$site"
+    install_wheels "$site" "$kit"/wheels/*.whl && install_wheels "$site/older" "$kit"/older/*.whl && wheels >"$site/wheels" ||
+      return
   fi
-  "$python" -c 'import numpy as np
+  limited "$python" -c 'import onnxruntime as o
+print(o.__version__, o.__path__[0], o.get_build_info())
+assert "CUDAExecutionProvider" in o.get_available_providers(), "onnxruntime has no CUDAExecutionProvider: pip install onnxruntime-gpu"'
+}
+wheels() { cksum "$kit"/wheels/*.whl "$kit"/older/*.whl; }
+install_wheels() {
+  folder=$1
+  shift
+  limited "$python" -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade --target "$folder" "$@"
+}
+started() { # the first provider of a session is the GPU's, and a kernel of ours runs there
+  limited "$python" -c 'import numpy as np
 from snn_ops.single import SingleOperator
 one = np.float32(1)
 run = SingleOperator("IF", provider="cuda")
@@ -68,30 +116,43 @@ assert run.session(*x).get_providers()[0] == "CUDAExecutionProvider"
 assert run(*x)[0].sum() == 6'
 }
 tests_cuda() {
-  PYTHON=$python tools/gpu_tests.sh
+  PYTHON=$python limited tools/gpu_tests.sh
 }
 tests_cupy() { # a test of CuPy that was skipped is one that did not find the GPU
-  "$python" -c 'import cupy; cupy.zeros(1)' && "$python" -m pytest tests/ops -m 'not slow' -k cupy && ! grep -q ' skipped' "$out/cupy.log"
+  "$python" -c 'import cupy; cupy.zeros(1)' && limited "$python" -m pytest tests/snn_ops -m 'not slow' -k cupy &&
+    ! grep -q ' skipped' "$out/cupy.log"
+}
+whole_models() {
+  limited "$python" -m tools.gpu.check_models --models "${kit:-build/gpu_check}/models" --json "$out/gpu_check.json"
 }
 measure() { # shellcheck disable=SC2086
-  "$python" -m benchmarks.gpu "$1" --json "$out/gpu_check.json" ${SNN_GPU_ARGS:-}
+  limited "$python" -m benchmarks.gpu "$@" --json "$out/gpu_check.json" ${SNN_GPU_ARGS:-}
 }
 
-stage gpu "" gpu
-stage build "" build
-stage runtime gpu runtime
-stage started runtime started
-stage tests started tests_cuda
-stage cupy gpu tests_cupy
-stage operators started measure operators
-stage models started measure models
-stage spikingjelly gpu measure spikingjelly
+if [ -n "$kit" ]; then # the kit's onnxruntime is not where it looks for NVIDIA's packages
+  cuda=$("$python" -c 'import nvidia; print(*nvidia.__path__, sep="\n")' 2>/dev/null |
+    xargs -r -d '\n' -I '{}' find '{}' -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
+  export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}${LD_LIBRARY_PATH:+${cuda:+:}}$cuda"
+fi
 
-"$python" -m benchmarks.gpu summary --json "$out/gpu_check.json" <"$stages"
+stage gpu "" 30 gpu
+stage build "" 600 build
+stage kernels build 200 kernels
+stage runtime build 90 runtime
+stage started runtime 60 started
+stage tests started 300 tests_cuda
+stage cupy "" 120 tests_cupy
+stage whole_models started 200 whole_models
+stage operators started 200 measure operators
+stage models started 300 measure models
+stage spikingjelly "" 300 measure spikingjelly ${kit:+--older "$site/older"}
+
+limit=60
+measure summary <"$stages"
 echo
-for name in operators models spikingjelly; do
+for name in kernels whole_models operators models spikingjelly; do
   [ ! -e "$out/$name.log" ] || { cat "$out/$name.log" && echo; }
 done
 cat "$stages"
-grep -q '^gpu: ok' "$stages" || echo "no GPU: not run" >&2
+grep -q '^gpu: FAILED' "$stages" && echo "no GPU: not run" >&2
 ! grep -qvE ': (ok|left out)$' "$stages"

@@ -134,24 +134,28 @@ def cases(models: Path, only: str) -> Iterator[Case]:
             (name,) = inputs_of(path)
             layers = [node.name for node in onnx.load(path).graph.node if node.op_type in ("Relu", "Tanh")]
             sets = {**EMBEDDED_SETS, "one-layer": {"layers": {layers[1]: ONE_LAYER}}}
-            yield Case(path, *({name: x.astype(np.float32) / 255} for x in (images, others)), sets)
+            calibration, test = ({name: x.astype(np.float32) / 255} for x in (images, others))
+            yield Case(path, calibration, test, sets)
     entries = zoo_data.entries(models) if (models / "models.json").is_file() else {}
     for path in models_in(models, only):
         inputs = inputs_of(path)
         rng = np.random.default_rng(0)
         entry = entries.get(path.stem, {})
         if entry.get("dataset") == "mnist":
-            feeds = [{name: zoo_data.model_input(x, entry) for name in inputs} for x in (images, others)]
+            pixels = [images, others]
         elif entry.get("dataset") == "cifar10":
-            made = (made_up_images((count, 3, 32, 32), rng) for count in (CALIBRATION, TEST))
-            feeds = [{name: zoo_data.model_input(x, entry) for name in inputs} for x in made]
+            pixels = [made_up_images((count, 3, 32, 32), rng) for count in (CALIBRATION, TEST)]
         else:
-            feeds = [{name: made_up(count, *inputs[name], rng) for name in inputs} for count in (CALIBRATION, TEST)]
-        if sum(array[0].size for array in feeds[0].values()) < LARGE_INPUT:
-            yield Case(path, *feeds, SETS)
+            pixels = []
+        feeds = [{name: zoo_data.model_input(x, entry) for name in inputs} for x in pixels] or [
+            {name: made_up(count, *inputs[name], rng) for name in inputs} for count in (CALIBRATION, TEST)
+        ]
+        calibration, test = feeds
+        if sum(array[0].size for array in test.values()) < LARGE_INPUT:
+            yield Case(path, calibration, test, SETS)
         else:
-            few = {name: array[:LARGE_CALIBRATION] for name, array in feeds[0].items()}
-            yield Case(path, few, feeds[1], {name: SETS[name] for name in LARGE_SETS})
+            few = {name: array[:LARGE_CALIBRATION] for name, array in calibration.items()}
+            yield Case(path, few, test, {name: SETS[name] for name in LARGE_SETS})
 
 
 def models_in(folder: Path, only: str) -> list[Path]:
@@ -201,7 +205,7 @@ def converted(case: Case, options: Mapping[str, Any]) -> converter.Conversion | 
         return converter.convert(converter.load_ann(case.path), case.calibration, n_steps=N_STEPS, **options)
     except converter.RefusedError as error:
         return str(error).replace(f"{case.path.parent}/", "")
-    except Exception as error:  # a defect, and a result all the same
+    except Exception as error:  # a defect is a result as well
         return f"{type(error).__name__}: {error}"
 
 
@@ -222,7 +226,12 @@ def write(result: converter.Conversion | str, test: Feed, folder: Path) -> None:
     summary = result.summary()
     summary["source"] = Path(summary["source"]).name
     (folder / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n")
-    np.savez(folder / OUTPUTS, **outputs(content(result), test))
+    try:
+        found = outputs(content(result), test)
+    except Exception as error:  # as above
+        (folder / REFUSED).write_text(f"it does not run: {type(error).__name__}: {error}\n")
+    else:
+        np.savez(folder / OUTPUTS, **found)  # type: ignore[arg-type]
 
 
 def outputs(model: bytes, test: Feed) -> Feed:
@@ -250,25 +259,23 @@ def compare(a: Path, b: Path, *, only: str = "") -> bool:
     if len(machines) > 1:
         print("made with different machines or versions:", *sorted(machines), sep="\n    ")
     found = [{f.relative_to(top) for f in top.glob("*/*") if only in f.parent.name} for top in (a, b)]
-    differ = 0
     counts: Counter[str] = Counter()
     for place in sorted(found[0] | found[1]):
         if not all(place in places for places in found):
-            differ += 1
+            counts["only in one folder"] += 1
             print(f"{place!s:52} only in {a if place in found[0] else b}")
             continue
         parts = differences(a / place, b / place)
-        counts.update(part for part, lines in parts.items() if not lines)
-        differ += bool(parts.get("outputs") or parts.get("refusal"))
-        verdicts = (f"{part} {'DIFFER' if lines else 'equal'}" for part, lines in parts.items())
+        verdicts = [f"{part} {'DIFFER' if lines else 'equal'}" for part, lines in parts.items()]
+        counts.update(verdicts)
         print(f"{place!s:52} {', '.join(verdicts)}")
-        for line in [f"{part}: {line}" for part, lines in parts.items() for line in lines][:MOST_LINES]:
+        lines = [f"{part}: {line}" for part, lines in parts.items() for line in lines]
+        for line in lines[:MOST_LINES]:
             print(f"    {line}")
-    equal = ", ".join(f"{count} with equal {part}" for part, count in counts.items())
-    print(
-        f"{len(found[0] | found[1])} conversions, {differ} with other outputs or refusals; {equal or 'nothing is equal'}"
-    )
-    return bool(differ or not counts)
+        if len(lines) > MOST_LINES:
+            print(f"    ... {len(lines) - MOST_LINES} more")
+    print(", ".join(f"{verdict}: {count}" for verdict, count in sorted(counts.items())) or "nothing to compare")
+    return not counts or any(counts[bad] for bad in ("outputs DIFFER", "refusal DIFFER", "only in one folder"))
 
 
 def differences(a: Path, b: Path) -> dict[str, list[str]]:
@@ -362,9 +369,10 @@ def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
 
 def metadata_differences(a: Mapping[str, str], b: Mapping[str, str]) -> Iterator[str]:
     """Keys whose values are not equal; in values that are JSON, the places."""
-    yield from json_differences(*({key: parsed(text) for key, text in texts.items()} for texts in (a, b)))
-    for key in a.keys() & b.keys():
-        if a[key] != b[key] and json.dumps(parsed(a[key])) == json.dumps(parsed(b[key])):
+    mine, theirs = ({key: parsed(text) for key, text in texts.items()} for texts in (a, b))
+    yield from json_differences(mine, theirs)
+    for key in sorted(a.keys() & b.keys()):
+        if a[key] != b[key] and json.dumps(mine[key]) == json.dumps(theirs[key]):
             yield f"{key} is written in another way"
 
 

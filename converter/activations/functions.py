@@ -3,7 +3,7 @@
 A function is one node, such as ``Relu``, or several that work element by element on one value and on numbers, such as
 ``Mul(x, Sigmoid(x))``. From a node that is not linear the search goes back until a single value is left:
 
-    Mul(a, b), a = 0.5 x, b = 1 + Erf(x / 1.414)    ->    a function of x, made of five nodes
+    Mul(a, b), a = 0.5 x, b = 1 + Erf(x / 1.414)    ->    a function of x, of five nodes
 
 Functions that follow each other with nothing but numbers in between become one (``Min(Relu(x), 6)``). Which activation
 a function is, `known.recognise` tells: by its operator, or by its values (`ElementwiseFunction.values`).
@@ -86,16 +86,16 @@ def find_functions(model: ir.Model, changes: Changes) -> list[ElementwiseFunctio
     """All functions of the main graph that are not linear, in the order of the graph; they share no node."""
     nodes = list(model.graph)
     order = {node: index for index, node in enumerate(nodes)}
-    found: list[ElementwiseFunction] = []
-    taken: set[ir.Node] = set()
+    functions: list[ElementwiseFunction] = []
+    inside: set[ir.Node] = set()
     for node in reversed(nodes):
-        if node in taken or not _ends_function(node, changes):
+        if node in inside or not _ends_function(node, changes):
             continue
         function = _trace(node, order, changes)
         if function is not None:
-            found.append(function)
-            taken.update(function.nodes)
-    return _joined(found[::-1], order, changes)
+            functions.append(function)
+            inside.update(function.nodes)
+    return _joined(functions[::-1], order, changes)
 
 
 def _is_elementwise(node: ir.Node) -> bool:
@@ -138,8 +138,8 @@ def _trace(last: ir.Node, order: dict[ir.Node, int], changes: Changes) -> Elemen
 def _function(x: ir.Value, last: ir.Node, nodes: set[ir.Node], order: dict[ir.Node, int]) -> ElementwiseFunction | None:
     """The function, None where a value inside it is used elsewhere or lengths differ between x and y."""
     for node in nodes - {last}:
-        inside = node.outputs[0]
-        if inside.is_graph_output() or any(user not in nodes for user, _ in inside.uses()):
+        value = node.outputs[0]
+        if value.is_graph_output() or any(user not in nodes for user, _ in value.uses()):
             return None
     y = last.outputs[0]
     if x.shape is not None and y.shape is not None and list(x.shape.dims[1:]) != list(y.shape.dims[1:]):

@@ -221,5 +221,5 @@ def recognise(function: ElementwiseFunction) -> Activation:
     y = function.values(x)
     if y is None or not np.isfinite(y[: len(NEAR)]).all():
         return ANY_FUNCTION
-    known = (a for a in ACTIVATIONS if a.has_values is not None and a.has_values(x, y))
-    return next(known, ANY_FUNCTION)
+    recognised = (a for a in ACTIVATIONS if a.has_values is not None and a.has_values(x, y))
+    return next(recognised, ANY_FUNCTION)

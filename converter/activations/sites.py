@@ -15,7 +15,7 @@ from converter.graph.op_facts import Channels, facts, has_weights, is_linear
 
 
 def channel_axis(value: ir.Value) -> int:
-    """Walks back to the layer that made the value: axis 1 behind a convolution, the last axis behind a matrix product.
+    """Walks back to the layer that made the value: axis 1 after a convolution, the last axis after a matrix product.
 
     A Transpose on the way moves the axis. Without such a layer it is axis 1, as in NCHW.
     """
@@ -47,7 +47,7 @@ class Site:
     Attributes:
         name: the name of the node that makes `y`; reports call the layer by it.
         activation: which it is.
-        x: what goes in, `y`: what comes out.
+        x: the input, `y`: the result.
         nodes: the nodes from `x` to `y`.
         channel_axis: the axis of `y` along which thresholds differ.
     """
@@ -88,9 +88,9 @@ class KeptAnalog:
 def find_sites(model: ir.Model, axes: BatchAxes) -> tuple[list[Site], list[KeptAnalog]]:
     """The activations that neurons take the place of, and the others.
 
-    Neurons stand where there are weights behind an activation: their spikes meet synapses. The others stay analog: a Sigmoid
+    Neurons stand where there are weights after an activation: their spikes meet synapses. The others stay analog: a Sigmoid
     or Exp at the output belongs to reading the result, a Sigmoid that gates another signal to a product, and whatever lies
-    before a recurrent layer has to come whole. Where no activation has weights behind it, all that do not lie before a
+    before a recurrent layer has to come whole. Where no activation has weights after it, all that do not lie before a
     recurrent layer count.
 
     Raises:
@@ -98,27 +98,27 @@ def find_sites(model: ir.Model, axes: BatchAxes) -> tuple[list[Site], list[KeptA
     """
     activations = find_activations(model, axes)
     feeding, recurrent = _before_weights(model, axes), _before_recurrence(model)
-    whole = {f.nodes[-1] for f, _ in activations} - recurrent
-    if activations and not whole:
+    possible = {f.nodes[-1] for f, _ in activations} - recurrent
+    if activations and not possible:
         node = next(node for node in reversed(list(model.graph)) if facts(node).recurrent)
         raise RefusedError(
             f"{node.op_type} keeps a state of its own over a sequence, which does not come in parts; recurrent layers are not "
-            "converted, and behind this one there is no activation that a neuron could replace",
+            "converted, and after this one there is no activation that a neuron could replace",
             node=node.name,
         )
-    taken = whole & feeding or whole
+    replaced = possible & feeding or possible
     sites, kept = [], []
     for f, activation in activations:
         last = f.nodes[-1]
-        if last in taken:
+        if last in replaced:
             sites.append(Site(str(last.name), activation, f.x, f.y, f.nodes, channel_axis(f.y)))
             continue
         if last in recurrent:
-            reason = "a recurrent layer behind it takes whole values"
+            reason = "a recurrent layer after it needs whole values"
         elif any(_multiplies_signals(user, axes) for user, _ in f.y.uses()):
             reason = "it gates another signal, and a product of two signals has no synapses"
         else:
-            reason = "there are no weights behind it: it belongs to reading the result"
+            reason = "there are no weights after it: it belongs to reading the result"
         kept.append(KeptAnalog(str(last.name), activation.name, reason))
     return sites, kept
 
@@ -135,7 +135,7 @@ def sites_in_copy(sites: Iterable[Site], model: ir.Model) -> list[Site]:
 
 
 def _before_recurrence(model: ir.Model) -> set[ir.Node]:
-    """Nodes whose results a recurrent layer takes in, at once or later."""
+    """Nodes whose results reach a recurrent layer, at once or later."""
     before: set[ir.Node] = set()
     for node in reversed(list(model.graph)):
         users = {user for value in node.outputs for user, _ in value.uses()}
@@ -145,7 +145,7 @@ def _before_recurrence(model: ir.Model) -> set[ir.Node]:
 
 
 def _before_weights(model: ir.Model, axes: BatchAxes) -> set[ir.Node]:
-    """Nodes whose results a layer with weights takes in, after linear operations and poolings at most."""
+    """Nodes whose results reach a layer with weights, through linear operations and poolings at most."""
     feeding: set[ir.Node] = set()
     for node in reversed(list(model.graph)):
         users = {user for value in node.outputs for user, _ in value.uses()}

@@ -28,8 +28,8 @@ def correct(
     """Changes the spiking model's numbers.
 
     Args:
-        correction: "bias" or "potential". Both are for neurons that count their spikes; those without a voltage have no
-            potential to correct.
+        correction: "bias" or "potential". Both are for neurons whose input is in units of their spikes; those without a
+            voltage have no potential to correct.
         trained, spiking, layers, samples, n_steps: as for `compare_layers`.
     """
     for placed in layers:
@@ -47,8 +47,8 @@ def correct(
 
 def _takes(correction: str, node: ir.Node) -> bool:
     """Whether the correction is possible for a neuron."""
-    operator = OPERATORS[node.op_type]
-    counts = operator.height is not None and operator.height.unit is Unit.COUNTED
+    operator, height = OPERATORS[node.op_type], OPERATORS[node.op_type].height
+    counts = height is not None and height.unit is Unit.COUNTED and not height.per_dt
     return counts and (correction == "bias" or "voltage" in (tensor.name for tensor in operator.inputs))
 
 

@@ -26,8 +26,10 @@ def calibrated_range(
         top = mse_range(histogram, n_steps, levels, max_spikes)
     elif method == "balance":
         top = balanced_range(histogram)
-    else:
+    elif method == "percentile":
         top = percentile_range(histogram, percentile)
+    else:
+        raise ValueError(f"there is no method {method!r}")
     largest = float(top.max(initial=0))
     return np.maximum(top, FLOOR * largest) if largest > VANISHING else np.ones_like(top)
 

@@ -14,9 +14,28 @@ Steps = Annotated[int | None, typer.Option(help="time steps [default: those the 
 FirstSamples = Annotated[int | None, typer.Option(min=1, help="use the first N samples only")]
 Backend = Annotated[str, typer.Option(help=f"whose operators run: {', '.join(BACKENDS)}")]
 Provider = Annotated[str, typer.Option(help="cpu or cuda")]
+ProviderOptions = Annotated[
+    list[str] | None,
+    typer.Option("--provider-option", metavar="KEY=VALUE", help="option of ONNX Runtime's CUDA provider; repeatable"),
+]
 Threads = Annotated[int | None, typer.Option(help="ONNX Runtime's threads")]
 Verbose = Annotated[
     bool,
     typer.Option("-v", "--verbose", help="say what each pass over the graph changed, and what it declined and why"),
 ]
 Json = Annotated[Path | None, typer.Option(help="write the same as JSON; - is standard output")]
+
+
+def parse_provider_options(texts: list[str] | None) -> dict[str, str]:
+    """["use_tf32=0"] -> {"use_tf32": "0"}.
+
+    Raises:
+        typer.BadParameter: a text without a key or without "=".
+    """
+    options = {}
+    for text in texts or []:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise typer.BadParameter(f"{text!r} is not of the form KEY=VALUE", param_hint="--provider-option")
+        options[key] = value
+    return options

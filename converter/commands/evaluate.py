@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from converter.commands.arguments import Backend, FirstSamples, Json, Provider, SpikingFile, Threads
+from converter.commands.arguments import (
+    Backend,
+    FirstSamples,
+    Json,
+    Provider,
+    ProviderOptions,
+    SpikingFile,
+    Threads,
+    parse_provider_options,
+)
 from converter.errors import concerning
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
@@ -33,12 +42,13 @@ def evaluate_command(
     samples: FirstSamples = None,
     backend: Backend = "native",
     provider: Provider = "cpu",
+    provider_option: ProviderOptions = None,
     threads: Threads = None,
     json: Json = None,
     picture: Annotated[Path | None, typer.Option(help="draw accuracy over steps, PNG")] = None,
 ) -> None:
     """Measure accuracy, agreement with the trained model, and spike rates over the number of time steps."""
-    numbers = parse_steps(steps)
+    numbers, provider_options = parse_steps(steps), parse_provider_options(provider_option)
     check_writable(json, picture)
     spiking = SpikingModel(model)
     source = against or spiking.source()
@@ -52,6 +62,7 @@ def evaluate_command(
             against=ann,
             backend=backend,
             provider=provider,
+            provider_options=provider_options,
             threads=threads,
             progress=lambda done, of: advance("evaluating", done, of),
         )
@@ -76,7 +87,7 @@ def parse_steps(text: str) -> list[int]:
         typer.BadParameter: something that is no number.
     """
     try:
-        numbers = [int(part) for part in text.split(",")]
+        numbers = [int(word) for word in text.split(",")]
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a list of numbers like 4,8,16", param_hint="--steps") from None
     check_steps(min(numbers))

@@ -10,14 +10,14 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from converter.activations.sites import KeptAnalog, find_sites
-from converter.commands.arguments import Json
+from converter.commands.arguments import Json, Verbose
 from converter.conversion.result import Layer
 from converter.io.files import check_writable
 from converter.io.onnx_files import read_proto
 from converter.measure.cost import WorkTotals
 from converter.normalise.ann import Ann, load_ann
-from converter.normalise.proof import trace_batch
-from converter.report.console import messages, results
+from converter.normalise.proof import trace
+from converter.report.console import messages, print_passes, results
 from converter.report.console import table as make_table
 from converter.report.json_file import write_json
 from converter.report.tables import islands_table, kept_analog_table, layers_table, work_table
@@ -32,6 +32,7 @@ _JSON_FIELDS = ("options", "work", "layers", "islands", "kept_analog")
 
 def inspect_command(
     model: Annotated[Path, typer.Argument(help="a spiking or a trained model", show_default=False)],
+    verbose: Verbose = False,
     json: Json = None,
 ) -> None:
     """Show a model's layers, neurons, thresholds and islands; for a trained model, what a conversion would replace."""
@@ -40,7 +41,7 @@ def inspect_command(
     if any(opset.domain == DOMAIN for opset in proto.opset_import):
         _inspect_spiking(SpikingModel(model, proto), json)
     else:
-        _inspect_trained(load_ann(model), json)
+        _inspect_trained(load_ann(model), json, verbose=verbose)
 
 
 class _Reader:
@@ -97,22 +98,25 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
         messages().print(f"damaged: {message}", soft_wrap=True)
 
 
-def _inspect_trained(ann: Ann, json: Path | None) -> None:
-    axes = trace_batch(ann)
-    sites, kept = find_sites(ann.model, axes)
+def _inspect_trained(ann: Ann, json: Path | None, *, verbose: bool) -> None:
+    trained = trace(ann)
+    sites, kept = find_sites(trained.model, trained.axes)
     rows = [(site.name, site.activation.name, ", ".join(site.activation.neurons)) for site in sites]
     data = {
         "model": str(ann.path),
         "spiking": False,
         "batch": ann.batch,
-        "unproven": axes.unproven,
+        "unproven": trained.axes.unproven,
         "activations": [{"node": node, "activation": name, "neurons": neurons} for node, name, neurons in rows],
         "kept_analog": [asdict(activation) for activation in kept],
     }
     if json:
-        write_json(data, json)
+        passes = {"passes": [asdict(report) for report in trained.reports]} if verbose else {}
+        write_json(data | passes, json)
     if str(json) != "-":
         title = f"{ann.path}: a trained model; activations that neurons can replace"
         results().print(make_table(title, ("node", "activation", "neurons (default first)"), rows, left=3))
         if kept:
             results().print(kept_analog_table(kept))
+    if verbose:
+        print_passes(trained.reports)

@@ -8,7 +8,15 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from converter.commands.arguments import Backend, Provider, SpikingFile, Steps, Threads
+from converter.commands.arguments import (
+    Backend,
+    Provider,
+    ProviderOptions,
+    SpikingFile,
+    Steps,
+    Threads,
+    parse_provider_options,
+)
 from converter.errors import RefusedError, concerning
 from converter.graph.run import Feed
 from converter.io.files import check_writable, read_npz, write_npz
@@ -27,6 +35,7 @@ def run_command(
     steps: Steps = None,
     backend: Backend = "native",
     provider: Provider = "cpu",
+    provider_option: ProviderOptions = None,
     threads: Threads = None,
     state_in: Annotated[
         Path | None, typer.Option(help="go on from this state of a model made with --streaming, .npz")
@@ -34,12 +43,15 @@ def run_command(
     state_out: Annotated[Path | None, typer.Option(help="keep the state after the last step, .npz")] = None,
 ) -> None:
     """Run a spiking model on samples."""
+    provider_options = parse_provider_options(provider_option)
     if steps is not None:
         check_steps(steps)
     check_writable(out, state_out)
     spiking = SpikingModel(model)
     samples = load_samples(input, spiking.inputs)
-    session = spiking.session(n_steps=steps, backend=backend, provider=provider, threads=threads)
+    session = spiking.session(
+        n_steps=steps, backend=backend, provider=provider, provider_options=provider_options, threads=threads
+    )
     if state_in or state_out:
         arrays = _continue(session, model, samples.feed, state_in, state_out)
     else:

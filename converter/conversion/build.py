@@ -15,13 +15,14 @@ from converter.calibration.rate_fit import fit_layer
 from converter.conversion.prepare import MOST_SAMPLES, Prepared
 from converter.conversion.result import Recipe
 from converter.graph.build import add_n_steps
+from converter.graph.passes import PassReport
 from converter.io.samples import Samples
 from converter.neurons.choice import choose_neuron
 from converter.neurons.fitted import FittedNeuron
 from converter.neurons.neuron import Placed
 from converter.options import Options
-from converter.spiking.islands import AnalogIslandsPass, Island, find_islands
-from converter.spiking.place_time import PlaceTimePass
+from converter.spiking.islands import Island, analog_islands, find_islands
+from converter.spiking.place_time import place_time
 from snn_ops.format import Metadata
 
 
@@ -34,12 +35,14 @@ class Draft:
         layers: its layers of neurons, in the order of the sites.
         islands: its parts that stay analog.
         reasons: why a layer has another neuron than the recipe names, by the layer's name.
+        reports: what the passes did to the graph.
     """
 
     model: ir.Model
     layers: Sequence[Placed]
     islands: Sequence[Island]
     reasons: Mapping[str, str]
+    reports: tuple[PassReport, ...] = ()
 
 
 def build(prepared: Prepared, recipe: Recipe, samples: Samples, corrections_on: Samples | None = None) -> Draft:
@@ -77,10 +80,9 @@ def _insert_neurons(prepared: Prepared, options: Options) -> Draft:
             reasons[site.name] = choice.reason
     if options.schedule == "two-phase":
         return Draft(spiking, layers, find_islands(spiking, frozenset(functions)), reasons)
-    islands = AnalogIslandsPass(n_steps, prepared.axes, frozenset(functions))
-    islands(spiking)
-    PlaceTimePass(n_steps, prepared.axes)(spiking)
-    return Draft(spiking, layers, islands.islands, reasons)
+    islands_report, axes, islands = analog_islands(spiking, n_steps, prepared.axes, frozenset(functions))
+    time_report, _ = place_time(spiking, n_steps, axes)
+    return Draft(spiking, layers, islands, reasons, (islands_report, time_report))
 
 
 def _calibrate(prepared: Prepared, draft: Draft, options: Options, samples: Samples) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
 
 import snn_ops
@@ -15,11 +16,12 @@ from converter.conversion.build import Draft
 from converter.conversion.prepare import Prepared
 from converter.conversion.result import Conversion, Layer, Recipe, Trial
 from converter.graph.build import add_functions
+from converter.graph.passes import PassReport
 from converter.measure.cost import Work, count_work
 from converter.measure.layers import LayerError, compare_layers
 from converter.neurons.neuron import Placed
 from converter.options import AUTO
-from converter.spiking.expose_states import ExposeStatesPass
+from converter.spiking.expose_states import expose_states
 from snn_ops.format import FORMAT_VERSION, Metadata
 
 
@@ -35,13 +37,11 @@ def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft:
     n_steps, products = prepared.options.n_steps, prepared.multiply_adds
     samples, steps = prepared.samples.first(prepared.affordable_samples(1)), prepared.affordable_steps()
     errors = compare_layers(prepared.trained, draft.model, draft.layers, samples, steps)
-    rates = {str(placed.node.name): e.spike_rate for placed, e in zip(draft.layers, errors, strict=True)}
-    work = count_work(draft.model, products, rates, n_steps)
+    measured = list(zip(draft.layers, errors, strict=True))
+    work = count_work(draft.model, products, {str(p.node.name): e.spike_rate for p, e in measured}, n_steps)
     reasons = _reasons(prepared, draft)
-    layers = [
-        _layer(placed, error, work, reasons.get(placed.site.name, ""))
-        for placed, error in zip(draft.layers, errors, strict=True)
-    ]
+    layers = [_layer(placed, error, work, reasons.get(placed.site.name, "")) for placed, error in measured]
+    finishing = _finish_graph(draft.model, streaming=prepared.options.streaming)
     conversion = Conversion(
         ann=prepared.ann,
         model=draft.model,
@@ -54,11 +54,11 @@ def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft:
         calibration_samples=len(prepared.samples),
         compared_steps=steps,
         trials=list(trials),
-        reports=prepared.reports,
+        reports=(*prepared.reports, *draft.reports, *finishing),
     )
-    conversion.notes.extend(advice(conversion))
-    _finish(conversion)
-    return conversion
+    _write_metadata(conversion)
+    onnx.checker.check_model(conversion.proto(), full_check=False)
+    return replace(conversion, notes=advice(conversion))
 
 
 def _reasons(prepared: Prepared, draft: Draft) -> dict[str, str]:
@@ -83,14 +83,17 @@ def _layer(placed: Placed, error: LayerError, work: Work, reason: str) -> Layer:
     )
 
 
-def _finish(conversion: Conversion) -> None:
-    """Functions, imports, metadata, and the checker's word that all is well."""
-    model, options = conversion.model, conversion.options
+def _finish_graph(model: ir.Model, *, streaming: bool) -> tuple[PassReport, ...]:
+    """Nodes in order, functions, and states as inputs and outputs; what the passes did."""
     common_passes.RemoveUnusedNodesPass()(model)
     model.graph.sort()
     add_functions(model)
-    if options.streaming:
-        ExposeStatesPass()(model)
+    return (expose_states(model),) if streaming else ()
+
+
+def _write_metadata(conversion: Conversion) -> None:
+    """What the file says about itself."""
+    model, options = conversion.model, conversion.options
     model.producer_name, model.producer_version = "onnx-snn", snn_ops.__version__
     metadata = Metadata.read(model.metadata_props) | Metadata(
         format=FORMAT_VERSION,
@@ -110,4 +113,3 @@ def _finish(conversion: Conversion) -> None:
         kept_analog=[asdict(kept) for kept in conversion.kept_analog],
     )
     metadata.write(model.metadata_props)
-    onnx.checker.check_model(conversion.proto(), full_check=False)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
-from onnx_ir.passes import common as common_passes
 
 from converter.activations.sites import KeptAnalog, Site, find_sites
 from converter.calibration.histograms import Observations, Observed
@@ -20,11 +19,10 @@ from converter.io.progress import Progress, silent
 from converter.io.samples import Samples
 from converter.measure.cost import multiply_adds, row_bytes
 from converter.normalise.ann import Ann
-from converter.normalise.local_shapes import LocalShapesPass
-from converter.normalise.proof import _prove_batch
+from converter.normalise.proof import prove
 from converter.options import FITTED, Options
-from converter.spiking.batch_first import BatchFirstPass
-from converter.spiking.pool_before_activation import PoolBeforeActivationPass
+from converter.spiking.batch_first import batch_first
+from converter.spiking.pool_before_activation import pool_before_activation
 from snn_ops.session import rows_at_once
 
 MEASURING_MULTIPLY_ADDS = 3e10
@@ -84,14 +82,11 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
         RefusedError: samples influence each other, there is nothing that a neuron could replace, an option names a layer that
             does not exist, or control flow uses what comes after a neuron.
     """
-    axes, shapes = _prove_batch(ann, samples)
-    trained = ann.model.clone()
-    LocalShapesPass(axes, shapes)(trained)
-    common_passes.RemoveUnusedNodesPass()(trained)
+    proven = prove(ann, samples.feed)
+    trained = proven.model
+    pooled = pool_before_activation(trained, proven.axes)
+    turned, axes = batch_first(trained, proven.axes)
     sample_shapes = {name: (1, *array.shape[1:]) for name, array in samples.feed.items()}
-    annotate(trained, sample_shapes)
-    PoolBeforeActivationPass(axes)(trained)
-    BatchFirstPass(axes)(trained)
     annotate(trained, sample_shapes)
     sites, kept_analog = find_sites(trained, axes)
     if not sites:
@@ -111,6 +106,7 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
         multiply_adds(trained, shapes, 1),
         row_bytes(trained, shapes),
         Observations(trained, _observed(sites, options)),
+        (*proven.reports, pooled, turned),
     )
 
 

@@ -62,7 +62,7 @@ def default_recipe(options: Options) -> Recipe:
     )
 
 
-def readout_steps(n_steps: int) -> list[int]:
+def _readout_steps(n_steps: int) -> list[int]:
     """T/4, T/2 and T, as far as there are such steps."""
     return sorted({max(1, n_steps // divisor) for divisor in (4, 2, 1)})
 
@@ -74,7 +74,7 @@ def _measure(prepared: Prepared, recipe: Recipe, fitting: Samples, measuring: Sa
     metadata = Metadata.read(draft.model.metadata_props) | Metadata(schedule=prepared.options.schedule)
     metadata.write(draft.model.metadata_props)
     spiking = SpikingModel(prepared.ann.path, to_proto(without_softmax(draft.model)))
-    result = evaluate(spiking, measuring, readout_steps(prepared.options.n_steps), against=against)
+    result = evaluate(spiking, measuring, _readout_steps(prepared.options.n_steps), against=against)
     errors = {step.n_steps: step.relative_error or 0.0 for step in result.steps}
     return Trial(recipe, errors, float(np.mean(list(result.spike_rates.values()))))
 

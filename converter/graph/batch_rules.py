@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,52 +12,59 @@ from converter.graph.op_facts import OPS, Channels, facts
 from converter.graph.shapes import Shapes
 
 
-class _Open:
-    """The axis of a value behind a node type that has no rule."""
+class Open:
+    """The axis of a value that comes from a node type without a rule."""
 
 
-OPEN = _Open()
-Axis = int | None | _Open
+OPEN = Open()
+Axis = int | None | Open
 """Where a value's samples lie: an axis, None (the same for every sample), or `OPEN`."""
 
 
-class _MixesSamplesError(Exception):
+class MixesSamplesError(Exception):
     """A rule found that a node mixes samples; the text says how."""
 
 
 @dataclass
-class _View:
-    """A node as its rule sees it: the inputs that depend on the samples, their axes and shapes."""
+class View:
+    """A node as its rule sees it: the axes of its inputs, and shapes in a run with `batch` samples."""
 
     node: ir.Node
-    known: dict[str, Axis]
+    axis_of: Mapping[str, Axis]
     shapes: Shapes
     batch: int
 
     @property
     def axes(self) -> list[Axis]:
-        return [self.known.get(str(value.name)) if value is not None else None for value in self.node.inputs]
+        """Of all inputs."""
+        return [self.axis_of.get(str(value.name)) if value is not None else None for value in self.node.inputs]
 
     def axis(self, index: int = 0) -> int | None:
+        """Of an input."""
         axis = self.axes[index] if index < len(self.node.inputs) else None
-        assert not isinstance(axis, _Open)
+        assert not isinstance(axis, Open)
         return axis
 
     def shape(self, index: int = 0) -> tuple[int, ...]:
+        """Of an input."""
         value = self.node.inputs[index]
         return self.shapes[str(value.name)] if value is not None else ()
 
     def rank(self, index: int = 0) -> int:
+        """Of an input."""
         return len(self.shape(index))
 
     def output_shape(self) -> tuple[int, ...]:
+        """Of the first output."""
         return self.shapes[str(self.node.outputs[0].name)]
 
     def attribute(self, name: str, default: object) -> object:
+        """An attribute's value."""
         attribute = self.node.attributes.get(name)
         return default if attribute is None else attribute.value
 
     def integer(self, name: str, default: int) -> int:
+        """The value of an attribute that is an integer."""
         value = self.attribute(name, default)
         assert isinstance(value, int)
         return value
@@ -67,15 +74,15 @@ class _View:
         if input_index < len(self.node.inputs) and (value := self.node.inputs[input_index]) is not None:
             constant = value.const_value
             if constant is None:
-                raise _MixesSamplesError("takes computed axes")
+                raise MixesSamplesError("takes computed axes")
             named = [int(axis) for axis in np.atleast_1d(constant.numpy())]
         else:
             named = [int(axis) for axis in self.attribute("axes", [])]  # type: ignore[attr-defined]
         return [axis % rank for axis in named]
 
 
-def _repeats(view: _View) -> int | None:
-    """The axis along which this makes rows for each sample, all the same: of a class token, of zeros; None if it does not."""
+def repeats(view: View) -> int | None:
+    """The axis along which a node makes rows for each sample, all the same: of a class token, of zeros; None if it does not."""
     lengths = facts(view.node).lengths
     target = view.node.inputs[lengths] if lengths is not None else None
     if target is None or target.const_value is not None:
@@ -85,84 +92,84 @@ def _repeats(view: _View) -> int | None:
     return shape.index(view.batch) if view.batch in shape else blocks
 
 
-def _elementwise(view: _View) -> int:
+def _elementwise(view: View) -> int:
     """Broadcasting aligns axes at the right: the samples of all operands must meet in one axis."""
     rank = len(view.output_shape())
     places = {axis + rank - view.rank(index) for index, axis in enumerate(view.axes) if isinstance(axis, int)}
     if len(places) > 1:
-        raise _MixesSamplesError("combines operands whose samples lie in different axes")
+        raise MixesSamplesError("combines operands whose samples lie in different axes")
     place = places.pop()
     for index, axis in enumerate(view.axes):
         aligned = place - (rank - view.rank(index))
         if axis is None and view.node.inputs[index] is not None and aligned >= 0 and view.shape(index)[aligned] != 1:
-            raise _MixesSamplesError("combines the samples with a constant that has a value for each of them")
+            raise MixesSamplesError("combines the samples with a constant that has a value for each of them")
     return place
 
 
-def _batch_first(view: _View) -> int:
+def _batch_first(view: View) -> int:
     if view.axis() != 0:
-        raise _MixesSamplesError(f"needs the samples in axis 0, they lie in axis {view.axis()}")
+        raise MixesSamplesError(f"needs the samples in axis 0, they lie in axis {view.axis()}")
     if any(axis is not None for axis in view.axes[1:]):
-        raise _MixesSamplesError("has weights that depend on the samples")
+        raise MixesSamplesError("has weights that depend on the samples")
     return 0
 
 
-def _along(default: int) -> Callable[[_View], int]:
+def _along(default: int) -> Callable[[View], int]:
     """An operator that works along one axis, which must not be the batch."""
 
-    def rule(view: _View) -> int:
+    def rule(view: View) -> int:
         axis, rank = _only(view), view.rank()
         if view.integer("axis", default) % rank == axis:
-            raise _MixesSamplesError("works along the axis of the samples")
+            raise MixesSamplesError("works along the axis of the samples")
         return axis
 
     return rule
 
 
-def _only(view: _View) -> int:
+def _only(view: View) -> int:
     """The axis of input 0, which alone may depend on the samples."""
     axis = view.axis()
     if axis is None or any(other is not None for other in view.axes[1:]):
-        raise _MixesSamplesError("takes an argument that depends on the samples")
+        raise MixesSamplesError("takes an argument that depends on the samples")
     return axis
 
 
-def _cumulate(view: _View) -> int:
+def _cumulate(view: View) -> int:
     axis = _only(view)
     if view.axes_argument(1, view.rank()) == [axis]:
-        raise _MixesSamplesError("sums over the samples")
+        raise MixesSamplesError("sums over the samples")
     return axis
 
 
-def _normalise_last(view: _View) -> int:
+def _normalise_last(view: View) -> int:
     axis, first = _only(view), view.integer("axis", -1) % view.rank()
     if axis >= first:
-        raise _MixesSamplesError("normalises over the samples")
+        raise MixesSamplesError("normalises over the samples")
     return axis
 
 
-def _recurrent(view: _View) -> tuple[int, ...]:
+def _recurrent(view: View) -> tuple[int, ...]:
     """X [seq, batch, input] -> Y [seq, directions, batch, hidden], states [directions, batch, hidden]; or batch first."""
     first = view.integer("layout", 0)
     if view.axis() != (0 if first else 1):
-        raise _MixesSamplesError("runs through the samples as if they were a sequence")
+        raise MixesSamplesError("runs through the samples as if they were a sequence")
     return (0, 0, 0) if first else (2, 1, 1)
 
 
-def _gemm(view: _View) -> int:
+def _gemm(view: View) -> int:
     if view.axis(1) is not None or view.axis(0) is None:
-        raise _MixesSamplesError("multiplies by weights that depend on the samples")
+        raise MixesSamplesError("multiplies by weights that depend on the samples")
     if view.axis(0) != (1 if view.integer("transA", 0) else 0):
-        raise _MixesSamplesError("sums over the samples")
+        raise MixesSamplesError("sums over the samples")
     if len(view.node.inputs) > 2 and view.node.inputs[2] is not None:
         if view.axis(2) not in (None, 0):
-            raise _MixesSamplesError("adds a term whose samples lie in another axis")
+            raise MixesSamplesError("adds a term whose samples lie in another axis")
         if view.axis(2) is None and view.rank(2) == 2 and view.shape(2)[0] != 1:
-            raise _MixesSamplesError("adds a constant that has a value for each sample")
+            raise MixesSamplesError("adds a constant that has a value for each sample")
     return 0
 
 
-def _matmul(view: _View) -> int:
+def _matmul(view: View) -> int:
     rank = len(view.output_shape())
     places = set()
     for index, contracted in ((0, view.rank(0) - 1), (1, max(view.rank(1) - 2, 0))):
@@ -170,21 +177,21 @@ def _matmul(view: _View) -> int:
         if axis is None:
             continue
         if axis == contracted:
-            raise _MixesSamplesError("sums over the samples")
+            raise MixesSamplesError("sums over the samples")
         places.add(axis + rank - view.rank(index) if view.rank(index) > 1 else rank - 1)
     if len(places) > 1 or (
         len(places) == 1 and view.axis(0) is not None and view.axis(1) is not None and places.pop() >= rank - 2
     ):
-        raise _MixesSamplesError("multiplies every sample with every other")
+        raise MixesSamplesError("multiplies every sample with every other")
     if view.axis(0) is not None:
         return int(view.axis(0)) + rank - view.rank(0)  # type: ignore[arg-type]
     return int(view.axis(1)) + rank - view.rank(1)  # type: ignore[arg-type]
 
 
-def _reshape(view: _View) -> int:
+def _reshape(view: View) -> int:
     """Rows stay in order, so the samples keep an axis exactly if the axes before it keep their product.
 
-    They may share it with axes behind theirs ([L, B, H d] -> [L, B H, d]): it then holds a block for each of them.
+    They may share it with axes after theirs ([L, B, H d] -> [L, B H, d]): it then holds a block for each of them.
     """
     axis, before, after = _only(view), view.shape(), view.output_shape()
     outer = int(np.prod(before[:axis]))
@@ -193,120 +200,120 @@ def _reshape(view: _View) -> int:
         if product == outer and length % view.batch == 0:
             return place
         product *= length
-    raise _MixesSamplesError(f"from {list(before)} to {list(after)} spreads the samples over other axes")
+    raise MixesSamplesError(f"from {list(before)} to {list(after)} spreads the samples over other axes")
 
 
-def _flatten(view: _View) -> int:
+def _flatten(view: View) -> int:
     axis, split = _only(view), view.integer("axis", 1) % (view.rank() + 1)
     if axis != 0 or split == 0:
-        raise _MixesSamplesError("merges the samples into the features")
+        raise MixesSamplesError("merges the samples into the features")
     if split > 1 and int(np.prod(view.shape()[1:split])) != 1:
         return 0  # [B*k, ...]: still one block of rows for each sample
     return 0
 
 
-def _transpose(view: _View) -> int:
+def _transpose(view: View) -> int:
     permutation = view.attribute("perm", list(range(view.rank()))[::-1])
     return list(permutation).index(_only(view))  # type: ignore[call-overload, no-any-return]
 
 
-def _concat(view: _View) -> int:
+def _concat(view: View) -> int:
     axes = {axis for axis in view.axes if isinstance(axis, int)}
     if len(axes) > 1:
-        raise _MixesSamplesError("joins values whose samples lie in different axes")
+        raise MixesSamplesError("joins values whose samples lie in different axes")
     axis = axes.pop()
     if view.integer("axis", 0) % len(view.output_shape()) == axis:
-        raise _MixesSamplesError("joins along the axis of the samples")
+        raise MixesSamplesError("joins along the axis of the samples")
     for index, other in enumerate(view.axes):
         if other is None and view.shape(index)[axis] != 1 and view.shape(index)[axis] != view.batch:
-            raise _MixesSamplesError("joins the samples with a constant that has a value for each of them")
+            raise MixesSamplesError("joins the samples with a constant that has a value for each of them")
     return axis
 
 
-def _slice(view: _View) -> int:
+def _slice(view: View) -> int:
     axis, rank = _only(view), view.rank()
     axes = view.axes_argument(3, rank) if len(view.node.inputs) > 3 else list(range(view.shape(1)[0]))
     if axis in axes and view.output_shape()[axis] != view.shape()[axis]:
-        raise _MixesSamplesError("cuts the axis of the samples")
+        raise MixesSamplesError("cuts the axis of the samples")
     return axis
 
 
-def _gather(view: _View) -> int:
+def _gather(view: View) -> int:
     along = view.integer("axis", 0) % view.rank()
     axis, indices = view.axis(0), view.rank(1)
     if axis is None:
         return along + int(view.axis(1))  # type: ignore[arg-type]
     if view.axis(1) is not None or along == axis:
-        raise _MixesSamplesError("picks among the samples")
+        raise MixesSamplesError("picks among the samples")
     return axis if along > axis else axis + indices - 1
 
 
-def _gather_nd(view: _View) -> int:
+def _gather_nd(view: View) -> int:
     data, indices = view.axis(0), view.axis(1)
     if data is None and indices is not None and indices < view.rank(1) - 1:
         return indices
     if data != 0 or view.integer("batch_dims", 0) < 1 or indices not in (None, 0):
-        raise _MixesSamplesError("picks among the samples")
+        raise MixesSamplesError("picks among the samples")
     return 0
 
 
-def _gather_elements(view: _View) -> int:
+def _gather_elements(view: View) -> int:
     axis = next(axis for axis in view.axes if isinstance(axis, int))
     if any(other not in (None, axis) for other in view.axes):
-        raise _MixesSamplesError("combines operands whose samples lie in different axes")
+        raise MixesSamplesError("combines operands whose samples lie in different axes")
     if view.integer("axis", 0) % view.rank() == axis:
-        raise _MixesSamplesError("picks among the samples")
+        raise MixesSamplesError("picks among the samples")
     if None in view.axes:
-        raise _MixesSamplesError("combines the samples with a constant that has a value for each of them")
+        raise MixesSamplesError("combines the samples with a constant that has a value for each of them")
     return axis
 
 
-def _unsqueeze(view: _View) -> int:
+def _unsqueeze(view: View) -> int:
     axis = _only(view)
     for inserted in sorted(view.axes_argument(1, len(view.output_shape()))):
         axis += inserted <= axis
     return axis
 
 
-def _squeeze(view: _View) -> int:
+def _squeeze(view: View) -> int:
     axis = _only(view)
     removed = view.axes_argument(1, view.rank()) or [i for i, length in enumerate(view.shape()) if length == 1]
     if axis in removed:
-        raise _MixesSamplesError("drops the axis of the samples")
+        raise MixesSamplesError("drops the axis of the samples")
     return axis - sum(other < axis for other in removed)
 
 
-def _reduce(view: _View) -> int:
+def _reduce(view: View) -> int:
     axis = _only(view)
     removed = view.axes_argument(1, view.rank()) or list(range(view.rank()))
     if axis in removed:
-        raise _MixesSamplesError("reduces over the samples")
+        raise MixesSamplesError("reduces over the samples")
     return axis if view.integer("keepdims", 1) else axis - sum(other < axis for other in removed)
 
 
-def _arg(view: _View) -> int:
+def _arg(view: View) -> int:
     axis, along = _only(view), view.integer("axis", 0) % view.rank()
     if along == axis:
-        raise _MixesSamplesError("searches over the samples")
+        raise MixesSamplesError("searches over the samples")
     return axis if view.integer("keepdims", 1) or along > axis else axis - 1
 
 
-def _pad(view: _View) -> int:
+def _pad(view: View) -> int:
     axis = _only(view)
     if view.output_shape()[axis] != view.shape()[axis]:
-        raise _MixesSamplesError("pads the axis of the samples")
+        raise MixesSamplesError("pads the axis of the samples")
     return axis
 
 
-def _same_length(view: _View) -> int:
+def _same_length(view: View) -> int:
     """Resize, Tile, Expand: the axis of the samples keeps its length."""
     axis = _only(view) + len(view.output_shape()) - view.rank()
     if view.output_shape()[axis] != view.shape()[_only(view)]:
-        raise _MixesSamplesError("changes the number of samples")
+        raise MixesSamplesError("changes the number of samples")
     return axis
 
 
-def _einsum(view: _View) -> Axis:
+def _einsum(view: View) -> Axis:
     equation = str(view.attribute("equation", "")).replace(" ", "")
     terms, arrow, result = equation.partition("->")
     if not arrow or "." in equation:
@@ -314,16 +321,18 @@ def _einsum(view: _View) -> Axis:
     by_term = list(zip(terms.split(","), view.axes, strict=True))
     letters = {term[axis] for term, axis in by_term if isinstance(axis, int)}
     if len(letters) > 1:
-        raise _MixesSamplesError("combines operands whose samples lie in different axes")
+        raise MixesSamplesError("combines operands whose samples lie in different axes")
     (letter,) = letters
     if any(axis is None and letter in term for term, axis in by_term):
-        raise _MixesSamplesError("combines the samples with a constant that has a value for each of them")
+        raise MixesSamplesError("combines the samples with a constant that has a value for each of them")
     if letter not in result:
-        raise _MixesSamplesError("sums over the samples")
+        raise MixesSamplesError("sums over the samples")
     return result.index(letter)
 
 
-_RULES: dict[str, Callable[[_View], Axis | tuple[Axis, ...]]] = {
+Rule = Callable[[View], Axis | tuple[Axis, ...]]
+"""Gives the axis of a node's outputs, or of each. Raises `MixesSamplesError`."""
+RULES: Mapping[str, Rule] = {
     **{name: _elementwise for name, row in OPS.items() if row.elementwise},
     **{name: _batch_first for name, row in OPS.items() if row.channels is Channels.FIRST},
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "TopK"), _along(-1)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,8 +16,8 @@ from snn_ops.ops import OPERATORS, Operator
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """onnxscript and onnx-ir log warnings about what they leave as it is; the report says what matters."""
+def without_library_warnings() -> Iterator[None]:
+    """onnxscript and onnx-ir log warnings about what they leave as it is; the reports of passes say what matters."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -26,14 +26,19 @@ def quiet() -> Iterator[None]:
         logging.disable(before)
 
 
+def name_of(node: ir.Node) -> str:
+    """How to speak of a node: its name, or that of its first output."""
+    return node.name or str(node.outputs[0].name)
+
+
 def name_nodes(model: ir.Model) -> None:
-    """Every node gets a name, that of its first output where it has none: reports speak of nodes by name."""
-    taken: set[str] = set()
+    """Every node gets a name of its own, that of its first output where it has none: reports speak of nodes by name."""
+    used: set[str] = set()
     for node in model.graph:
-        name = node.name or str(node.outputs[0].name)
-        while name in taken:
+        name = name_of(node)
+        while name in used:
             name += "_"
-        taken.add(name)
+        used.add(name)
         node.name = name
 
 
@@ -69,7 +74,7 @@ def operator_node(
     operands: Mapping[str, np.ndarray] | None = None,
     attributes: Mapping[str, float | int] | None = None,
 ) -> ir.Node:
-    """A node of one of our operators, as the format wants it: every input passed, every attribute written, every output
+    """A node of an operator of ONNX-SNN, as the format wants it: every input passed, every attribute written, every output
     listed; final states nobody asked for have an empty name.
 
     Args:
@@ -136,16 +141,28 @@ def set_constant(value: ir.Value, array: np.ndarray) -> None:
     value.shape = ir.Shape(array.shape)
 
 
+def transposed(value: ir.Value, permutation: Sequence[int], name: str) -> ir.Node:
+    """A Transpose of the value; node and result have the name."""
+    result = ir.Value(name=name, type=value.type)
+    return ir.node("Transpose", [value], {"perm": list(permutation)}, outputs=[result], name=name)
+
+
+def to_front(axis: int, rank: int) -> tuple[list[int], list[int]]:
+    """The permutation that makes `axis` the first, and the one that puts it back."""
+    there = [axis, *(other for other in range(rank) if other != axis)]
+    return there, [there.index(other) for other in range(rank)]
+
+
 def captured(node: ir.Node) -> set[ir.Value]:
-    """Values of the node's graph that its subgraphs take in without being given them as inputs."""
+    """Values of the node's graph that its subgraphs read without being given them as inputs."""
     graphs = [a.as_graph() for a in node.attributes.values() if a.type == ir.AttributeType.GRAPH]
-    taken = [value for graph in graphs for inner in graph.all_nodes() for value in inner.inputs]
-    taken.extend(value for graph in graphs for value in graph.outputs)
-    return {value for value in taken if value is not None and value.graph is node.graph}
+    read = [value for graph in graphs for inner in graph.all_nodes() for value in inner.inputs]
+    read.extend(value for graph in graphs for value in graph.outputs)
+    return {value for value in read if value is not None and value.graph is node.graph}
 
 
 def add_functions(model: ir.Model) -> None:
-    """The import of our domain, unless it is there, and a function for each of our operators in the main graph."""
+    """Imports the domain of ONNX-SNN, unless it is there, with a function for each of its operators in the main graph."""
     version = model.opset_imports.setdefault(DOMAIN, OPSET_VERSION)
     for op_type in sorted({node.op_type for node in model.graph if node.domain == DOMAIN}):
         function = ir.serde.deserialize_function(OPERATORS[op_type].at(version).function(model.opset_imports[""]))
@@ -153,7 +170,7 @@ def add_functions(model: ir.Model) -> None:
 
 
 def to_proto(model: ir.Model) -> onnx.ModelProto:
-    """The model as ONNX, with every output of our nodes listed.
+    """The model as ONNX, with every output of ONNX-SNN's nodes listed.
 
     onnx-ir leaves out outputs without a name at the end; a node that calls a function must list them all, as "".
     """
@@ -167,8 +184,8 @@ def to_proto(model: ir.Model) -> onnx.ModelProto:
 
 def depending_on_inputs(graph: ir.Graph) -> set[ir.Value]:
     """What depends on inputs without a default, other than through a shape."""
-    found = {value for value in graph.inputs if not value.is_initializer()}
+    depending = {value for value in graph.inputs if not value.is_initializer()}
     for node in graph:
-        if not facts(node).reads_shape and any(value in found for value in node.inputs):
-            found.update(node.outputs)
-    return found
+        if not facts(node).reads_shape and any(value in depending for value in node.inputs):
+            depending.update(node.outputs)
+    return depending

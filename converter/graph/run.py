@@ -14,7 +14,7 @@ import onnxruntime as ort
 from converter.errors import RefusedError
 from converter.graph.build import constant_of, to_proto
 from snn_ops.library import register
-from snn_ops.provider import SILENT, start_session
+from snn_ops.provider import SILENT, ProviderOptions, start_session
 
 Feed = Mapping[str, np.ndarray]
 _NOT_FOR_USERS = (
@@ -32,14 +32,15 @@ def start_quietly(
     threads: int | None = None,
     spiking: bool = False,
     provider: str = "cpu",
+    provider_options: ProviderOptions | None = None,
 ) -> ort.InferenceSession:
     """A session that takes as little memory as it can.
 
     Args:
-        model: an ordinary ONNX model, or with `spiking` one with our operators.
+        model: an ordinary ONNX model, or with `spiking` one with the operators of ONNX-SNN.
         threads: ONNX Runtime's threads; default: its own choice.
-        spiking: register our operators.
-        provider: "cpu" or "cuda".
+        spiking: register those operators.
+        provider, provider_options: as for `snn_ops.Session`.
 
     Raises:
         RefusedError: ONNX Runtime cannot load the model.
@@ -56,7 +57,7 @@ def start_quietly(
     source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
     del model  # a second copy of the weights, if nobody else holds it
     try:
-        return start_session(source, options, provider)
+        return start_session(source, options, provider, provider_options)
     except Exception as error:
         raise RefusedError(f"ONNX Runtime cannot load the model: {brief(error)}") from error
 

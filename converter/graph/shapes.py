@@ -8,10 +8,25 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 
-from converter.graph.build import quiet
+from converter.graph.build import without_library_warnings
 from converter.graph.run import Probe, zeros
 
 Shapes = dict[str, tuple[int, ...]]
+"""Of values, by name."""
+MANY_SAMPLES = 11
+"""A batch for questions about shapes; a prime, so that few other axes are multiples of it."""
+_FREE_LENGTH = 64
+"""Of an axis other than the batch that a model leaves open."""
+
+
+def input_shapes(model: ir.Model, samples: int) -> Shapes:
+    """Shapes of the inputs for so many samples; free axes other than the batch get some length."""
+    shapes = {}
+    for value in model.graph.inputs:
+        assert value.shape is not None
+        inner = [length if isinstance(length, int) and length > 0 else _FREE_LENGTH for length in list(value.shape)[1:]]
+        shapes[str(value.name)] = (samples, *inner)
+    return shapes
 
 
 def infer_shapes(model: ir.Model, input_shapes: Mapping[str, tuple[int, ...]]) -> Shapes:
@@ -31,7 +46,7 @@ def infer_shapes(model: ir.Model, input_shapes: Mapping[str, tuple[int, ...]]) -
             value.shape = None
         for value in inputs:
             value.shape = ir.Shape(input_shapes[str(value.name)])
-        with quiet():
+        with without_library_warnings():
             ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
         shapes = {str(value.name): _static(value.shape) for value in (*inputs, *values)}
     finally:

@@ -12,6 +12,7 @@ import onnx_ir as ir
 from converter.errors import RefusedError, concerning
 from converter.io.files import read_npz
 from snn_ops import files
+from snn_ops.feed import first_not_finite
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _check_array(array: np.ndarray, spec: InputSpec, name: str) -> np.ndarray:
         raise RefusedError(
             f"`{name}` has the shape {list(array.shape)}, the model's input {spec.name!r} needs [{shape}]"
         )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        bad = int(np.argmin(np.isfinite(array.reshape(len(array), -1)).all(axis=1)))
+    bad = first_not_finite(array)
+    if bad is not None:
         raise RefusedError(f"`{name}` holds NaN or infinity, first in sample {bad}")
     return np.ascontiguousarray(array, dtype=spec.dtype)

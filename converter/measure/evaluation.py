@@ -16,6 +16,7 @@ from converter.measure.scores import Score, StepResult
 from converter.measure.simulation import Simulation, SteppedSimulation, TwoPhaseSimulation
 from converter.normalise.ann import Ann
 from converter.spiking.model import SpikingModel
+from snn_ops.provider import ProviderOptions
 
 
 @dataclass
@@ -46,6 +47,7 @@ def evaluate(
     against: Ann | None = None,
     backend: str = "native",
     provider: str = "cpu",
+    provider_options: ProviderOptions | None = None,
     threads: int | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
     ann: Ann | None = None,
@@ -57,12 +59,12 @@ def evaluate(
         samples: with or without labels.
         steps: numbers of time steps, each at least 1.
         against: the trained model, for agreement and error.
-        backend, provider, threads: as for `snn_ops.Session`.
+        backend, provider, provider_options, threads: as for `snn_ops.Session`.
         progress: called with samples done and their number.
         ann: the old name of `against`.
 
     Raises:
-        RefusedError: no steps, or a number below 1.
+        RefusedError: no steps, or a number below 1; what `snn_ops.Session` does not take.
     """
     if ann is not None:
         warnings.warn("evaluate(ann=...) is now called evaluate(against=...)", DeprecationWarning, stacklevel=2)
@@ -71,7 +73,12 @@ def evaluate(
     if not steps or steps[0] < 1:
         raise RefusedError(f"the number of steps must be at least 1, it is {steps[0] if steps else 'missing'}")
     simulation = TwoPhaseSimulation if spiking.schedule == "two-phase" else SteppedSimulation
-    simulate: Simulation = simulation(spiking.proto, steps, backend=backend, provider=provider, threads=threads)
+    try:
+        simulate: Simulation = simulation(
+            spiking.proto, steps, backend=backend, provider=provider, provider_options=provider_options, threads=threads
+        )
+    except ValueError as error:
+        raise RefusedError(str(error), file=spiking.path) from error
     trained = start_quietly(against.model, threads=threads) if against is not None else None
     score = Score(len(steps), samples.labels is not None, trained is not None)
     rates: dict[str, list[float]] = {}

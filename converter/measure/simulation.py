@@ -14,6 +14,7 @@ import onnx
 from converter.graph.run import Feed, start_quietly
 from converter.io.samples import Samples
 from converter.measure.instruments import RATE_SUFFIX, tail_of, with_rates, with_readout
+from snn_ops.provider import ProviderOptions
 from snn_ops.session import Session
 
 
@@ -43,14 +44,22 @@ class SteppedSimulation(Simulation):
     """One run for all numbers of steps; what comes after the neurons runs for each of them."""
 
     def __init__(
-        self, proto: onnx.ModelProto, steps: Sequence[int], *, provider: str, threads: int | None, **options: Any
+        self,
+        proto: onnx.ModelProto,
+        steps: Sequence[int],
+        *,
+        provider: str,
+        provider_options: ProviderOptions | None,
+        threads: int | None,
+        **options: Any,
     ) -> None:
         readout = with_readout(proto, steps)
         self._same = readout.same
-        super().__init__(readout.model, steps, provider=provider, threads=threads, **options)
+        place: dict[str, Any] = {"provider": provider, "provider_options": provider_options, "threads": threads}
+        super().__init__(readout.model, steps, **place, **options)
         types = {output.name: output.type for output in self._session.ort.get_outputs()}
         tail = tail_of(proto, types)
-        self._tail = start_quietly(tail, provider=provider, threads=threads) if tail is not None else None
+        self._tail = start_quietly(tail, **place) if tail is not None else None
         self._tail_outputs = [output.name for output in self._tail.get_outputs()] if self._tail else []
         self._outputs = [o.name for o in proto.graph.output if o.name in (*types, *self._tail_outputs)]
 

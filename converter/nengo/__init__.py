@@ -1,6 +1,6 @@
 """To Nengo and NengoDL, and back: networks and scripts from a spiking model, spike-by-spike checks, training.
 
-Only `tensorflow_shim`, `dl_parts`, `dl_simulator` and `training` need TensorFlow and NengoDL; the rest needs Nengo alone.
+Only `converter.nengo.dl` needs TensorFlow and NengoDL; the rest needs Nengo alone.
 """
 
 from __future__ import annotations

@@ -62,7 +62,10 @@ class _Replacement:
         old = self.node.outputs[0]
         for user, index in list(old.uses()):
             user.replace_input_with(index, result)
-        name = old.name
+        for index, output in enumerate(self.graph.outputs):
+            if output is old:
+                self.graph.outputs[index] = result
+        name, result.shape = old.name, old.shape
         self.graph.remove(self.node, safe=True)
         result.name = name
 

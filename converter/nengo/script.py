@@ -29,7 +29,7 @@ _TAKEN = frozenset({"index", "inputs", "net", "synapse", "w", *vars(parts), *var
 
 
 @dataclass(frozen=True)
-class Parameter:
+class TrainableWeight:
     """A weight that training may change.
 
     Attributes:
@@ -85,7 +85,7 @@ class Script:
     lines: list[str] = field(default_factory=list)
     inputs: dict[str, int] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    parameters: dict[str, Parameter] = field(default_factory=dict)
+    parameters: dict[str, TrainableWeight] = field(default_factory=dict)
     populations: list[Population] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     dt: float | None = None
@@ -165,7 +165,7 @@ class Script:
             if note not in self.notes:
                 self.notes.append(note)
             return ""
-        self.parameters[name] = Parameter(name, to_onnx)
+        self.parameters[name] = TrainableWeight(name, to_onnx)
         return f"net.parameters[{name!r}] = "
 
     def spread(self, node: ir.Node, name: str, shape: Shape) -> str:

@@ -157,10 +157,10 @@ class _Comparison:
         error, same, outputs_differing = 0.0, 0, 0
         with self.make_simulator(self.network, [p.node for p in self.populations]) as simulator:
             for start in range(0, samples, size):
-                part = self._part(feed, slice(start, start + size))
-                count = len(next(iter(part.values())))
-                arrays = session.run_batch(part, self.n_steps, [*self.outputs, *(p.value for p in self.populations)])
-                outputs, recorded = simulator.run(part, self.n_steps)
+                batch = self._slice(feed, slice(start, start + size))
+                count = len(next(iter(batch.values())))
+                arrays = session.run_batch(batch, self.n_steps, [*self.outputs, *(p.value for p in self.populations)])
+                outputs, recorded = simulator.run(batch, self.n_steps)
                 undisturbed = np.full(count, self.n_steps)
                 for index, population in enumerate(self.populations):
                     spikes = arrays[len(self.outputs) + index].reshape(self.n_steps, count, -1).swapaxes(0, 1)
@@ -188,10 +188,10 @@ class _Comparison:
             self.network.script.notes,
         )
 
-    def _part(self, feed: Feed, which: slice) -> Feed:
+    def _slice(self, feed: Feed, which: slice) -> Feed:
         """Some samples; what is no floating-point number stays as it is."""
-        parts = {name: array[which] for name, array in feed.items()}
-        return {name: array.astype(self.element) if array.dtype.kind == "f" else array for name, array in parts.items()}
+        arrays = {name: array[which] for name, array in feed.items()}
+        return {n: array.astype(self.element) if array.dtype.kind == "f" else array for n, array in arrays.items()}
 
     def _differs(self, mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
         tolerance = TOLERANCE[self.simulator]
@@ -210,16 +210,16 @@ class _Comparison:
             return
         sample, neuron = (int(n) for n in np.unravel_index(began.argmin(), began.shape))
         step = int(began[sample, neuron])
-        found = (step, index, start + sample, neuron)
-        if self.first is None or found < self.first:
-            self.first = found
+        difference = (step, index, start + sample, neuron)
+        if self.first is None or difference < self.first:
+            self.first = difference
             self.heights = float(mine[sample, step, neuron]), float(theirs[sample, step, neuron])
 
     def _locate(self, feed: Feed) -> Difference:
         assert self.first is not None
         step, index, sample, neuron = self.first
         population = self.populations[index]
-        one = self._part(feed, slice(sample, sample + 1))
+        one = self._slice(feed, slice(sample, sample + 1))
         place = tuple(int(n) for n in np.unravel_index(neuron, population.shape))
         voltages = _deciding_state(population) is not None
         return Difference(

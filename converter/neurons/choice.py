@@ -46,4 +46,6 @@ def _neuron(name: str, options: Options) -> Neuron:
         return IzhikevichNeuron(options.dt)
     if name == "sigma-delta":
         return SigmaDeltaNeuron(options.most_spikes())
-    return IFNeuron(options.most_spikes(), signed=name != "if")
+    if name in ("if", "if-signed", "if-burst"):
+        return IFNeuron(options.most_spikes(), signed=name != "if")
+    raise ValueError(f"there is no neuron {name!r}")

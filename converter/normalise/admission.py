@@ -1,4 +1,4 @@
-"""Which models cannot be converted, whatever is done with them: told from the file, with the way out."""
+"""Which models cannot be converted, whatever is done with them: told from the file, with what to do instead."""
 
 from __future__ import annotations
 
@@ -49,20 +49,20 @@ def _check_interface(graph: onnx.GraphProto) -> None:
     """Inputs and outputs are tensors, inputs of numbers and with a known rank."""
     defaults = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in defaults]
-    for kind, values in (("input", inputs), ("output", graph.output)):
+    for role, values in (("input", inputs), ("output", graph.output)):
         for value in values:
             if value.name == N_STEPS:
-                raise RefusedError(f"its {kind} {N_STEPS!r} has the name of an input of every spiking model; rename it")
+                raise RefusedError(f"its {role} {N_STEPS!r} has the name of an input of every spiking model; rename it")
             held = value.type.WhichOneof("value")
             if held in ("sequence_type", "map_type", "sparse_tensor_type"):
                 what = held.removesuffix("_type").replace("_", " ")
                 is_zip_map = any(node.op_type == "ZipMap" and value.name in node.output for node in graph.node)
-                way_out = (
+                instead = (
                     "skl2onnx leaves ZipMap out with options={id(model): {'zipmap': False}}"
                     if is_zip_map
                     else "export the model with tensors"
                 )
-                raise RefusedError(f"its {kind} {value.name!r} is a {what}, not a tensor; {way_out}")
+                raise RefusedError(f"its {role} {value.name!r} is a {what}, not a tensor; {instead}")
     for value in inputs:
         tensor = value.type.tensor_type
         if value.type.HasField("optional_type"):

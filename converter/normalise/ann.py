@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
-from onnxscript import optimizer, version_converter
+from onnxscript import optimizer
 from onnxscript.rewriter import rewrite
 from onnxscript.rewriter.rules.common import (
     fuse_batchnorm_into_conv_rule,
@@ -18,31 +19,29 @@ from onnxscript.rewriter.rules.common import (
     fuse_batchnorm_into_gemm_rule,
 )
 
-from converter.errors import RefusedError, concerning
-from converter.graph.build import constant, name_nodes, quiet
+from converter.errors import concerning
+from converter.graph.build import name_nodes, without_library_warnings
+from converter.graph.passes import Pass, PassReport, library_pass
 from converter.graph.run import start_quietly
-from converter.graph.shapes import infer_shapes
 from converter.io.onnx_files import read_proto
 from converter.io.samples import InputSpec
 from converter.normalise.admission import check_usable
-from converter.normalise.dequantise import DequantisePass
+from converter.normalise.dequantise import DEQUANTISE, dequantise
 from converter.normalise.frameworks import export_to_onnx, framework_of
-from converter.normalise.free_batch import fixed_batch_size, free_batch, open_batch
-from converter.normalise.gather_by_sample import GatherBySamplePass
-from snn_ops.format import FIRST_SAMPLE, LOWEST_IR_VERSION, LOWEST_ONNX_OPSET, N_STEPS, STEP
+from converter.normalise.free_batch import free_batch
+from converter.normalise.gather_by_sample import gather_by_sample
+from converter.normalise.open_batch import fixed_batch_size, open_batch
+from converter.normalise.raise_opset import raise_opset
+from converter.normalise.reserved_names import free_reserved_names
 
 _FOLD_BATCH_NORMALIZATION = (
     fuse_batchnorm_into_conv_rule,
     fuse_batchnorm_into_conv_transpose_rule,
     fuse_batchnorm_into_gemm_rule,
 )
-RESERVED = frozenset({N_STEPS, FIRST_SAMPLE, STEP})
-"""Inputs of spiking models."""
-MANY_SAMPLES = 11
-"""A batch for shape questions; a prime, so that few other axes are multiples of it."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ann:
     """A trained model, checked and normalised.
 
@@ -53,6 +52,7 @@ class Ann:
         model: normalised: opset 18 or later, constants as initialisers, batch axis free, BatchNormalization folded.
         batch: the batch size it was exported with, None if that was free.
         quantised: it was a quantised model; `model` is what it stands for in floats, with the weights' quantised values.
+        reports: what the passes of the pipeline did, in their order.
     """
 
     path: Path
@@ -61,6 +61,7 @@ class Ann:
     model: ir.Model
     batch: int | None
     quantised: bool = False
+    reports: tuple[PassReport, ...] = ()
 
     @property
     def inputs(self) -> list[ir.Value]:
@@ -97,70 +98,64 @@ def load_ann(path: str | Path, *, sample_shape: Sequence[int] | None = None) -> 
         return _normalise(path, proto)
 
 
+def _fold_constants(model: ir.Model) -> None:
+    optimizer.fold_constants(model, onnx_shape_inference=False)
+
+
+def _fold_batch_normalization(model: ir.Model) -> None:
+    rewrite(model, pattern_rewrite_rules=_FOLD_BATCH_NORMALIZATION)
+
+
+TO_PLAIN_GRAPH: tuple[Pass, ...] = (
+    library_pass("name nodes", name_nodes),
+    library_pass("inputs without defaults", common_passes.RemoveInitializersFromInputsPass()),
+    library_pass("inline functions", common_passes.InlinePass(), "replaced by the nodes of its function"),
+    raise_opset,
+    library_pass(
+        "lift constants",
+        common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        "an initialiser now",
+    ),
+    library_pass("unique names", common_passes.NameFixPass()),
+    free_reserved_names,
+    dequantise,
+)
+"""The pipeline up to the question whether the exporter fixed the batch."""
+
+
+def to_free_batch(batch: int | None) -> tuple[Pass, ...]:
+    """The pipeline from there on.
+
+    Args:
+        batch: the size that the exporter fixed, None if it is free.
+    """
+    return (
+        open_batch,
+        library_pass("fold constants", _fold_constants, "computed: a constant now"),
+        partial(free_batch, size=batch) if batch else gather_by_sample,
+        library_pass("fold BatchNormalization", _fold_batch_normalization, "folded into a layer, or not needed"),
+        library_pass("eliminate Identity", common_passes.IdentityEliminationPass(), "removed: it gives what it gets"),
+        library_pass("remove unused nodes", common_passes.RemoveUnusedNodesPass(), "removed: nothing needs it"),
+        library_pass("name nodes", name_nodes),
+    )
+
+
+def run_pipeline(model: ir.Model) -> tuple[tuple[PassReport, ...], int | None]:
+    """Normalises a model in place; what the passes did, and the batch size that the exporter fixed.
+
+    Raises:
+        RefusedError: a pass cannot do with the model what it has to.
+    """
+    reports = [run(model) for run in TO_PLAIN_GRAPH]
+    batch = fixed_batch_size(model)
+    reports.extend(run(model) for run in to_free_batch(batch))
+    return tuple(reports), batch
+
+
 def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
-    with quiet():
+    with without_library_warnings():
         model = ir.from_proto(proto)
-        name_nodes(model)
-        model.ir_version = max(model.ir_version or 0, LOWEST_IR_VERSION)
-        common_passes.RemoveInitializersFromInputsPass()(model)
-        common_passes.InlinePass()(model)
-        if model.opset_imports[""] < LOWEST_ONNX_OPSET:
-            _raise_opset(model)
-        common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
-        common_passes.NameFixPass()(model)
-        _free_names(model)
-        quantised = bool(DequantisePass()(model).modified)
-        batch = fixed_batch_size(model)
-        open_batch(model)
-        optimizer.fold_constants(model, onnx_shape_inference=False)
-        input_shapes = {str(v.name): _shape(v, batch or MANY_SAMPLES) for v in model.graph.inputs}
-        if batch:
-            free_batch(model, infer_shapes(model, input_shapes), batch)
-        else:
-            GatherBySamplePass(input_shapes, MANY_SAMPLES)(model)
-        rewrite(model, pattern_rewrite_rules=_FOLD_BATCH_NORMALIZATION)
-        for cleanup in (common_passes.IdentityEliminationPass(), common_passes.RemoveUnusedNodesPass()):
-            cleanup(model)
-        name_nodes(model)
+        reports, batch = run_pipeline(model)
+    quantised = any(report for report in reports if report.name == DEQUANTISE)
     content = path.read_bytes() if path.is_file() else proto.SerializeToString(deterministic=True)
-    return Ann(path, hashlib.sha256(content).hexdigest(), proto, model, batch, quantised)
-
-
-def _raise_opset(model: ir.Model) -> None:
-    before = model.opset_imports[""]
-    try:
-        version_converter.convert_version(model, LOWEST_ONNX_OPSET, fallback=True)
-    except Exception as error:
-        raise RefusedError(
-            f"its opset {model.opset_imports['']} cannot be raised to {LOWEST_ONNX_OPSET} ({error}); "
-            f"export the model with opset {LOWEST_ONNX_OPSET} or later"
-        ) from error
-    if model.opset_imports[""] < LOWEST_ONNX_OPSET:
-        raise RefusedError(
-            f"its opset cannot be raised to {LOWEST_ONNX_OPSET}; export it with that opset or a later one"
-        )
-    if before < 11:  # what Upsample and the first Resize computed has a name since then, which is not the default
-        for node in model.graph.all_nodes():
-            if node.op_type == "Resize":
-                node.attributes["coordinate_transformation_mode"] = ir.AttrString(
-                    "coordinate_transformation_mode", "asymmetric"
-                )
-                node.attributes["nearest_mode"] = ir.AttrString("nearest_mode", "floor")
-
-
-def _shape(value: ir.Value, samples: int) -> tuple[int, ...]:
-    """An input's shape for that many samples; free axes other than the batch take the length 64."""
-    assert value.shape is not None
-    return (samples, *(length if isinstance(length, int) and length > 0 else 64 for length in list(value.shape)[1:]))
-
-
-def _free_names(model: ir.Model) -> None:
-    """Inner values called like an input that the spiking model will have get another name."""
-    graph = model.graph
-    for name in RESERVED & graph.initializers.keys():
-        value = graph.initializers.pop(name)
-        assert value.const_value is not None
-        value.replace_all_uses_with(constant(graph, f"{name}_of_model", value.const_value.numpy()))
-    for value in [value for node in model.graph.all_nodes() for value in node.outputs]:
-        if value.name in RESERVED and not value.is_graph_output():
-            value.name = f"{value.name}_of_model"
+    return Ann(path, hashlib.sha256(content).hexdigest(), proto, model, batch, quantised, reports)

@@ -13,74 +13,77 @@ At the model's inputs and outputs of integers they stay.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
 from converter.graph.build import constant
 from converter.graph.op_facts import Sign, facts
+from converter.graph.passes import Lines, PassReport
 
 _QUANTISED = frozenset(
     "QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul ConvInteger MatMulInteger".split()
 )
-_MICROSOFT = {
+_MICROSOFT = "com.microsoft"
+_ON_FLOATS = {
     f"QLinear{op_type}": op_type
     for op_type in "Add AveragePool Concat GlobalAveragePool LeakyRelu Mul Sigmoid Softmax".split()
 }
 """ONNX Runtime's operators on integers, and the same on floats."""
 
 
-class DequantisePass(ir.passes.InPlacePass):
-    """Applies the three points above to the main graph."""
+DEQUANTISE = "dequantise"
+"""The name of this pass."""
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrites the graph.
 
-        Raises:
-            RefusedError: a scale or zero point is computed at run time, or there is no rule for an operator on integers.
-        """
-        if not any(_is(node, *_QUANTISED) for node in model.graph):
-            return ir.passes.PassResult(model, False)
-        graph = model.graph
-        for node in list(graph):
-            if _is(node, "QLinearConv", "QLinearMatMul") or _is_microsoft(node, "QGemm"):
-                _split_layer(graph, node)
-            elif _is_microsoft(node, *_MICROSOFT):
-                _split_operator(graph, node)
-            elif node.domain == "com.microsoft" and node.op_type.startswith("Q") and node.op_type != "QuickGelu":
-                raise RefusedError(
-                    f"there is no rule for the quantised operator {node.op_type}; convert the model before it was quantised",
-                    node=node.name,
-                )
-            elif _is(node, "ConvInteger", "MatMulInteger"):
-                _float_layer(graph, node)
-            elif _is(node, "DynamicQuantizeLinear"):
-                _let_through_dynamic(graph, node)
-        for node in list(graph):
-            if _is(node, "QuantizeLinear"):
-                _quantise(graph, node)
-        for node in list(graph):
-            if _is(node, "DequantizeLinear"):
-                _dequantise(graph, node)
-        for node in graph:  # integers are floats now
-            for value in node.outputs:
-                if not value.is_graph_output():
-                    value.type = None
-        return ir.passes.PassResult(model, True)
+def dequantise(model: ir.Model) -> PassReport:
+    """Applies the three points above to the main graph.
+
+    Raises:
+        RefusedError: a scale or zero point is computed at run time, or there is no rule for an operator on integers.
+    """
+    lines = Lines(DEQUANTISE)
+    graph = model.graph
+    if not any(_is(node, *_QUANTISED) for node in graph):
+        return lines.report()
+    for node in list(graph):
+        _to_floats(graph, node, lines)
+    for node in list(graph):
+        if _is(node, "QuantizeLinear"):
+            _quantise(graph, node, lines)
+    for node in list(graph):
+        if _is(node, "DequantizeLinear"):
+            _dequantise(graph, node, lines)
+    for node in graph:  # integers are floats now
+        for value in node.outputs:
+            if not value.is_graph_output():
+                value.type = None
+    return lines.report()
+
+
+def _to_floats(graph: ir.Graph, node: ir.Node, lines: Lines) -> None:
+    """An operator on integers becomes the same on floats; others stay."""
+    rewrite = _REWRITES.get((node.domain, node.op_type))
+    if rewrite is not None:
+        rewrite(graph, node)
+        lines.changed(node, "works on floats")
+    elif node.domain == _MICROSOFT and node.op_type.startswith("Q") and node.op_type != "QuickGelu":
+        raise RefusedError(
+            f"there is no rule for the quantised operator {node.op_type}; convert the model before it was quantised",
+            node=node.name,
+        )
 
 
 def _is(node: ir.Node, *op_types: str) -> bool:
     return not node.domain and node.op_type in op_types
 
 
-def _is_microsoft(node: ir.Node, *op_types: str) -> bool:
-    return node.domain == "com.microsoft" and node.op_type in op_types
-
-
 def _split_layer(graph: ir.Graph, node: ir.Node) -> None:
     """QLinearConv(x, sx, zx, w, sw, zw, sy, zy, b) -> Quantize(Conv(Dequantize(x), (w - zw) sw, b sx sw))."""
     x, x_scale, x_zero, w, w_scale, w_zero = node.inputs[:6]
-    is_gemm = node.op_type == "QGemm"  # has the bias in front of the result's scale
+    is_gemm = node.op_type == "QGemm"  # has the bias before the result's scale
     y_scale, y_zero = node.inputs[7:9] if is_gemm else node.inputs[6:8]
     bias = node.inputs[6] if is_gemm else node.inputs[8] if len(node.inputs) > 8 else None
     floats = ir.node("DequantizeLinear", [x, x_scale, x_zero], name=f"{node.name}_x")
@@ -96,12 +99,12 @@ def _split_layer(graph: ir.Graph, node: ir.Node) -> None:
     layer = ir.node(op_type, inputs, dict(node.attributes), name=node.name)
     last = ir.node("QuantizeLinear", [layer.outputs[0], y_scale, y_zero], name=f"{node.name}_y")
     graph.insert_before(node, [floats, layer, last])
-    _replace(graph, node, last.outputs[0])
+    _let_take_place(graph, node, last.outputs[0])
 
 
 def _split_operator(graph: ir.Graph, node: ir.Node) -> None:
     """QLinearAdd(a, sa, za, b, sb, zb, sy, zy) -> Quantize(Add(Dequantize(a), Dequantize(b)))."""
-    op_type = _MICROSOFT[node.op_type]
+    op_type = _ON_FLOATS[node.op_type]
     inputs = list(node.inputs)
     y, quantised = (inputs[:2], inputs[2:]) if op_type == "Concat" else (inputs[-2:], inputs[:-2])
     if node.attributes.get_int("channels_last", 0):
@@ -116,7 +119,7 @@ def _split_operator(graph: ir.Graph, node: ir.Node) -> None:
     layer = ir.node(op_type, [f.outputs[0] for f in floats], attributes, name=node.name)
     last = ir.node("QuantizeLinear", [layer.outputs[0], *y], name=f"{node.name}_y")
     graph.insert_before(node, [*floats, layer, last])
-    _replace(graph, node, last.outputs[0])
+    _let_take_place(graph, node, last.outputs[0])
 
 
 def _float_layer(graph: ir.Graph, node: ir.Node) -> None:
@@ -127,7 +130,7 @@ def _float_layer(graph: ir.Graph, node: ir.Node) -> None:
     inputs = [node.inputs[0], constant(graph, f"{node.name}_weights", weights)]
     layer = ir.node("Conv" if is_conv else "MatMul", inputs, dict(node.attributes), name=node.name)
     graph.insert_before(node, layer)
-    _replace(graph, node, layer.outputs[0])
+    _let_take_place(graph, node, layer.outputs[0])
 
 
 def _let_through_dynamic(graph: ir.Graph, node: ir.Node) -> None:
@@ -137,10 +140,21 @@ def _let_through_dynamic(graph: ir.Graph, node: ir.Node) -> None:
     quantised, scale, zero = node.outputs
     scale.replace_all_uses_with(constant(graph, f"{name}_scale", np.ones((), np.float32)))
     zero.replace_all_uses_with(constant(graph, f"{name}_zero", np.zeros((), np.uint8)))
-    _replace(graph, node, x, quantised)
+    _let_take_place(graph, node, x, quantised)
 
 
-def _dequantise(graph: ir.Graph, node: ir.Node) -> None:
+_REWRITES: Mapping[tuple[str, str], Callable[[ir.Graph, ir.Node], None]] = {
+    ("", "QLinearConv"): _split_layer,
+    ("", "QLinearMatMul"): _split_layer,
+    (_MICROSOFT, "QGemm"): _split_layer,
+    **{(_MICROSOFT, op_type): _split_operator for op_type in _ON_FLOATS},
+    ("", "ConvInteger"): _float_layer,
+    ("", "MatMulInteger"): _float_layer,
+    ("", "DynamicQuantizeLinear"): _let_through_dynamic,
+}
+
+
+def _dequantise(graph: ir.Graph, node: ir.Node, lines: Lines) -> None:
     x, scale, zero = node.inputs[0], node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else None
     assert x is not None
     axis = node.attributes.get_int("axis", 1)
@@ -150,29 +164,38 @@ def _dequantise(graph: ir.Graph, node: ir.Node) -> None:
     elif source is not None and _is(source, "QuantizeLinear") and source.inputs[0].const_value is not None:  # type: ignore[union-attr]
         numbers = _quantised(source)
     elif x.is_graph_input() and x.dtype is not None and not x.dtype.is_floating_point():
+        lines.declined(node, f"{x.name!r} is an input of the model, of integers")
         return
     else:
-        _replace(graph, node, x)
+        lines.changed(node, "lets its input through")
+        _let_take_place(graph, node, x)
         return
     zeros = _numbers(zero, node) if zero is not None else np.zeros(1)
     block = node.attributes.get_int("block_size", 0)
     real = _real(numbers, _numbers(scale, node), zeros, axis=axis, block=block)
-    _replace(graph, node, constant(graph, f"{node.name}_real", real))
+    lines.changed(node, "computed: a constant now")
+    _let_take_place(graph, node, constant(graph, f"{node.name}_real", real))
 
 
-def _quantise(graph: ir.Graph, node: ir.Node) -> None:
+def _quantise(graph: ir.Graph, node: ir.Node, lines: Lines) -> None:
     x, y = node.inputs[0], node.outputs[0]
     assert x is not None
-    if y.is_graph_output() or x.const_value is not None:  # weights are computed where they are dequantised
+    if x.const_value is not None:  # weights are computed where they are dequantised
+        return
+    if y.is_graph_output():
+        lines.declined(node, f"{y.name!r} is an output of the model, of integers")
         return
     if _cuts_negative(node) and not _never_negative(x, set()):
         relu = ir.node("Relu", [x], name=f"{node.name}_relu")
         graph.insert_before(node, relu)
         x = relu.outputs[0]
-    _replace(graph, node, x)
+        lines.changed(node, f"cuts off what is negative: Relu {relu.name!r}")
+    else:
+        lines.changed(node, "lets its input through")
+    _let_take_place(graph, node, x)
 
 
-def _replace(graph: ir.Graph, node: ir.Node, value: ir.Value, output: ir.Value | None = None) -> None:
+def _let_take_place(graph: ir.Graph, node: ir.Node, value: ir.Value, output: ir.Value | None = None) -> None:
     """`value` takes the place of the node's output; an output of the model keeps its name."""
     output = output or node.outputs[0]
     if output.is_graph_output():
@@ -238,7 +261,7 @@ def _cuts_negative(node: ir.Node) -> bool:
 
 
 def _never_negative(value: ir.Value, seen: set[ir.Value]) -> bool:
-    """Whether nothing negative can arrive; the model's inputs are taken as they come."""
+    """Whether nothing negative can arrive; the model's inputs may be anything, and are not cut off."""
     node = value.producer()
     if value in seen:
         return True

@@ -1,6 +1,6 @@
 """Picks by index within each sample what an exporter picks by index among all samples:
 
-    Gather<axis = 0>(x [B n, ...], i + n b)     torch's `as_strided`, as behind AdaptiveAvgPool2d of what was permuted
+    Gather<axis = 0>(x [B n, ...], i + n b)     torch's `as_strided`, as after AdaptiveAvgPool2d of what was permuted
     GatherND(x [B, n, ...], (b, i))             masks of attention in Transformers
 become
     Gather<axis = 1>(Reshape(x) [B, n, ...], i)
@@ -17,44 +17,45 @@ import onnx_ir as ir
 
 from converter.graph.build import constant, constant_of, depending_on_inputs
 from converter.graph.op_facts import facts
+from converter.graph.passes import Lines, PassReport
 from converter.graph.run import Probe, numbers_of, zeros
+from converter.graph.shapes import MANY_SAMPLES, input_shapes
 
 GATHERS = frozenset({"Gather", "GatherND"})
 
 
-class GatherBySamplePass(ir.passes.InPlacePass):
+def gather_by_sample(model: ir.Model) -> PassReport:
     """Rewrites what a model with a free batch picks by indices that its size goes into.
 
-    Args:
-        input_shapes: by name, for `samples` samples.
-        samples: any number.
+    Raises:
+        RefusedError: the model cannot run.
     """
+    lines = Lines("gather by sample")
+    of_inputs = depending_on_inputs(model.graph)
+    gathers = [node for node in model.graph if node.op_type in GATHERS and not node.domain]
+    computed = [node for node in gathers if node.inputs[0] in of_inputs and constant_of(node.inputs[1]) is None]
+    lengths = [length for value in model.graph.inputs for length in list(value.shape or [None])[1:]]
+    fixed = all(isinstance(length, int) for length in lengths)
+    feed = zeros(model, input_shapes(model, MANY_SAMPLES)) if computed and fixed else {}
+    for node in computed:
+        data = node.inputs[0]
+        assert data is not None
+        if not fixed:
+            lines.declined(node, "lengths of the model's input are free, and its indices may depend on them")
+            continue
+        shape = Probe(model, [data]).run(feed)[str(data.name)].shape
+        declined = pick_by_sample(model, node, shape, MANY_SAMPLES, feed)
+        if declined:
+            lines.declined(node, declined)
+        else:
+            lines.changed(node, "picks within each sample")
+    return lines.report()
 
-    def __init__(self, input_shapes: Mapping[str, tuple[int, ...]], samples: int) -> None:
-        super().__init__()
-        self._input_shapes, self._samples = input_shapes, samples
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Applies the rewrite to the main graph."""
-        lengths = [length for value in model.graph.inputs for length in list(value.shape or [None])[1:]]
-        if not all(isinstance(length, int) for length in lengths):
-            return ir.passes.PassResult(model, False)  # the indices may depend on them
-        of_inputs = depending_on_inputs(model.graph)
-        gathers = [node for node in model.graph if node.op_type in GATHERS and not node.domain]
-        found = [node for node in gathers if node.inputs[0] in of_inputs and constant_of(node.inputs[1]) is None]
-        feed = zeros(model, self._input_shapes)
-        for node in found:
-            data = node.inputs[0]
-            assert data is not None
-            shape = Probe(model, [data]).run(feed)[str(data.name)].shape
-            gather_by_sample(model, node, shape, self._samples, feed)
-        return ir.passes.PassResult(model, bool(found))
-
-
-def gather_by_sample(
+def pick_by_sample(
     model: ir.Model, node: ir.Node, shape: tuple[int, ...], samples: int, feed: Mapping[str, np.ndarray]
-) -> bool:
-    """Rewrites a Gather or GatherND, if it picks from every sample what belongs to it; whether it does.
+) -> str:
+    """Rewrites a Gather or GatherND, if it picks from every sample what belongs to it.
 
     Args:
         model: holds the node; no input but the batch has a free length.
@@ -62,40 +63,47 @@ def gather_by_sample(
         shape: of the data for so many samples.
         samples: their number.
         feed: so many samples of zeros.
+
+    Returns:
+        Why the node is left as it is; "": it was rewritten.
     """
     graph, chosen = model.graph, node.inputs[1]
     assert chosen is not None
     if any(attribute.value for attribute in node.attributes.values()):  # axis, batch_dims
-        return False
+        return "it picks along another axis than the first"
     indices = numbers_of(model, chosen, feed)
     picked, axes = _rows(node, shape, indices)
     numbers, rest = divmod(int(np.prod(shape[:axes])), samples)
     if rest or not picked.size or picked.shape[:1] != (samples,):
-        return False
+        return "it does not pick as often as there are samples"
     of_inputs = depending_on_inputs(graph)
     varies = chosen in of_inputs
     by_sample = picked.reshape(samples, -1) - numbers * np.arange(samples)[:, None]
     first = by_sample[0]
-    if by_sample.min() < 0 or by_sample.max() >= numbers or not (varies or (by_sample == first).all()):
-        return False
+    if by_sample.min() < 0 or by_sample.max() >= numbers:
+        return "it picks from other samples too"
+    if not (varies or (by_sample == first).all()):
+        return "it picks something else from each sample"
     if varies and node.op_type == "GatherND":
         if shape[0] != samples:
-            return False
-        _replace(node, "GatherND", "batch_dims", node.inputs[0], _places_within(model, node, chosen, feed))
-        return True
+            return "its data has several rows for each sample"
+        _pick_within_samples(node, "GatherND", node.inputs[0], _places_within(model, node, chosen, feed))
+        return ""
     target = constant(graph, f"{node.name}_by_sample", np.asarray([-1, numbers, *shape[axes:]], np.int64))
     apart = ir.node("Reshape", [node.inputs[0], target], name=f"{node.name}_rows")
     graph.insert_before(node, apart)
     if varies:
         row = _row_within(model, node, _term_within(model, chosen, of_inputs, numbers, feed), numbers)
-        _replace(node, "GatherND", "batch_dims", apart.outputs[0], row)
+        _pick_within_samples(node, "GatherND", apart.outputs[0], row)
     else:
         row = constant(graph, f"{node.name}_chosen", first.reshape(picked.shape[1:]))
-        _replace(node, "Gather", "axis", apart.outputs[0], row)
-    return True
+        _pick_within_samples(node, "Gather", apart.outputs[0], row)
+    return ""
 
 
-def _replace(node: ir.Node, op_type: str, attribute: str, data: ir.Value | None, indices: ir.Value) -> None:
+def _pick_within_samples(node: ir.Node, op_type: str, data: ir.Value | None, indices: ir.Value) -> None:
+    """Gather<axis = 1> or GatherND<batch_dims = 1>."""
+    attribute = {"Gather": "axis", "GatherND": "batch_dims"}[op_type]
     node.op_type = op_type
     node.attributes.clear()
     node.attributes[attribute] = ir.AttrInt64(attribute, 1)

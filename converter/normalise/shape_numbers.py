@@ -12,7 +12,7 @@ from onnx.reference import ReferenceEvaluator
 from converter.graph.build import constant_of
 from converter.graph.op_facts import facts
 
-_FEW = 64
+_MOST_NUMBERS = 64
 """What has more numbers is no shape."""
 
 
@@ -29,15 +29,15 @@ class ShapeNumbers:
         self._from_shapes: set[str] = set()
 
     def follow(self, node: ir.Node) -> None:
-        """Computes what the node gives, if it takes in few numbers and all of them are known."""
-        taken = [value for value in node.inputs if value is not None]
-        if facts(node).reads_shape or any(str(value.name) in self._from_shapes for value in taken):
+        """Computes what the node gives, if its inputs have few numbers and all of them are known."""
+        inputs = [value for value in node.inputs if value is not None]
+        if facts(node).reads_shape or any(str(value.name) in self._from_shapes for value in inputs):
             self._from_shapes.update(str(value.name) for value in node.outputs)
-        arrays = {str(value.name): self._array(node, value) for value in taken}
-        known = {name: array for name, array in arrays.items() if array is not None}
+        arrays = {str(value.name): self._array(node, value) for value in inputs}
+        numbers = {name: array for name, array in arrays.items() if array is not None}
         subgraphs = any(attribute.type == ir.AttributeType.GRAPH for attribute in node.attributes.values())
-        if len(known) == len(arrays) > 0 and len(node.outputs) == 1 and not node.domain and not subgraphs:
-            result = _computed(node, known)
+        if len(numbers) == len(arrays) > 0 and len(node.outputs) == 1 and not node.domain and not subgraphs:
+            result = _computed(node, numbers)
             if result is not None:
                 self._numbers[str(node.outputs[0].name)] = result
 
@@ -46,7 +46,7 @@ class ShapeNumbers:
             shape = self._shape(value)
             return None if shape is None else np.empty(shape, np.bool_)
         array = self._numbers.get(str(value.name), constant_of(value))
-        return array if array is not None and array.size <= _FEW else None
+        return array if array is not None and array.size <= _MOST_NUMBERS else None
 
     def comes_from_shapes(self, value: ir.Value) -> bool:
         """Whether it depends on a shape, known or not."""

@@ -48,8 +48,8 @@ def progress() -> Iterator[Progress]:
 def print_passes(reports: Sequence[PassReport]) -> None:
     """What each pass over the graph changed, and what it declined, on standard error."""
     for report in reports:
-        counts = f"{len(report.changed)} changed, {len(report.declined)} declined"
-        lines = [f"pass {report.name}: {counts}"]
+        counts = [f"{len(s)} {word}" for s, word in ((report.changed, "changed"), (report.declined, "declined")) if s]
+        lines = [f"pass {report.name}: {', '.join(counts) or 'nothing to do'}"]
         lines += [f"  changed   {line}" for line in report.changed]
         lines += [f"  declined  {line}" for line in report.declined]
         messages().print("\n".join(lines), soft_wrap=True)

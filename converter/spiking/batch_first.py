@@ -1,56 +1,67 @@
 """Moves the samples to axis 0 for activations that have them elsewhere:  f(x) = back(f(front(x))) for every f of elements.
 
 Layers of sequences often run on [length, batch, features]. A neuron needs time and samples in axis 0; a Transpose before the
-activation and one behind it put them there, and the model computes the same.
+activation and one after it put them there, and the model computes the same.
 """
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
+from converter.activations.functions import ElementwiseFunction
 from converter.activations.known import find_activations
 from converter.graph.batch_axis import BatchAxes
+from converter.graph.build import to_front, transposed
+from converter.graph.passes import Lines, PassReport
 
 
-class BatchFirstPass(ir.passes.InPlacePass):
-    """Wraps activations in Transposes.
+def batch_first(model: ir.Model, axes: BatchAxes) -> tuple[PassReport, BatchAxes]:
+    """Wraps activations of the main graph in Transposes.
 
     Args:
-        axes: where the samples of each value lie; new values are added.
+        model: a trained model, with the ranks of its values.
+        axes: where the samples of each value lie.
+
+    Returns:
+        The report, and where the samples lie now, of new values too.
     """
-
-    def __init__(self, axes: BatchAxes) -> None:
-        super().__init__()
-        self._axes = axes
-
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Applies the pass to the main graph."""
-        modified = False
-        for function, _ in find_activations(model, self._axes):
-            axis, shape = self._axes.place(function.x), function.x.shape
-            if axis == 0 or shape is None or not function.is_scalar:
-                continue
-            there = [axis, *(other for other in range(len(shape)) if other != axis)]
-            back = [there.index(other) for other in range(len(shape))]
-            x, y, name = function.x, function.y, str(function.nodes[-1].name)
-            front = ir.node("Transpose", [x], {"perm": there}, name=f"{name}_batch_first")
-            front.outputs[0].name, front.outputs[0].type = f"{x.name}_of_{name}", x.type
-            behind = ir.node("Transpose", [y], {"perm": back}, name=f"{name}_batch_back")
-            behind.outputs[0].type = y.type
-            model.graph.insert_before(function.nodes[0], front)
-            model.graph.insert_after(function.nodes[-1], behind)
-            for user, index in list(y.uses()):
-                if user is not behind:
-                    user.replace_input_with(index, behind.outputs[0])
-            for node in function.nodes:
-                for index, value in enumerate(node.inputs):
-                    if value is x:
-                        node.replace_input_with(index, front.outputs[0])
-                node.outputs[0].shape = None
-            y.name, behind.outputs[0].name = f"{y.name}_batch_first", y.name
-            self._axes.axis.update(
-                {str(front.outputs[0].name): 0, **{str(n.outputs[0].name): 0 for n in function.nodes}}
+    lines = Lines("batch first")
+    for function, _ in find_activations(model, axes):
+        last, axis, shape = function.nodes[-1], axes.place(function.x), function.x.shape
+        if axis == 0:
+            continue
+        if shape is None:
+            lines.declined(last, f"its samples lie in axis {axis}, of how many is not known")
+        elif not function.is_scalar:
+            lines.declined(last, f"its samples lie in axis {axis}, and its elements have numbers of their own")
+        else:
+            axes = axes.with_values(_wrap(model.graph, function, axis, len(shape)))
+            lines.changed(
+                last, f"its samples lay in axis {axis}: Transposes before and after it put them in axis 0 and back"
             )
-            self._axes.axis[str(behind.outputs[0].name)] = axis
-            modified = True
-        return ir.passes.PassResult(model, modified)
+    return lines.report(), axes
+
+
+def _wrap(graph: ir.Graph, function: ElementwiseFunction, axis: int, rank: int) -> dict[str, int]:
+    """Where the samples of new values and of the function's lie."""
+    x, y, name = function.x, function.y, str(function.nodes[-1].name)
+    there, back = to_front(axis, rank)
+    first, last = transposed(x, there, f"{name}_batch_first"), transposed(y, back, f"{name}_batch_back")
+    x_first, y_back = first.outputs[0], last.outputs[0]
+    x_first.name = f"{x.name}_of_{name}"
+    graph.insert_before(function.nodes[0], first)
+    graph.insert_after(function.nodes[-1], last)
+    for user, index in list(y.uses()):
+        if user is not last:
+            user.replace_input_with(index, y_back)
+    for node in function.nodes:
+        for index, value in enumerate(node.inputs):
+            if value is x:
+                node.replace_input_with(index, x_first)
+        node.outputs[0].shape = None
+    y.name, y_back.name = f"{y.name}_batch_first", y.name
+    return {
+        str(x_first.name): 0,
+        **{str(node.outputs[0].name): 0 for node in function.nodes},
+        str(y_back.name): axis,
+    }

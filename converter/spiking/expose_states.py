@@ -1,13 +1,13 @@
 """Makes the state of a run an input and an output of the model, so that a caller can run it in chunks of time.
 
-1. Each initial state of each node of ours (voltage, refractory_time, sum, ...) becomes the graph input ``NODE.STATE`` with a
-   default, the state at rest: an initialiser of the same name, padded to the rank of the neurons, ``[1, ...]``.
-2. The same state after the last step becomes the graph output ``NODE.STATE_out``, ``[B, ...]``, behind the model's own.
+1. Each initial state (voltage, refractory_time, sum, ...) of each node of ONNX-SNN becomes the graph input ``NODE.STATE`` with
+   a default, the state at rest: an initialiser of the same name, padded to the rank of the neurons, ``[1, ...]``.
+2. The same state after the last step becomes the graph output ``NODE.STATE_out``, ``[B, ...]``, after the model's own.
 3. The number of steps done, the same for all nodes, is one input ``step``, an int64 scalar with the default 0, and one
    output ``step_out``.
 4. The number of samples done in earlier batches, for random neurons, is one input ``first_sample`` with the default 0. It is
    the caller's and has no output.
-5. A state that decides nothing stays inside: the net count of an IF neuron that takes no spikes back.
+5. A state that nothing depends on, such as the net count of an IF neuron that takes no spikes back, stays inside.
 
 The file's metadata lists the pairs: ``onnx_snn.states`` is JSON, ``[{"input": "NODE.STATE", "output": "NODE.STATE_out"},
 ...]``. Running T steps at once, or k of them and then T - k with the outputs of the first run fed to the inputs of the
@@ -17,53 +17,57 @@ a state at rest is ``[1, ...]`` where a fed one is ``[B, ...]``.
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
 
 from converter.errors import RefusedError
 from converter.graph.build import operator_of
-from snn_ops.format import DOMAIN, FIRST_SAMPLE, STATES, STEP
+from converter.graph.passes import Lines, PassReport
+from snn_ops.format import DOMAIN, FIRST_SAMPLE, STEP, Metadata
 from snn_ops.ops import Operator
 
-_OUT = "_out"
 
-
-class ExposeStatesPass(ir.passes.InPlacePass):
-    """Applies the five points above to the main graph.
+def expose_states(model: ir.Model) -> PassReport:
+    """Adds the inputs, the outputs and the metadata.
 
     Raises:
         RefusedError: the rank of a state is unknown, or a name is taken.
     """
+    common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+    lines = Lines("expose states")
+    graph = model.graph
+    names = {str(v.name) for v in (*graph.inputs, *graph.initializers.values())}
+    names |= {str(value.name) for node in graph for value in node.outputs if value.name}
+    pairs: list[dict[str, str]] = []
+    for node in [node for node in graph if node.domain == DOMAIN]:
+        operator = operator_of(node)
+        for index, tensor in enumerate(operator.inputs):
+            if tensor.name == FIRST_SAMPLE:
+                _share_number(graph, node, index, FIRST_SAMPLE, names)
+            elif tensor.name == STEP:
+                if _share_number(graph, node, index, STEP, names):
+                    pairs.append({"input": STEP, "output": _add_output(graph, node, STEP, STEP, names)})
+            elif tensor.name in operator.carried.values():
+                is_low_part = tensor.name in [low_part.name for low_part in operator.low_parts]
+                if not _matters(node, operator, tensor.name):
+                    if not is_low_part:
+                        lines.declined(node, f"nothing depends on its {tensor.name}, which stays inside")
+                    continue
+                name = _add_state(graph, node, index, tensor.name, names)
+                output = _add_output(graph, node, tensor.name, name, names)
+                pairs.append({"input": name, "output": output})
+                if not is_low_part:
+                    lines.changed(node, f"its {tensor.name} is the input {name!r} and the output {output!r}")
+    (Metadata.read(model.metadata_props) | Metadata(states=pairs)).write(model.metadata_props)
+    return lines.report()
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Adds the inputs, the outputs and the metadata."""
-        common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
-        graph = model.graph
-        names = {str(v.name) for v in (*graph.inputs, *graph.initializers.values())}
-        names |= {str(value.name) for node in graph for value in node.outputs if value.name}
-        pairs: list[dict[str, str]] = []
-        for node in [node for node in graph if node.domain == DOMAIN]:
-            operator = operator_of(node)
-            for index, tensor in enumerate(operator.inputs):
-                if tensor.name == FIRST_SAMPLE:
-                    _share_number(graph, node, index, FIRST_SAMPLE, names)
-                elif tensor.name == STEP:
-                    if _share_number(graph, node, index, STEP, names):
-                        pairs.append({"input": STEP, "output": _add_output(graph, node, STEP, STEP, names)})
-                elif _evolves(node, operator, tensor.name):
-                    name = _add_state(graph, node, index, tensor.name, names)
-                    pairs.append({"input": name, "output": _add_output(graph, node, tensor.name, name, names)})
-        model.metadata_props[STATES] = json.dumps(pairs)
-        return ir.passes.PassResult(model, bool(pairs))
 
-
-def _evolves(node: ir.Node, operator: Operator, name: str) -> bool:
-    """Whether the input is a state that the next step depends on."""
-    states = {state.name: state for state in operator.values}
-    return name in states and states[name].matters({key: a.value for key, a in node.attributes.items()})
+def _matters(node: ir.Node, operator: Operator, name: str) -> bool:
+    """Whether the next step depends on the state."""
+    given = {name: attribute.value for name, attribute in node.attributes.items()}
+    state = next(state for state in operator.values if state.name == name)
+    return state.matters({**operator.defaults, **given})
 
 
 def _add_state(graph: ir.Graph, node: ir.Node, index: int, state: str, names: set[str]) -> str:
@@ -74,7 +78,7 @@ def _add_state(graph: ir.Graph, node: ir.Node, index: int, state: str, names: se
     rest = given.const_value.numpy()
     rest = rest.reshape((1,) * (rank - rest.ndim) + rest.shape)
     dims = [length if length > 1 else f"{name}_{axis}" for axis, length in enumerate(rest.shape)]
-    _replace(graph, node, index, _add_input(graph, name, rest, dims))
+    _feed(graph, node, index, _add_input(graph, name, rest, dims))
     return name
 
 
@@ -85,12 +89,12 @@ def _share_number(graph: ir.Graph, node: ir.Node, index: int, name: str, names: 
     if is_first:
         existing = _add_input(graph, _unique(name, names, node), np.zeros((), np.int64), [])
     assert existing is not None
-    _replace(graph, node, index, existing)
+    _feed(graph, node, index, existing)
     return is_first
 
 
-def _replace(graph: ir.Graph, node: ir.Node, index: int, value: ir.Value) -> None:
-    """Replaces an input; the initialiser it was goes if nobody else uses it."""
+def _feed(graph: ir.Graph, node: ir.Node, index: int, value: ir.Value) -> None:
+    """Gives the node another input; the initialiser that it had goes if nobody else uses it."""
     old = node.inputs[index]
     node.replace_input_with(index, value)
     if old is not None and not old.uses() and not old.is_graph_output():
@@ -107,9 +111,11 @@ def _add_input(graph: ir.Graph, name: str, default: np.ndarray, dims: list[int |
 
 def _add_output(graph: ir.Graph, node: ir.Node, state: str, name: str, names: set[str]) -> str:
     """The graph output for a state after the last step."""
-    index = [tensor.name for tensor in operator_of(node).outputs].index(state + _OUT)
+    operator = operator_of(node)
+    output_of = {state: output for output, state in operator.carried.items()}
+    index = [tensor.name for tensor in operator.outputs].index(output_of[state])
     value = node.outputs[index]
-    value.name = _unique(name + _OUT, names, node)
+    value.name = _unique(f"{name}_out", names, node)
     if state == STEP:
         value.type, value.shape = ir.TensorType(ir.DataType.INT64), ir.Shape([])
     else:

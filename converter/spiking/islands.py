@@ -6,7 +6,7 @@ model's node sees, and RunningDifference on its outputs, which turns the result 
 
     x -> RunningMean -> MaxPool -> RunningDifference -> ...
 
-Neurons that track a target (SigmaDelta) take the running mean's function directly, without RunningDifference. Values inside
+Neurons that track a target (SigmaDelta) get the running mean's function directly, without RunningDifference. Values inside
 an island are graded, not spikes; reports list every island.
 """
 
@@ -19,12 +19,11 @@ import onnx_ir as ir
 
 from converter.graph.batch_axis import BatchAxes
 from converter.graph.op_facts import facts, has_weights, is_linear
+from converter.graph.passes import Lines, PassReport
 from converter.spiking.regions import Regions, find_regions, runs_through_time
 from converter.spiking.time_nodes import TimeNodes
 from snn_ops.format import DOMAIN
-
-TAKES_MEAN = frozenset({"SigmaDelta"})
-"""Operators whose input is a target, a function of the running mean, not a current."""
+from snn_ops.ops import OPERATORS
 
 
 @dataclass(frozen=True)
@@ -37,41 +36,42 @@ class Island:
     """Of its products of signals, per sample."""
 
 
-class AnalogIslandsPass(ir.passes.InPlacePass):
-    """Inserts RunningMean and RunningDifference around what is not linear. `islands` lists what it found.
+def analog_islands(
+    model: ir.Model, n_steps: ir.Value, axes: BatchAxes, functions: frozenset[ir.Node] = frozenset()
+) -> tuple[PassReport, BatchAxes, list[Island]]:
+    """Inserts RunningMean and RunningDifference around what is not linear in the main graph.
 
     Args:
-        n_steps: the model's `n_steps` input.
+        model: a trained model in which neurons have been placed.
+        n_steps: its `n_steps` input.
         axes: where the samples of each value lie.
         functions: nodes of functions that neurons track; they need the running mean, and are no islands.
+
+    Returns:
+        The report; where the samples lie, of new values too; the islands.
     """
-
-    def __init__(self, n_steps: ir.Value, axes: BatchAxes, functions: frozenset[ir.Node] = frozenset()) -> None:
-        super().__init__()
-        self.islands: list[Island] = []
-        self._time, self._functions = TimeNodes(n_steps, axes), functions
-
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Applies the pass to the main graph."""
-        regions = find_regions(model)
-        inside = _analog(regions, self._functions)
-        analog = [node for node in model.graph if node in inside]
-        for node in analog:
-            for index, value in enumerate(node.inputs):
-                if regions.is_temporal(value) and value is not None and value.producer() not in inside:
-                    node.replace_input_with(index, self._time.behind(model.graph, "RunningMean", value))
-        for node in analog:
-            for value in node.outputs:
-                for user, index in list(value.uses()):
-                    if not _is_inside(user, index, inside):
-                        user.replace_input_with(index, self._time.behind(model.graph, "RunningDifference", value))
-        for node in model.graph:  # a target that is itself a current
-            if node.domain == DOMAIN and node.op_type in TAKES_MEAN:
-                target = node.inputs[0]
-                if regions.is_temporal(target) and target is not None and target.producer() not in inside:
-                    node.replace_input_with(0, self._time.behind(model.graph, "RunningMean", target))
-        self.islands = _connected([node for node in analog if node not in self._functions])
-        return ir.passes.PassResult(model, bool(self._time))
+    lines, time = Lines("analog islands"), TimeNodes(n_steps, axes)
+    graph, regions = model.graph, find_regions(model)
+    inside = _analog(regions, functions)
+    analog = [node for node in graph if node in inside]
+    for node in analog:
+        for index, value in enumerate(node.inputs):
+            if value is not None and regions.is_temporal(value) and value.producer() not in inside:
+                node.replace_input_with(index, time.after(graph, "RunningMean", value))
+                lines.changed(node, f"sees the running mean of {value.name!r}")
+    for node in analog:
+        for value in node.outputs:
+            outside = [(user, index) for user, index in value.uses() if not _is_inside(user, index, inside)]
+            for user, index in outside:
+                user.replace_input_with(index, time.after(graph, "RunningDifference", value))
+            if outside:
+                lines.changed(node, f"its result {value.name!r} goes on as a current, by its running difference")
+    for node in graph:  # a target that is itself a current
+        target = node.inputs[0] if _tracks(node) else None
+        if target is not None and regions.is_temporal(target) and target.producer() not in inside:
+            node.replace_input_with(0, time.after(graph, "RunningMean", target))
+            lines.changed(node, f"tracks the running mean of {target.name!r}")
+    return lines.report(), time.axes, _connected([node for node in analog if node not in functions])
 
 
 def find_islands(model: ir.Model, functions: frozenset[ir.Node]) -> list[Island]:
@@ -103,8 +103,12 @@ def _analog(regions: Regions, functions: frozenset[ir.Node]) -> frozenset[ir.Nod
 
 def _is_inside(user: ir.Node, index: int, inside: Set[ir.Node]) -> bool:
     """Whether a use of an analog value may see it as it is."""
-    tracks = user.domain == DOMAIN and user.op_type in TAKES_MEAN and index == 0
-    return user in inside or tracks or facts(user).reads_shape
+    return user in inside or (_tracks(user) and index == 0) or facts(user).reads_shape
+
+
+def _tracks(node: ir.Node) -> bool:
+    """Whether the node's input is a target, a function of the running mean, and not a current."""
+    return node.domain == DOMAIN and OPERATORS[node.op_type].takes == "target"
 
 
 def _may_spike(node: ir.Node, regions: Regions) -> bool:

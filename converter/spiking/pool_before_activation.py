@@ -1,6 +1,6 @@
-"""Moves a max pool in front of the activation before it:  MaxPool(f(x)) = f(MaxPool(x)) for every f that never decreases.
+"""Moves a max pool before the activation that it comes after:  MaxPool(f(x)) = f(MaxPool(x)) for every f that never decreases.
 
-Neurons then stand behind the pool: fewer of them, and the maximum is taken of currents, where that of spikes would count a
+Neurons then stand after the pool: fewer of them, and the maximum is one of currents, where that of spikes would count a
 window's spikes together. Both models compute the same.
 """
 
@@ -9,31 +9,45 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from converter.activations.functions import ElementwiseFunction
-from converter.activations.known import find_activations
+from converter.activations.known import Activation, find_activations
 from converter.graph.batch_axis import BatchAxes
-
-
-class PoolBeforeActivationPass(ir.passes.InPlacePass):
-    """Swaps a function that never decreases with the MaxPool that alone uses it."""
-
-    def __init__(self, axes: BatchAxes) -> None:
-        super().__init__()
-        self._axes = axes
-
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Applies the swap wherever it is possible."""
-        modified = False
-        for function, activation in find_activations(model, self._axes):
-            users = [user for user, _ in function.y.uses()]
-            pool = users[0] if len(users) == 1 and not function.y.is_graph_output() else None
-            if pool is not None and pool.op_type in _MAXIMUM and len(pool.outputs) == 1 and activation.never_decreasing:
-                _swap(pool, function)
-                modified = True
-        model.graph.sort()
-        return ir.passes.PassResult(model, modified)
-
+from converter.graph.build import name_of
+from converter.graph.passes import Lines, PassReport
 
 _MAXIMUM = ("MaxPool", "GlobalMaxPool")
+
+
+def pool_before_activation(model: ir.Model, axes: BatchAxes) -> PassReport:
+    """Swaps a function that never decreases with the max pool that alone uses it, wherever it is possible.
+
+    Args:
+        model: a trained model, with the ranks of its values.
+        axes: where the samples of each value lie. This stays so: values swap their names together with their places.
+    """
+    lines = Lines("pool before activation")
+    for function, activation in find_activations(model, axes):
+        users = [user for user, _ in function.y.uses()]
+        pool = next((user for user in users if user.op_type in _MAXIMUM and not user.domain), None)
+        if pool is None:
+            continue
+        last = f"{activation.name} {name_of(function.nodes[-1])!r}"
+        declined = _why_not(function, activation, pool, users)
+        if declined:
+            lines.declined(pool, f"stays after {last}, {declined}")
+        else:
+            _swap(pool, function)
+            lines.changed(pool, f"comes before {last} now, which never decreases")
+    model.graph.sort()
+    return lines.report()
+
+
+def _why_not(function: ElementwiseFunction, activation: Activation, pool: ir.Node, users: list[ir.Node]) -> str:
+    """Why the two cannot be swapped; "" if they can."""
+    if len(users) > 1 or function.y.is_graph_output():
+        return "whose result is used elsewhere too"
+    if len(pool.outputs) > 1:
+        return "since it gives the places of the maxima too"
+    return "" if activation.never_decreasing else "of which it is not known that it never decreases"
 
 
 def _swap(pool: ir.Node, function: ElementwiseFunction) -> None:

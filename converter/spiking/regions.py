@@ -2,7 +2,7 @@
 
 static     nothing before them spikes: the same at every step, so they run once, on [B, ...]
 temporal   between two neurons, and the neurons: they run at every step, on [T*B, ...]
-tail       behind the last neuron: they run once, on the mean over time, [B, ...]
+tail       after the last neuron: they run once, on the mean over time, [B, ...]
 
 A shape between two neurons is no signal: what is computed from it alone is the same at every step, with T*B rows in it. Where
 such a shape is to be given to a static value that depends on the samples, that is temporal: it needs as many rows.
@@ -17,13 +17,14 @@ import onnx_ir as ir
 from converter.graph.build import depending_on_inputs
 from converter.graph.op_facts import facts
 from snn_ops.format import DOMAIN
+from snn_ops.ops import OPERATORS, Time
 
-_INTO_AND_OUT_OF_TIME = ("TimeRepeat", "TimeMean")
+_RUNS = (Time.STEPS, Time.AT_ONCE)
 
 
 def runs_through_time(node: ir.Node) -> bool:
-    """Whether this is one of our operators that takes a current through time."""
-    return node.domain == DOMAIN and node.op_type not in _INTO_AND_OUT_OF_TIME
+    """Whether this is a neuron or another operator that takes a current through time, step by step or at once."""
+    return node.domain == DOMAIN and OPERATORS[node.op_type].time in _RUNS
 
 
 @dataclass(frozen=True)

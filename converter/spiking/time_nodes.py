@@ -1,47 +1,49 @@
-"""RunningMean, TimeMean and the like behind values of a graph, each once; for every pass that puts them there."""
+"""RunningMean, TimeMean and the like after values of a graph, each once; for every pass that puts them there."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
 
-from converter.graph.batch_axis import BatchAxes
-from converter.graph.build import constant, operator_node
+from converter.graph.batch_axis import BatchAxes, place_in
+from converter.graph.build import constant, operator_node, to_front, transposed
 
 
 class TimeNodes:
-    """What was inserted.
+    """Inserts them into a graph.
 
     Args:
         n_steps: the model's `n_steps` input.
-        axes: where the samples of each value lie; new values are added.
+        axes: where the samples of each value lie.
     """
 
     def __init__(self, n_steps: ir.Value, axes: BatchAxes) -> None:
-        self._n_steps, self._axes = n_steps, axes
-        self._made: dict[tuple[str, ir.Value], ir.Value] = {}
+        self._n_steps, self._before = n_steps, axes
+        self._axis = dict(axes.axis)
+        self._results: dict[tuple[str, ir.Value], ir.Value] = {}
 
-    def __bool__(self) -> bool:
-        """Whether there is any."""
-        return bool(self._made)
+    @property
+    def axes(self) -> BatchAxes:
+        """Where the samples lie, of new values too."""
+        return self._before.with_values(self._axis)
 
-    def behind(self, graph: ir.Graph, op_type: str, value: ir.Value) -> ir.Value:
-        """The value through an operator without parameters.
+    def after(self, graph: ir.Graph, op_type: str, value: ir.Value) -> ir.Value:
+        """What an operator without parameters makes of the value.
 
         Time and samples share an axis. Where that is not axis 0, it is moved to the front for the operator, and back.
         """
         key = op_type, value
-        if key not in self._made:
-            nodes = self._nodes(graph, op_type, value, self._axes.place(value))
+        if key not in self._results:
+            nodes = self._nodes(graph, op_type, value, place_in(self._axis, value))
             producer = value.producer()
             if producer is None:
                 graph.insert_before(graph[0], nodes)
             else:
                 graph.insert_after(producer, nodes)
-            self._made[key] = result = nodes[-1].outputs[0]
-            self._axes.axis[str(result.name)] = self._axes.axis.get(str(value.name))
+            self._results[key] = result = nodes[-1].outputs[0]
+            self._axis[str(result.name)] = self._axis.get(str(value.name))
             result.shape = ir.Shape([None] * len(value.shape)) if value.shape is not None else None
-        return self._made[key]
+        return self._results[key]
 
     def _nodes(self, graph: ir.Graph, op_type: str, value: ir.Value, batch_axis: int) -> list[ir.Node]:
         name = str(value.name)
@@ -52,26 +54,20 @@ class TimeNodes:
             node = operator_node(graph, op_type, name, value, self._n_steps)
             node.name = node.outputs[0].name
             return [node]
-        there = [batch_axis, *(axis for axis in range(rank) if axis != batch_axis)]
-        back = [there.index(axis) for axis in range(rank)]
-        front = _transpose(value, there, f"{name}_batch_first_for_{op_type}")
-        node = operator_node(graph, op_type, name, front.outputs[0], self._n_steps)
+        there, back = to_front(batch_axis, rank)
+        first = transposed(value, there, f"{name}_batch_first_for_{op_type}")
+        node = operator_node(graph, op_type, name, first.outputs[0], self._n_steps)
         node.name = node.outputs[0].name
-        return [front, node, _transpose(node.outputs[0], back, f"{node.name}_batch_back")]
+        return [first, node, transposed(node.outputs[0], back, f"{node.name}_batch_back")]
 
     def _tile(self, graph: ir.Graph, value: ir.Value, batch_axis: int, rank: int) -> list[ir.Node]:
         """TimeRepeat of what is no current: a mask, class numbers."""
         name = f"{value.name}_TimeRepeat"
-        one, before, behind = (
+        one, before, after = (
             constant(graph, f"{name}_{what}", np.ones(count, np.int64))
             for what, count in (("one", 1), ("before", batch_axis), ("behind", rank - batch_axis - 1))
         )
         steps = ir.node("Reshape", [self._n_steps, one], name=f"{name}_steps")
-        repeats = ir.node("Concat", [before, steps.outputs[0], behind], {"axis": 0}, name=f"{name}_repeats")
+        repeats = ir.node("Concat", [before, steps.outputs[0], after], {"axis": 0}, name=f"{name}_repeats")
         result = ir.Value(name=name, type=value.type)
         return [steps, repeats, ir.node("Tile", [value, repeats.outputs[0]], outputs=[result], name=name)]
-
-
-def _transpose(value: ir.Value, permutation: list[int], name: str) -> ir.Node:
-    result = ir.Value(name=name, type=value.type)
-    return ir.node("Transpose", [value], {"perm": permutation}, outputs=[result], name=name)

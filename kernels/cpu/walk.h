@@ -27,31 +27,28 @@ struct Arithmetic<Half> {
   using type = float;
 };
 
-// Copies the operand's values for neurons [begin, end) to `out`, run by run of the innermost axes.
+// Copies the operand's values for neurons [begin, end) to `out`, run by run of the neurons along which it either changes with
+// each or stays.
 template <class S>
-void gather(const Operand& operand, const TemporalCall& call, int64_t begin, int64_t end, S* out) {
+void gather(const Operand& operand, int64_t begin, int64_t end, S* out) {
   const S* data = static_cast<const S*>(operand.data);
-  if (operand.uniform || !data) {
+  if (operand.n_axes == 0 || !data) {
     const S value = data ? data[0] : S(0);
     for (int64_t i = 0; i < end - begin; ++i) out[i] = value;
     return;
   }
-  // The innermost axes over which the operand is either contiguous or repeated form one run.
-  const int last = call.rank - 1;  // at least 0: with no axis longer than 1 every operand is uniform
-  const int64_t inner_stride = operand.stride[last];
-  int64_t run = call.dims[last];
-  int axis = last - 1;
-  while (axis >= 0 && operand.stride[axis] == inner_stride * run) run *= call.dims[axis--];
+  const bool stays = operand.axis[0].inner > 1;
+  const int64_t run = stays ? operand.axis[0].inner : operand.axis[0].length;
   for (int64_t i = begin; i < end;) {
-    int64_t rest = i / run, within = i % run, offset = within * inner_stride;
-    for (int a = axis; a >= 0; --a) {
-      offset += rest % call.dims[a] * operand.stride[a];
-      rest /= call.dims[a];
+    int64_t offset = 0;
+    for (int a = 0; a < operand.n_axes; ++a) {
+      const Axis& axis = operand.axis[a];
+      offset += i / axis.inner % axis.length * axis.stride;
     }
-    const int64_t count = run - within < end - i ? run - within : end - i;
+    const int64_t within = i % run, count = run - within < end - i ? run - within : end - i;
     const S* source = data + offset;
     S* target = out + (i - begin);
-    if (inner_stride == 0)
+    if (stays)
       for (int64_t k = 0; k < count; ++k) target[k] = source[0];
     else
       for (int64_t k = 0; k < count; ++k) target[k] = source[k];
@@ -90,8 +87,8 @@ struct Block {
 template <class Neuron, class S>
 void gather_parameter(int k, const TemporalCall& call, int64_t begin, int64_t end, Block<Neuron, S>& block) {
   S* values = block.parameter[k];
-  gather(call.parameter[k], call, begin, end, values);
-  if (call.parameter[k].uniform) {
+  gather(call.parameter[k], begin, end, values);
+  if (call.parameter[k].n_axes == 0) {
     const S value = Neuron::parameter(k, values[0], block.constants);
     for (int i = 0; i < block.n; ++i) values[i] = value;
   } else {
@@ -213,7 +210,7 @@ void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_
   alignas(64) S x_tile[kConvert ? kTile : 1], y_tile[kConvert ? kTile : 1];
   alignas(64) T spikes[kTile];
   Block<Neuron, S> block(static_cast<int>(end - begin), constants);
-  for (int k = 0; k < Neuron::kStates; ++k) gather(call.state[k], call, begin, end, block.state[k]);
+  for (int k = 0; k < Neuron::kStates; ++k) gather(call.state[k], begin, end, block.state[k]);
   for (int k = 0; k < Neuron::kParameters; ++k) gather_parameter(k, call, begin, end, block);
   if constexpr (Neuron::kTakesMean) mean_row<T>(call, begin, block.n, mean, row);
   const bool inside = all_inside(block);

@@ -10,7 +10,8 @@ namespace onnx_snn {
 // Float32 or float16. `constants` points to the neuron's Constants<float> in host memory.
 const char* cuda_walk(Variant variant, Element element, const TemporalCall& call, const void* constants, void* stream);
 
-// *last = *first + n_steps, in device memory: nobody waits for the device to learn it.
+// *last_step = *first_step + n_steps in device memory, where cuda_walk has not written it: with no neurons, or in place, where
+// its threads read first_step. Nobody waits for the device to learn it.
 const char* cuda_count_steps(const TemporalCall& call, void* stream);
 
 const char* cuda_repeat(Element element, const void* x, void* y, int64_t n_steps, int64_t n, void* stream);

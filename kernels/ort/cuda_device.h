@@ -14,7 +14,7 @@ struct CudaDevice {
     check(cuda_walk(variant, element, call, constants, context.GetGPUComputeStream()));
   }
   static void finish(const TemporalCall& call, const Ort::KernelContext& context) {
-    if (call.last_step) check(cuda_count_steps(call, context.GetGPUComputeStream()));
+    check(cuda_count_steps(call, context.GetGPUComputeStream()));
   }
   template <class T>
   static void repeat(const T* x, T* y, int64_t n_steps, int64_t n, const Ort::KernelContext& context) {

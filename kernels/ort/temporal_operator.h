@@ -4,6 +4,7 @@
 // ONNX Runtime keeps one schema for each name, whatever versions its kernels declare: a node of version 1 is one without low parts.
 // Parameters and states have the arithmetic type: float32, also where the current is float16; or float64.
 #pragma once
+#include <algorithm>
 #include <utility>
 
 #include "generated/variants.h"
@@ -22,15 +23,22 @@ inline Operand broadcast(const char* op, const char* name, const void* data, con
     fail(std::string(op) + ": " + name + " of shape " + to_string(shape) + " does not broadcast to the neurons' shape " + to_string(neurons));
   };
   if (shape.size() > neurons.size()) refuse();
-  Operand operand{data, {}, element_count(shape) == 1};
-  int64_t stride = element_count(shape);
-  int axis_out = 0;
-  for (size_t i = 0; i < neurons.size(); ++i) {
+  Operand operand{data, 0, {}};
+  int64_t stride = 1, inner = 1;
+  bool changes = false;  // along the axis inside this one
+  for (size_t i = neurons.size(); i-- > 0;) {
     const size_t missing = neurons.size() - shape.size();
     const int64_t length = i < missing ? 1 : shape[i - missing];
     if (length != 1 && length != neurons[i]) refuse();
-    if (length) stride /= length;
-    if (neurons[i] != 1) operand.stride[axis_out++] = length == 1 ? 0 : stride;
+    if (neurons[i] == 1) continue;
+    if (length == 1)
+      changes = false;
+    else if (changes)
+      operand.axis[operand.n_axes - 1].length *= length;
+    else
+      operand.axis[operand.n_axes++] = {inner, length, stride}, changes = true;
+    stride *= length;
+    inner *= neurons[i];
   }
   return operand;
 }
@@ -78,12 +86,8 @@ class TemporalKernel {
     if (Op::kTime != Time::kNone) neurons[0] = read_batch(Op::kName, Op::kInput, shape, constant_current_ ? 1 : call.n_steps);
     Dims result = neurons;
     if (Op::kTime == Time::kSteps) result[0] = merged_axis(Op::kName, call.n_steps, neurons[0]);
-    for (int64_t length : neurons)
-      if (length != 1) {
-        if (call.rank == kMaxRank)
-          fail(std::string(Op::kName) + ": " + Op::kInput + " has more than " + std::to_string(kMaxRank) + " axes");
-        call.dims[call.rank++] = length;
-      }
+    if (std::count_if(neurons.begin(), neurons.end(), [](int64_t length) { return length != 1; }) > kMaxRank)
+      fail(std::string(Op::kName) + ": " + Op::kInput + " has more than " + std::to_string(kMaxRank) + " axes");
     call.n_neurons = element_count(neurons);
     call.neurons_per_sample = element_count(neurons, 1);
     call.current = current.GetTensorRawData();

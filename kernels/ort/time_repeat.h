@@ -1,4 +1,4 @@
-// Into time.  TimeRepeat: [B, ...] -> [T*B, ...], y_t = x. (The way out, TimeMean, is a neuron that sums.)
+// Into time.  TimeRepeat: [B, ...] -> [T*B, ...], y_t = x. (TimeMean, its counterpart, is a neuron that sums.)
 #pragma once
 #include "ort/api.h"
 #include "ort/precision.h"

@@ -51,7 +51,7 @@ class Kernel:
 using namespace onnx_snn;
 extern "C" __global__ void {ENTRY}(const TemporalCall* call, const {neuron}::Constants<{number}>* constants) {{
   const int64_t neuron = int64_t(blockIdx.x) * {THREADS} + threadIdx.x;
-  if (neuron < call->n_neurons) walk_neuron<{neuron}, {number}>(*call, *constants, neuron);
+  if (neuron < call->n_neurons) walk_neurons<{neuron}, {number}, 1>(*call, *constants, neuron);
 }}
 """
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -133,13 +135,17 @@ class Attribute:
     description: str
     range: Range = ANY
 
-    def checked(self, value: float) -> float | int:
-        """The number that is meant.
+    def checked(self, value: Any) -> float | int:
+        """The value to six digits where it is a float, checked as the format reads it.
 
         Raises:
+            TypeError: it is no number.
             ValueError: it is not finite, not an integer where one is wanted, or outside the range.
         """
+        if not _is_number(value):
+            raise TypeError(f"attribute {self.name} must be a number, it is {value!r}")
         if isinstance(self.default, float):
+            value = decimal(value)
             wanted, good = "finite", math.isfinite(value)
         else:
             wanted, good = "an integer of 64 bits", abs(value) < 2**63 and value == int(value)
@@ -147,12 +153,17 @@ class Attribute:
             wanted, good = self.range.text, self.range.contains(value)
         if not good:
             raise ValueError(f"attribute {self.name} must be {wanted}, it is {value:g}")
-        return decimal(value) if isinstance(self.default, float) else int(value)
+        return type(self.default)(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real | np.bool_)
 
 
 def decimal(value: float) -> float:
     """A float32 attribute rounded to six significant digits, which is how the format reads it: 0.0199999996 is 0.02."""
-    return float(f"{np.float32(value):.5e}")
+    with np.errstate(over="ignore"):  # infinite, then
+        return float(f"{np.float32(value):.5e}")
 
 
 class Time(Enum):

@@ -1,4 +1,4 @@
-"""CountIF: the neuron of the two-phase schedule, which first takes in all T steps and then fires.
+"""CountIF: the neuron of the two-phase schedule, which first receives all T steps and then fires.
 
     n = clip(floor((current * T + voltage) / threshold), least, T * max_spikes),   least = 0, or -T * max_spikes where signed
     spikes = n * threshold / T
@@ -9,7 +9,7 @@ streaming device waits T steps for it in every layer. voltage = threshold / 2 ro
 
 Source: T. Bu et al., Optimal ANN-SNN conversion for high-accuracy and ultra-low-latency spiking neural networks, ICLR 2022
 (the quantisation); Z. Hao et al., Reducing ANN-SNN conversion error through residual membrane potential, AAAI 2023 (firing
-after the input has been taken in).
+after the whole input).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def reference(
 
 OPERATOR = Operator(
     name="CountIF",
-    summary="Takes in all steps, then fires: the neuron of the two-phase schedule.",
+    summary="Receives all steps, then fires: the neuron of the two-phase schedule.",
     equation=(
         "n = clip(floor((current T + voltage) / threshold), least, T max_spikes), least = 0 or, signed, -T max_spikes; "
         "spikes = n threshold / T"

@@ -5,7 +5,7 @@
         fires where r >= weight:   spikes_t = T * weight,   r = r - weight
 
 The mean of the spikes over the T steps is z rounded to T binary digits of scale, within [0, scale (1 - 2^-T)]. The neuron must
-have taken in its whole input before it fires, as in the two-phase schedule.
+have received its whole input before it fires, as in the two-phase schedule.
 
 Source: C. Stoeckl and W. Maass, Optimized spiking neurons can classify images with high accuracy through temporal coding with
 two spikes, Nature Machine Intelligence 3 (2021), for ReLU.

@@ -27,6 +27,12 @@ def test_ranges_of_silent_channels_are_positive(method) -> None:
     assert (ranges(vanishing, method) == 1).all()
 
 
+def test_a_method_that_is_no_branch_is_an_error() -> None:
+    """A name that is new in `METHODS` is not taken for another method in silence."""
+    with pytest.raises(ValueError, match="there is no method 'new'"):
+        ranges(ChannelHistogram(1), "new")
+
+
 @pytest.mark.parametrize(("n_steps", "levels", "max_spikes"), [(4, 1, 1), (32, 1, 1), (4, 8, 15)])
 def test_mse_range_has_the_least_error(n_steps, levels, max_spikes) -> None:
     """Against a search over the samples themselves."""

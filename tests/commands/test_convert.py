@@ -51,7 +51,7 @@ def test_verbose_says_what_the_passes_did(command, folder, monkeypatch) -> None:
         "pass free-batch: 1 changed, 1 declined",
         "  changed   [reshape]: -1",
         "  declined  gather: two axes",
-        "pass fold: 0 changed, 0 declined",
+        "pass fold: nothing to do",
     ]
     assert done.err.splitlines()[: len(expected)] == expected
     assert json.loads(Path("c.json").read_text())["passes"] == [

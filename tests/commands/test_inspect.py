@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+
+from tests.models import save, text_model
 
 DAMAGED = {
     "layers": ("nonsense", "must be a JSON list of objects, it is 'nonsense'"),
@@ -32,3 +35,27 @@ def test_inspect_names_a_damaged_field_and_shows_the_rest(command, change_metada
     assert reason in as_json["damaged"][field]
     whole = {"layers": 2, "work": 4, "options": 15}
     assert {name: len(as_json[name]) for name in whole} == {**whole, **({field: 0} if field in whole else {})}
+
+
+def test_verbose_says_what_the_passes_did_to_a_trained_model(command, folder) -> None:
+    model = text_model(
+        "m (float[1,8] x) => (float[1,4] y) <float[8,6] W, float[6,4] V> { h = MatMul(x, W) a = Relu(h) y = MatMul(a, V) }"
+    )
+    save(model, Path("fixed.onnx"))
+    done = command("inspect", "fixed.onnx", "-v", "--json", "i.json")
+    assert done.code == 0, done.err
+    changed = {report["name"]: report["changed"] for report in json.loads(Path("i.json").read_text())["passes"]}
+    lines = [line for line in changed["open batch"] if "input 'x'" in line]
+    assert len(lines) == 1
+    assert f"  changed   {lines[0]}\n" in done.err
+    assert "pass" not in command("inspect", "fixed.onnx").err
+
+
+def test_convert_tells_of_the_same_passes_and_more(command, folder) -> None:
+    command("inspect", "m.onnx", "-v", "--json", "i.json")
+    command("convert", "m.onnx", "--calibration", "calibration.npz", "--neuron", "if", "-v", "--json", "c.json")
+    inspected, converted = (
+        [report["name"] for report in json.loads(Path(name).read_text())["passes"]] for name in ("i.json", "c.json")
+    )
+    assert converted[: len(inspected)] == inspected
+    assert len(converted) > len(inspected) > 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 
 from tests.models import save, text_model
 
@@ -50,3 +51,29 @@ def test_run_writes_and_prints_names_of_classes(folder, command) -> None:
     y = np.load("y.npz")
     assert list(y["name"]) == ["abc"[i] for i in y["p"].argmax(axis=1)]
     assert y["name"][0] in command("run", "n.snn.onnx", "--input", "x.npz").out
+
+
+def test_provider_options(command, folder) -> None:
+    """They are for a GPU; what is no option is wrong usage."""
+    command("convert", "m.onnx", "--calibration", "calibration.npz")
+    for words in (("run", "m.snn.onnx", "--input", "test.npz"), ("evaluate", "m.snn.onnx", "--data", "test.npz")):
+        done = command(*words, "--provider-option", "use_tf32=0", "--provider-option", "device_id=1")
+        assert (done.code, done.err.strip().splitlines()[-1]) == (
+            1,
+            "onnx-snn: m.snn.onnx: the provider 'cpu' takes no options; use_tf32, device_id is for 'cuda'",
+        )
+        for wrong in ("use_tf32", "=0"):
+            done = command(*words, "--provider-option", wrong)
+            assert done.code == 2
+            assert "KEY=VALUE" in done.err
+    assert command("evaluate", "m.snn.onnx", "--data", "test.npz", "--provider", "tpu").code == 1
+
+
+def test_provider_options_reach_the_session(command, folder, monkeypatch) -> None:
+    command("convert", "m.onnx", "--calibration", "calibration.npz")
+    given = []
+    monkeypatch.setattr("snn_ops.session.start_session", lambda *a: given.append(a[2:]) or 1 / 0)
+    for words in (("run", "m.snn.onnx", "--input", "test.npz"), ("evaluate", "m.snn.onnx", "--data", "test.npz")):
+        with pytest.raises(ZeroDivisionError):
+            command(*words, "--provider", "cuda", "--provider-option", "use_tf32=0", "--provider-option", "a=b=c")
+    assert given == [("cuda", {"use_tf32": "0", "a": "b=c"})] * 2

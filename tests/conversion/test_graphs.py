@@ -205,7 +205,7 @@ def test_a_subgraph_that_takes_a_value_from_outside(tmp_path) -> None:
     path = save(choice("h = MatMul(x, A)"), tmp_path / "m.onnx")
     _agrees(convert(path, samples), tmp_path, samples)
     path = save(choice("g = MatMul(x, A)  a = Relu(g)  h = MatMul(a, A)"), tmp_path / "m.onnx")
-    with pytest.raises(RefusedError, match="node 'choice': If has a subgraph that takes in 'h' from outside"):
+    with pytest.raises(RefusedError, match="node 'choice': If has a subgraph that uses 'h' from outside"):
         convert(path, samples)
 
 

@@ -50,3 +50,17 @@ def test_what_is_no_npz_says_what_to_do(tmp_path) -> None:
         read_npz(tmp_path / "a.npz", "write one")
     with pytest.raises(RefusedError, match=r"b\.npz: there is no such file"):
         read_npz(tmp_path / "b.npz", "write one")
+
+
+def test_writes_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "result"
+    write_whole(path, b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("pathlib.Path.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["result"]

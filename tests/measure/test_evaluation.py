@@ -96,3 +96,15 @@ def test_the_first_output_may_be_the_class_itself(schedule, tmp_path) -> None:
         assert step.accuracy == pytest.approx((classes == labels).mean())
         assert step.agreement == pytest.approx((classes == expected).mean())
     assert found.steps[-1].agreement > 0.9
+
+
+def test_evaluation_of_a_streaming_model(tmp_path) -> None:
+    model = mlp("Tanh")
+    path, x = save(model, tmp_path / "m.onnx"), samples(model, 20)
+    figures = []
+    for streaming in (False, True):
+        convert(path, x, streaming=streaming, neuron="sigma-delta", method="percentile", correction="none").save(
+            tmp_path / "m.snn.onnx"
+        )
+        figures.append(evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, np.zeros(20, int)), [2, 9]))
+    assert figures[0].summary() == figures[1].summary()

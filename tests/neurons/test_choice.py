@@ -6,7 +6,7 @@ import pytest
 
 from converter.activations.known import ACTIVATIONS
 from converter.neurons.choice import choose_neuron
-from converter.options import Options
+from converter.options import NEURONS, Options
 
 BY_NAME = {activation.name: activation for activation in ACTIVATIONS}
 
@@ -41,3 +41,12 @@ def test_choice(activation, options, op_type, reason) -> None:
 def test_most_spikes(neuron, most) -> None:
     assert choose_neuron(BY_NAME["Relu"], Options(neuron)).neuron.max_spikes == most
     assert choose_neuron(BY_NAME["Relu"], Options(neuron, max_spikes=3)).neuron.max_spikes == 3
+
+
+@pytest.mark.parametrize("name", NEURONS)
+def test_every_neuron_is_chosen_for_some_activation(name) -> None:
+    """As itself: with the schedule that it works in, and for an activation that names it."""
+    able = [activation for activation in ACTIVATIONS if name in activation.neurons]
+    assert able
+    choice = choose_neuron(able[0], Options(name, schedule=NEURONS[name].schedules[0]))
+    assert choice.reason == ""

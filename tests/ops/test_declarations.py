@@ -51,6 +51,17 @@ def test_spikes_are_as_high_as_declared(op_type) -> None:
 
 
 @OF_EACH
+def test_names_differ_and_defaults_are_in_range(operator) -> None:
+    for names in (
+        [tensor.name for tensor in (*operator.inputs, *operator.outputs)],
+        [attribute.name for attribute in operator.attributes],
+    ):
+        assert len(names) == len(set(names))
+    for attribute in operator.attributes:
+        assert attribute.checked(attribute.default) == attribute.default
+
+
+@OF_EACH
 def test_states(operator) -> None:
     for state in operator.states:
         assert np.isfinite(state.at_rest(operator.defaults))

@@ -13,7 +13,7 @@ from snn_ops.ops import OPERATORS
 from snn_ops.single import operator_model
 from tests.ops.cases import CALLS, Shape, name_of, random_inputs
 from tests.ops.provider import SingleOperator
-from tests.test_releases import FOLDER, recorded
+from tests.snn_ops.test_releases import FOLDER, recorded
 
 CHANGED = [name for name, operator in OPERATORS.items() if operator.earlier]
 CALLS_OF_CHANGED = [call for call in CALLS if call[0] in CHANGED]

@@ -33,14 +33,18 @@ def test_tables_keep_their_width_where_there_is_no_terminal(capsys) -> None:
 
 def test_passes(capsys) -> None:
     long = "node 'a': " + "x" * 200
-    print_passes([PassReport("first", (long,), ("node 'b': no",)), PassReport("second")])
+    print_passes(
+        [PassReport("first", (long,), ("node 'b': no",)), PassReport("second"), PassReport("third", declined=("c",))]
+    )
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
         "pass first: 1 changed, 1 declined",
         f"  changed   {long}",
         "  declined  node 'b': no",
-        "pass second: 0 changed, 0 declined",
+        "pass second: nothing to do",
+        "pass third: 1 declined",
+        "  declined  c",
     ]
 
 

@@ -5,11 +5,14 @@
 #include <cuda_runtime_api.h>
 #include <sys/mman.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "device_memory.h"
 
@@ -91,6 +94,17 @@ cudaError_t copy(void* to, const void* from, size_t n, cudaMemcpyKind kind) {
   return cudaSuccess;
 }
 
+using Graph = std::vector<std::function<void()>>;
+Graph* g_captured = nullptr;  // of the stream that is being captured
+
+double milliseconds_now() {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+std::map<cudaEvent_t, double>& event_times() {
+  static auto* const times = new std::map<cudaEvent_t, double>;
+  return *times;
+}
+
 template <class Handle>
 cudaError_t new_handle(Handle* handle) {
   static size_t last = 0;
@@ -105,6 +119,12 @@ extern "C" {
 void rehearsal_open() { memory().open(); }
 void rehearsal_close() { memory().close(); }
 void rehearsal_say(const char* what) { say(what); }
+void rehearsal_enqueue(const std::function<void()>& work) {
+  if (g_captured)
+    g_captured->push_back(work);
+  else
+    work();
+}
 
 cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
 cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
@@ -167,9 +187,35 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return new_
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return new_handle(event); }
 cudaError_t cudaStreamSynchronize(cudaStream_t) { return say("wait"), cudaSuccess; }
 cudaError_t cudaEventSynchronize(cudaEvent_t) { return say("wait"), cudaSuccess; }
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  event_times()[event] = milliseconds_now();
+  return cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  *milliseconds = float(event_times()[to] - event_times()[from]);
+  return cudaSuccess;
+}
 cudaError_t cudaDeviceSynchronize() { return say("wait"), cudaSuccess; }
 cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
-  return *status = cudaStreamCaptureStatusNone, cudaSuccess;
+  return *status = g_captured ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone, cudaSuccess;
+}
+cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode) {
+  g_captured = new Graph;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
+  *graph = reinterpret_cast<cudaGraph_t>(g_captured);
+  g_captured = nullptr;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+  *executable = reinterpret_cast<cudaGraphExec_t>(new Graph(*reinterpret_cast<Graph*>(graph)));
+  return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return delete reinterpret_cast<Graph*>(graph), cudaSuccess; }
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
+  for (const auto& work : *reinterpret_cast<Graph*>(executable)) work();
+  return cudaSuccess;
 }
 cudaError_t cudaLaunchHostFunc(cudaStream_t, cudaHostFn_t function, void* data) { return function(data), cudaSuccess; }
 

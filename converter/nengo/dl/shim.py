@@ -1,8 +1,8 @@
 """Imports NengoDL 3.6 with the TensorFlow that is installed, 2.16 to 2.21.
 
 NengoDL was written for the Keras 2 of TensorFlow 2.12 and imports ``keras.engine``, which newer TensorFlow does not have.
-Keras 2 lives on as tf-keras: TensorFlow is told to use it, and while NengoDL is imported, ``keras`` and the parts that NengoDL asks for
-are those of tf-keras. Afterwards ``keras`` is again what it was.
+Keras 2 lives on as tf-keras: TensorFlow is told to use it, and while NengoDL is imported, ``keras`` and the parts that NengoDL
+asks for are those of tf-keras. Afterwards ``keras`` is again what it was.
 """
 
 from __future__ import annotations

@@ -76,14 +76,14 @@ class DLSimulator:
         samples = len(next(iter(feed.values())))
         pieces = []
         for start in range(0, samples, self._minibatch):
-            part = {
+            batch = {
                 self._model.network.inputs[name]: through_time(
                     array[start : start + self._minibatch], n_steps, self._minibatch
                 )
                 for name, array in feed.items()
             }
             with without_warnings():
-                data = self._simulator.predict(part, verbose=0)
+                data = self._simulator.predict(batch, verbose=0)
             pieces.append({probe: array[: samples - start] for probe, array in data.items()})
         arrays = {probe: np.concatenate([piece[probe] for piece in pieces]) for probe in pieces[0]}
         return {k: arrays[p] for k, p in self._outputs.items()}, {k: arrays[p] for k, p in self._recorded.items()}

@@ -300,8 +300,8 @@ class _Trainer:
                 file=self.checkpoint,
             )
 
-        def group(kind: str) -> dict[str, np.ndarray]:
-            return {k.removeprefix(f"{kind}/"): v for k, v in arrays.items() if k.startswith(f"{kind}/")}
+        def group(prefix: str) -> dict[str, np.ndarray]:
+            return {k.removeprefix(f"{prefix}/"): v for k, v in arrays.items() if k.startswith(f"{prefix}/")}
 
         epochs = [Epoch(**epoch) for epoch in about["epochs"]]
         optimiser = [array for _, array in sorted(group("optimiser").items())]
@@ -310,8 +310,8 @@ class _Trainer:
     def _fingerprint(self) -> str:
         """Of everything that decides on the result but the number of epochs and the patience."""
         digest = hashlib.sha256(self.proto.SerializeToString(deterministic=True))
-        for part in (self.samples, self.validation):
-            for array in (*part.feed.values(), part.labels):
+        for samples in (self.samples, self.validation):
+            for array in (*samples.feed.values(), samples.labels):
                 assert array is not None
                 digest.update(array.tobytes())
         options = {k: v for k, v in asdict(self.options).items() if k not in ("epochs", "patience")}

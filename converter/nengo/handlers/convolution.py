@@ -56,8 +56,8 @@ def conv_transpose(node: ir.Node, script: Script) -> None:
     index = np.arange(channels * int(np.prod(whole))).reshape(channels, *whole)
     cut = np.full(output, -1)
     inside = tuple(slice(0, min(n, w - p)) for n, w, p in zip(output[1:], whole, pads, strict=True))
-    taken = tuple(slice(p, p + s.stop) for p, s in zip(pads, inside, strict=True))
-    cut[(slice(None), *inside)] = index[(slice(None), *taken)]
+    of_index = tuple(slice(p, p + s.stop) for p, s in zip(pads, inside, strict=True))
+    cut[(slice(None), *inside)] = index[(slice(None), *of_index)]
     script.add(f"move({name}, {y}, {script.array(f'{node.name}/index', cut.ravel())})")
     add_bias(node, script, 2)
 

@@ -57,13 +57,13 @@ def _run(node: ir.Node, script: Script, starts: dict[str, int]) -> list[np.ndarr
     for value in dict.fromkeys(value for value in node.inputs if value is not None):
         name = str(value.name)
         if name in starts:
-            kind, shape = ir.TensorType(ir.DataType.FLOAT), ir.Shape(script.shapes[name])
-            copies[value] = ir.Value(name=name, type=kind, shape=shape)
+            type_, shape = ir.TensorType(ir.DataType.FLOAT), ir.Shape(script.shapes[name])
+            copies[value] = ir.Value(name=name, type=type_, shape=shape)
         else:
             array = script.constant(value)
             tensor = ir.tensor(array, name=name)
-            kind, shape = ir.TensorType(tensor.dtype), ir.Shape(array.shape)
-            initializers.append(ir.Value(name=name, const_value=tensor, type=kind, shape=shape))
+            type_, shape = ir.TensorType(tensor.dtype), ir.Shape(array.shape)
+            initializers.append(ir.Value(name=name, const_value=tensor, type=type_, shape=shape))
             copies[value] = initializers[-1]
     outputs = [ir.Value(name=f"y{i}", type=ir.TensorType(ir.DataType.FLOAT)) for i in range(len(node.outputs))]
     copy = ir.node(node.op_type, [copies[value] for value in node.inputs], dict(node.attributes), outputs=outputs)

@@ -1,6 +1,6 @@
 """Trained models that are not ONNX yet: Keras, TensorFlow and PyTorch files go through the exporter of their framework.
 
-The exporter runs in a process of its own, so that its framework's state and memory stay out of ours.
+The exporter runs in a process of its own, which keeps the state and memory of the framework apart.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def export_to_onnx(path: Path, framework: Framework, sample_shape: Sequence[int]
         if done.returncode or not target.is_file():
             last = [line for line in done.stderr.splitlines() if line.strip()]
             raise RefusedError(
-                f"{framework.name} cannot export it: {last[-1].strip()[:300] if last else 'without a word'}", file=path
+                f"{framework.name} cannot export it: {last[-1].strip()[:300] if last else 'it gave no message'}",
+                file=path,
             )
         return onnx.load(target)
 

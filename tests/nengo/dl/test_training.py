@@ -186,7 +186,7 @@ import sys, onnx
 from pathlib import Path
 from dataclasses import replace
 from converter.nengo.dl.training import train
-from tests.nengo.test_training import OPTIONS, labelled
+from tests.nengo.dl.test_training import OPTIONS, labelled
 proto = onnx.load(sys.argv[1])
 done = train(proto, labelled(2000, 0), labelled(300, 1), replace(OPTIONS, epochs=40), checkpoint=Path(sys.argv[2]))
 """

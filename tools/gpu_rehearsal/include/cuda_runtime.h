@@ -8,9 +8,11 @@ inline thread_local uint3 blockIdx, threadIdx;
 
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* shape, void (*kernel)(Parameters...), Arguments... arguments) {
-  rehearsal_say("kernel");
-  const rehearsal::DeviceMemoryOpen open;
-  for (blockIdx.x = 0; blockIdx.x < shape->gridDim.x; ++blockIdx.x)
-    for (threadIdx.x = 0; threadIdx.x < shape->blockDim.x; ++threadIdx.x) kernel(arguments...);
+  rehearsal_enqueue([grid = shape->gridDim.x, block = shape->blockDim.x, kernel, arguments...] {
+    rehearsal_say("kernel");
+    const rehearsal::DeviceMemoryOpen open;
+    for (blockIdx.x = 0; blockIdx.x < grid; ++blockIdx.x)
+      for (threadIdx.x = 0; threadIdx.x < block; ++threadIdx.x) kernel(arguments...);
+  });
   return cudaSuccess;
 }

@@ -1,0 +1,64 @@
+"""A simulation that is read out after several numbers of steps against a run of each."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+import snn_ops
+from converter.io.samples import Samples
+from converter.measure import simulation
+from converter.measure.simulation import SteppedSimulation, TwoPhaseSimulation, seconds_per_sample
+from tests.models import convert_model, mlp, samples
+
+STEPS = [1, 3, 8]
+HERE = {"provider": "cpu", "provider_options": None, "threads": 1}
+QUICK = {"method": "percentile", "correction": "none"}
+
+
+def spike_rates(proto: onnx.ModelProto, op_type: str, x: np.ndarray) -> dict[str, float]:
+    """Spikes per neuron and step, counted in the neurons' outputs."""
+    probe = onnx.ModelProto()
+    probe.CopyFrom(proto)
+    nodes = [node for node in proto.graph.node if node.op_type == op_type]
+    probe.graph.output.extend(onnx.ValueInfoProto(name=node.output[0]) for node in nodes)
+    trains = snn_ops.Session(probe, n_steps=STEPS[-1], batch_size=len(x)).run(x)[1:]
+    return {node.name: float((train != 0).mean()) for node, train in zip(nodes, trains, strict=True)}
+
+
+def test_one_stepped_run_is_read_out_after_each_number(tmp_path) -> None:
+    """The layers behind the last neuron run on every mean: their product is not taken of the sum of all steps."""
+    _, snn = convert_model(mlp(), tmp_path, neuron="if", **QUICK)
+    x = samples(mlp(), 6)
+    found, rates = SteppedSimulation(snn, STEPS, **HERE)({"x": x})
+    assert list(found) == ["y"]
+    assert found["y"].shape == (3, 6, 4)
+    for y, steps in zip(found["y"], STEPS, strict=True):
+        np.testing.assert_allclose(y, snn_ops.Session(snn, n_steps=steps).run(x)[0], rtol=1e-5, atol=1e-6)
+    assert not np.allclose(found["y"][0], found["y"][2])
+    assert rates == pytest.approx(spike_rates(snn, "IF", x), rel=1e-5)
+
+
+def test_a_two_phase_model_runs_once_for_each(tmp_path) -> None:
+    """Its rates are those of the longest run."""
+    _, snn = convert_model(mlp(), tmp_path, neuron="few-spike", schedule="two-phase", **QUICK)
+    x = samples(mlp(), 6)
+    found, rates = TwoPhaseSimulation(snn, STEPS, **HERE)({"x": x})
+    for y, steps in zip(found["y"], STEPS, strict=True):
+        np.testing.assert_array_equal(y, snn_ops.Session(snn, n_steps=steps).run(x)[0])
+    assert rates == pytest.approx(spike_rates(snn, "FewSpike", x), rel=1e-5)
+
+
+def test_seconds_per_sample_is_the_median_without_the_first(monkeypatch) -> None:
+    """On a clock that runs when the session does: the first run took 100 s, the median of the others 3 s, for 4 samples."""
+    now, takes = [0.0], iter([100.0, 1.0, 9.0, 3.0, 2.0, 8.0])
+    monkeypatch.setattr(simulation.time, "perf_counter", lambda: now[0])
+
+    class Clocked:
+        def run(self, feed) -> None:
+            assert feed["x"].shape == (4, 2)
+            now[0] += next(takes)
+
+    assert seconds_per_sample(Clocked(), Samples({"x": np.zeros((4, 2))}, None), repeats=5) == 0.75
+    assert next(takes, None) is None

@@ -1,0 +1,44 @@
+"""A model of an old opset computes the same in the lowest that spiking models have (tests/normalise/test_ann.py has more)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from converter.graph.passes import PassReport
+from converter.normalise.raise_opset import raise_opset
+from tests.passes import from_text, normal, outputs
+
+
+@pytest.mark.parametrize("opset", [9, 11, 13, 17])
+def test_the_same_numbers(opset) -> None:
+    """Softmax had another axis by default before opset 13."""
+    model = from_text("m (float[N,3,4] x) => (float[N,3,4] y) { r = Relu(x)  y = Softmax(r) }", opset=opset)
+    x = normal(5, 3, 4)
+    before = outputs(model, x=x)
+    report = raise_opset(model)
+    assert model.opset_imports[""] == 18
+    assert report.changed == (f"the model: raised from opset {opset} to 18",)
+    np.testing.assert_allclose(outputs(model, x=x)[0], before[0], rtol=1e-5)
+
+
+def test_where_samples_lay_before_opset_11() -> None:
+    model = from_text(
+        'm (float[N,1,4] x) => (float[N,1,10] y) <float[3] SCALES> { [wide] y = Upsample<mode = "linear">(x, SCALES) }',
+        opset=9,
+        SCALES=np.asarray([1, 1, 2.5]),
+    )
+    x = normal(3, 1, 4)
+    before = outputs(model, x=x)
+    report = raise_opset(model)
+    assert report.changed[0] == "the model: raised from opset 9 to 18"
+    assert [line.split(": ")[1] for line in report.changed[1:]] == [
+        "its coordinates are asymmetric, as they were before opset 11"
+    ]
+    np.testing.assert_allclose(outputs(model, x=x)[0], before[0], rtol=1e-5)
+
+
+def test_a_new_opset_stays() -> None:
+    model = from_text("m (float[N,4] x) => (float[N,4] y) { y = Relu(x) }", opset=21)
+    assert raise_opset(model) == PassReport("raise opset")
+    assert model.opset_imports[""] == 21

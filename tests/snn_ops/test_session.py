@@ -1,0 +1,75 @@
+"""Session: what reaches ONNX Runtime, and samples that are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from snn_ops.provider import DEFAULTS
+from snn_ops.session import Session, rows_at_once
+from snn_ops.single import operator_model
+
+
+def model(element: type = np.float32) -> bytes:
+    """The operator SoftLIFRate, of two inputs."""
+    return operator_model("SoftLIFRate", element, [2, 0], with_function=True).SerializeToString()
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, {"cudnn_conv_algo_search": "HEURISTIC"}),
+        (
+            {"device_id": 1, "use_tf32": False, "enable_cuda_graph": True},
+            {"cudnn_conv_algo_search": "HEURISTIC", "device_id": "1", "use_tf32": "0", "enable_cuda_graph": "1"},
+        ),
+        ({"cudnn_conv_algo_search": "EXHAUSTIVE"}, {"cudnn_conv_algo_search": "EXHAUSTIVE"}),
+    ],
+)
+def test_provider_options_reach_onnx_runtime(given, expected, monkeypatch) -> None:
+    """Ours and the caller's, as texts; a GPU that does not start is not replaced by the CPU."""
+    calls = []
+
+    def started(*arguments, real=ort.InferenceSession, **keywords):
+        calls.append(keywords)
+        return real(*arguments)
+
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr("snn_ops.provider._load_cuda", lambda: "")
+    monkeypatch.setattr(ort, "InferenceSession", started)
+    with pytest.raises(RuntimeError, match="CUDAExecutionProvider could not be started"):
+        Session(model(), provider="cuda", provider_options=given)
+    assert calls == [{"providers": [("CUDAExecutionProvider", expected)], "enable_fallback": 0}]
+    assert DEFAULTS == {"cpu": {}, "cuda": {"cudnn_conv_algo_search": "HEURISTIC"}}
+
+
+def test_the_cpu_takes_no_options() -> None:
+    with pytest.raises(ValueError, match=r"^the provider 'cpu' takes no options; device_id, use_tf32 is for 'cuda'$"):
+        Session(model(), provider_options={"device_id": 0, "use_tf32": 0})
+    Session(model(), provider_options={})
+
+
+@pytest.mark.parametrize("element", [np.float32, np.float16, np.float64])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_sample_that_is_no_number_is_refused(bad, element) -> None:
+    """Whole runs and single batches; the message names the sample of the run, not of the batch."""
+    session = Session(model(element), batch_size=2)
+    one = np.ones((), np.float64 if element is np.float64 else np.float32)
+    x = np.ones((7, 3), element)
+    (good,) = session.run_batch({"current": x, "amplitude": one}, 1)
+    assert good.shape == x.shape
+    x[5, 1] = x[6, 0] = bad
+    with pytest.raises(ValueError, match=r"^`current` holds NaN or infinity, first in sample 5$"):
+        session.run({"current": x, "amplitude": np.broadcast_to(one, 7)})
+    with pytest.raises(ValueError, match=r"^`current` holds NaN or infinity, first in sample 1$"):
+        session.run_batch({"current": x[4:], "amplitude": one}, 1)
+    with pytest.raises(ValueError, match=r"^`amplitude` holds NaN or infinity, first in sample 0$"):
+        session.run_batch({"current": x[:2], "amplitude": np.asarray(bad, one.dtype)}, 1)
+
+
+def test_rows_at_once() -> None:
+    """A CPU's cache holds few, a GPU's memory many; nobody runs more than fit."""
+    for row_bytes, on_cpu, on_gpu in [(16 << 10, 256, 4096), (1 << 20, 64, 64), (1 << 30, 1, 1)]:
+        assert (rows_at_once(row_bytes), rows_at_once(row_bytes, "cuda")) == (on_cpu, on_gpu)

@@ -1,0 +1,1 @@
+"""The GPU kit: checks for a machine with a GPU that need no network there (README.md)."""

@@ -185,7 +185,7 @@ def _arguments(
         raise TypeError(f"{operator.input.name} must be real numbers, not {given.dtype}")
     element = np.dtype(given.dtype.type) if given.dtype.char in "efd" else np.dtype(np.float64)
     arrays = [given.astype(element, copy=False)]
-    for tensor, value in zip(operator.inputs[1:], inputs[1:], strict=True):
+    for tensor, value in zip(operator.inputs[1:], operator.with_low_parts(inputs)[1:], strict=True):
         if tensor.kind is Kind.INTEGER:
             arrays.append(np.asarray(_integer(tensor.name, value), np.int64))
         else:

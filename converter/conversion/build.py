@@ -23,7 +23,7 @@ from converter.neurons.neuron import Placed
 from converter.options import Options
 from converter.spiking.islands import Island, analog_islands, find_islands
 from converter.spiking.place_time import place_time
-from snn_ops.format import Metadata
+from snn_ops.format import DOMAIN, LOWEST_OPSET_VERSION, OPSET_VERSION, Metadata
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ def build(prepared: Prepared, recipe: Recipe, samples: Samples, corrections_on: 
 
 def _insert_neurons(prepared: Prepared, options: Options) -> Draft:
     spiking = prepared.trained.clone()
+    # low parts cost time and memory: only what has no end needs them
+    spiking.opset_imports[DOMAIN] = OPSET_VERSION if options.streaming else LOWEST_OPSET_VERSION
     Metadata(row_bytes=prepared.row_bytes).write(spiking.metadata_props)
     n_steps = add_n_steps(spiking, options.n_steps)
     layers: list[Placed] = []

@@ -16,7 +16,7 @@ from converter.spiking.place_time import place_time
 from snn_ops.format import Metadata
 from snn_ops.ops import OPERATORS
 from snn_ops.single import operator_model
-from tests.models import samples, save, text_model
+from tests.models import mlp, samples, save, text_model
 from tests.ops.provider import provider_of
 from tests.spiking.neurons import spiking
 
@@ -138,3 +138,14 @@ def test_what_is_reported() -> None:
     signed = spiking("m (float[N,4] x) => (float[N,4] y) { [first] a = Relu(x)  y = Neg(a) }", neuron="if-signed")
     place_time(signed.model, signed.n_steps, signed.axes)
     assert not expose_states(signed.model).declined
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_only_streams_have_low_parts(streaming, tmp_path) -> None:
+    """A run of some thousand steps needs none, and they cost time."""
+    model = mlp("Tanh")
+    proto = convert(save(model, tmp_path / "m.onnx"), samples(model), streaming=streaming, neuron="if").proto()
+    (version,) = [opset.version for opset in proto.opset_import if opset.domain == snn_ops.DOMAIN]
+    assert version == (2 if streaming else 1)
+    low_parts = [value.name for value in proto.graph.input if value.name.endswith("_low")]
+    assert bool(low_parts) == streaming

@@ -79,6 +79,10 @@ def convert_command(
     streaming: Annotated[
         bool, typer.Option(help="neurons' states become inputs and outputs, so that a caller can run chunks of time")
     ] = _DEFAULTS.streaming,
+    low_parts: Annotated[
+        bool,
+        typer.Option(help="sums keep what they lose by rounding: for streams of more than a million steps; costs time"),
+    ] = _DEFAULTS.low_parts,
     report: Annotated[Path | None, typer.Option(help="write what was done as a page to read, HTML")] = None,
     verbose: Verbose = False,
     json: Json = None,
@@ -100,6 +104,7 @@ def convert_command(
         inc_n=inc_n,
         dt=dt,
         streaming=streaming,
+        low_parts=low_parts,
     )
     stem = model.name if model.is_dir() else model.stem
     out = out or model.with_name(f"{stem}.snn.onnx")

@@ -140,12 +140,18 @@ def test_what_is_reported() -> None:
     assert not expose_states(signed.model).declined
 
 
-@pytest.mark.parametrize("streaming", [False, True])
-def test_only_streams_have_low_parts(streaming, tmp_path) -> None:
-    """A run of some thousand steps needs none, and they cost time."""
+@pytest.mark.parametrize("low_parts", [False, True])
+def test_low_parts_are_asked_for(low_parts, tmp_path) -> None:
+    """They cost time, and a run of some thousand steps needs none: few steps give the same up to rounding."""
     model = mlp("Tanh")
-    proto = convert(save(model, tmp_path / "m.onnx"), samples(model), streaming=streaming, neuron="if").proto()
+    path, x = save(model, tmp_path / "m.onnx"), samples(model)
+    options = {"neuron": "if", "method": "percentile", "correction": "none"}
+    proto = convert(path, x, streaming=True, low_parts=low_parts, **options).proto()
     (version,) = [opset.version for opset in proto.opset_import if opset.domain == snn_ops.DOMAIN]
-    assert version == (2 if streaming else 1)
-    low_parts = [value.name for value in proto.graph.input if value.name.endswith("_low")]
-    assert bool(low_parts) == streaming
+    assert version == (2 if low_parts else 1)
+    states = [value.name for value in proto.graph.input if value.name.endswith("_low")]
+    assert bool(states) == low_parts
+    stream = snn_ops.Session(proto).stream()
+    stream.run(x, 3)
+    plain = snn_ops.Session(convert(path, x, **options).proto())
+    np.testing.assert_allclose(stream.run(x, 5)[0], plain.run(x, n_steps=8)[0], atol=1e-4 if not low_parts else 0.1)

@@ -23,6 +23,7 @@ from converter.graph.build import (
     to_proto,
     transposed,
 )
+from snn_ops.format import DOMAIN
 from tests.models import text_model
 from tests.passes import from_text, normal, outputs
 
@@ -62,9 +63,11 @@ def test_a_transpose_has_one_name() -> None:
     np.testing.assert_array_equal(outputs(model, x=x)[0], x.T)
 
 
-def test_a_neuron_in_a_graph() -> None:
+@pytest.mark.parametrize(("version", "states"), [(1, 2), (2, 4)])
+def test_a_neuron_in_a_graph(version, states) -> None:
     """Every input passed, every attribute written, every output listed; it runs by its function."""
     model = from_text("m (float[N,4] x) => (float[N,4] y) { y = Identity(x) }")
+    model.opset_imports[DOMAIN] = version
     n_steps = add_n_steps(model, 3)
     node = operator_node(
         model.graph, "IF", "first", model.graph.inputs[0], n_steps, {"threshold": 1.0}, {"max_spikes": 2}
@@ -76,7 +79,7 @@ def test_a_neuron_in_a_graph() -> None:
     proto = to_proto(model)
     onnx.checker.check_model(proto)
     (written,) = (n for n in proto.graph.node if n.name == "first")
-    assert list(written.output) == ["first_IF", "", ""]
+    assert list(written.output) == ["first_IF", *[""] * states]
     assert {a.name for a in written.attribute} >= {"max_spikes", "constant_current"}
     assert constant_of(operand(node, "threshold")) == 1.0
     assert constant_of(operand(node, "voltage")).tolist() == [0.5]

@@ -13,7 +13,7 @@ from converter.conversion.build import build
 from converter.conversion.describe import describe
 from converter.conversion.prepare import prepare
 from converter.conversion.result import Conversion
-from converter.conversion.search import default_recipe, search
+from converter.conversion.search import search
 from converter.errors import concerning
 from converter.io.progress import Progress, silent
 from converter.io.samples import Samples, check_samples
@@ -45,8 +45,7 @@ def convert(
     samples = calibration if isinstance(calibration, Samples) else check_samples(calibration, ann.input_specs)
     with concerning(ann.path):
         prepared = prepare(ann, samples, options, progress)
-        trials = search(prepared)
-        recipe = trials[-1].recipe if trials else default_recipe(options)
+        recipe, trials = search(prepared)
         draft = build(prepared, recipe, samples)
         prepared.observations.clear()  # of a large model, as large as its weights
         return describe(prepared, recipe, trials, draft)

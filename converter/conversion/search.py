@@ -31,15 +31,14 @@ LEAST_HELD_OUT = 4
 MOST_TRIALS = 7
 
 
-def search(prepared: Prepared) -> list[Trial]:
-    """Trials on samples that the ranges do not follow from, the chosen one last.
+def search(prepared: Prepared) -> tuple[Recipe, list[Trial]]:
+    """The recipe to take, and the trials on samples that the ranges do not follow from, the chosen one last.
 
-    Returns:
-        Nothing, where nothing is left open or measuring would take too long: then `default_recipe` holds.
+    Where nothing is left open, or measuring would take too long, there are no trials and the recipe is the default.
     """
     held_out = min(len(prepared.samples) // 4, prepared.affordable_samples(len(prepared.sites) + MOST_TRIALS))
     if not is_open(prepared.options) or held_out < LEAST_HELD_OUT:
-        return []
+        return _default_recipe(prepared.options), []
     fitting, measuring = prepared.samples.split(len(prepared.samples) - held_out)
     ann = replace(prepared.ann, model=without_softmax(prepared.ann.model.clone()))
     count = 0
@@ -50,10 +49,11 @@ def search(prepared: Prepared) -> list[Trial]:
         prepared.progress(f"measuring {recipe}", count, MOST_TRIALS)
         return _measure(prepared, recipe, fitting, measuring, ann)
 
-    return _choose(prepared.options, measure)
+    trials = _choose(prepared.options, measure)
+    return trials[-1].recipe, trials
 
 
-def default_recipe(options: Options) -> Recipe:
+def _default_recipe(options: Options) -> Recipe:
     """What is taken without measuring."""
     return Recipe(
         "if-burst" if options.neuron == AUTO else options.neuron,
@@ -81,7 +81,7 @@ def _measure(prepared: Prepared, recipe: Recipe, fitting: Samples, measuring: Sa
 
 def _choose(options: Options, measure: Callable[[Recipe], Trial]) -> list[Trial]:
     """Measures candidates for each open choice in turn and returns all trials, the chosen one last."""
-    recipe = default_recipe(options)
+    recipe = _default_recipe(options)
     trials: dict[Recipe, Trial] = {}
 
     def best(candidates: Sequence[Recipe]) -> Recipe:

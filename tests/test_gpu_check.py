@@ -84,6 +84,25 @@ def test_a_kit_for_another_gpu_is_refused_first(tmp_path) -> None:
     assert stages["runtime"] == "not run: it needs a GPU"
 
 
+def test_cudnn_is_found_by_either_of_its_names(tmp_path) -> None:
+    kit, cudnn = tmp_path / "kit", tmp_path / "cudnn"
+    kit.mkdir()
+    cudnn.mkdir()
+    (kit / "architecture").write_text("80\n")
+    (cudnn / "libcudnn.so.9").touch()
+    said = f"{tmp_path / 'nowhere'}{os.pathsep}{cudnn}"
+    check(tmp_path, 'echo "$LD_LIBRARY_PATH" > "$(dirname "$0")/path"', SNN_GPU_KIT=str(kit), LD_LIBRARY_PATH=said)
+    assert (tmp_path / "out" / "libraries" / "libcudnn.so").resolve() == cudnn / "libcudnn.so.9"
+    assert (tmp_path / "path").read_text().rstrip("\n").split(os.pathsep)[-1] == str(tmp_path / "out" / "libraries")
+
+
+def test_a_stage_that_hangs_is_ended(tmp_path) -> None:
+    done, stages = check(tmp_path, "exec sleep 978", SNN_GPU_LIMIT="1")
+    assert done.returncode == 1
+    assert stages["gpu"].endswith("not done after 1 s")
+    assert "sleep 978" not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
+
+
 def test_an_operator_that_fails_leaves_the_others(tmp_path, monkeypatch, capsys) -> None:
     real = OPERATORS["LIF"]
     monkeypatch.setitem(OPERATORS, "LIF", None)

@@ -20,6 +20,7 @@
 #   SNN_GPU_ARGS      arguments for benchmarks.gpu, e.g. "--neurons 4000000" on a small GPU
 #   SNN_GPU_KERNELS   library and arguments for tools.gpu.check_kernels; default: a library that is built, or the kit's
 #   SNN_GPU_PATIENCE  factor of all limits; default: 1
+#   SNN_GPU_LIMIT     seconds that no stage may exceed, e.g. what is left of a slot; default: none
 # Exit code: 0 when every stage that was not left out went well, else 1.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -46,6 +47,7 @@ note() { echo "$1: $2" | tee -a "$stages"; }
 
 stage() { # name, what it needs ("" or an earlier stage), seconds, command
   name=$1 needed=$2 limit=$(($3 * ${SNN_GPU_PATIENCE:-1}))
+  [ "${SNN_GPU_LIMIT:-$limit}" -ge "$limit" ] || limit=$SNN_GPU_LIMIT
   shift 3
   rm -f "$out/$name.log"
   case " ${SNN_GPU_SKIP:-} " in *" $name "*) note "$name" "left out"; return ;; esac
@@ -58,7 +60,7 @@ stage() { # name, what it needs ("" or an earlier stage), seconds, command
   if "$@" >"$out/$name.log" 2>&1; then
     note "$name" ok
   else
-    [ $? -eq 124 ] && echo "not done after $limit s" >>"$out/$name.log"
+    case $? in 124 | 137) echo "not done after $limit s" >>"$out/$name.log" ;; esac # timeout's codes: ended, killed
     note "$name" "FAILED, see $out/$name.log: $(tail -n 1 "$out/$name.log")"
   fi
   echo "  $name: until $(($(date +%s) - began)) s"
@@ -71,7 +73,7 @@ architecture() { # 90 for compute capability 9.0; 90 where nobody says
   echo "$found"
 }
 gpu() {
-  limited nvidia-smi || { echo "no GPU: nvidia-smi does not find one"; return 1; }
+  limited nvidia-smi || { code=$?; echo "no GPU: nvidia-smi does not find one"; return $code; }
   [ -z "$kit" ] || [ "$(cat "$kit/architecture")" = "$(architecture)" ] || {
     echo "the kit is for sm_$(cat "$kit/architecture"), this GPU is sm_$(architecture): make one with ARCHITECTURE=$(architecture)"
     return 1
@@ -133,6 +135,12 @@ if [ -n "$kit" ]; then # the kit's onnxruntime is not where it looks for NVIDIA'
   cuda=$("$python" -c 'import nvidia; print(*nvidia.__path__, sep="\n")' 2>/dev/null |
     xargs -r -d '\n' -I '{}' find '{}' -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
   export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}${LD_LIBRARY_PATH:+${cuda:+:}}$cuda"
+  # onnxruntime also asks for libcudnn.so, a name that cuDNN's wheel does not have
+  versioned=$(echo "$LD_LIBRARY_PATH" | tr : '\n' | sed 's|$|/libcudnn.so.9|' | xargs -r -d '\n' ls 2>/dev/null | head -n 1)
+  if [ -n "$versioned" ]; then
+    mkdir -p "$out/libraries" && ln -sf "$versioned" "$out/libraries/libcudnn.so"
+    LD_LIBRARY_PATH=$LD_LIBRARY_PATH:$out/libraries
+  fi
 fi
 
 stage gpu "" 30 gpu

@@ -74,20 +74,25 @@ SNN_FUNCTION S clip(S x, S low, S high) {
 }
 }  // namespace math
 
-// Sums that grow without bound are two numbers: `high` is the sum in the type, `low` what it has lost by rounding. Without
-// `low`, a float32 sum of inputs of one size stays where it is after 2^24 of them.
+// Sums that grow without bound are two numbers, whose sum is the value: the sum since a while ago, and its base, the sum
+// before. Every kSteps steps of a run the sum moves into the base. Otherwise a float32 sum of inputs of one size would
+// stay where it is after 2^24 of them.
 namespace sums {
-// high += by, and low is what that lost.
+constexpr long long kSteps = 64;
+
+// After `steps` steps of a run it is time to rebase.
+SNN_FUNCTION bool is_due(long long steps) { return steps % kSteps == 0; }
+
+// Moves the sum into the base where it is not below `least` in size; what rounding takes from the base stays in the sum. NaN and
+// infinity stay where they are. D. Knuth, The art of computer programming 2, section 4.2.2, theorem B.
 template <class S>
-SNN_FUNCTION void move(S by, S& high, S& low) {
-  const S total = high + by;
-  low = by - (total - high);
-  high = total;
-}
-// W. Kahan, Further remarks on reducing truncation errors, Communications of the ACM 8(1), 1965.
-template <class S>
-SNN_FUNCTION void add(S x, S& high, S& low) {
-  move(x + low, high, low);
+SNN_FUNCTION void rebase(S least, S& sum, S& base) {
+  const S size = sum < S(0) ? -sum : sum;
+  const S total = base + sum, taken = total - base;
+  const S rest = (base - (total - taken)) + (sum - taken);
+  const bool moves = size >= least && sum - sum == S(0);
+  base = moves ? total : base;
+  sum = moves ? rest : sum;
 }
 }  // namespace sums
 
@@ -97,6 +102,8 @@ struct Neuron {
   static constexpr bool kTakesMean = false;  // true: x is the mean of the current over all steps of the call
   static constexpr bool kHasStages = false;  // true: step is fire(x, integrate(x, state, c), state, parameter, c)
   static constexpr bool kGivesLast = false;  // true: the output is last(state, steps done), once, after all steps of the call
+  static constexpr bool kHasBases = false;   // true: states are pairs, a sum and its base; step changes no base, rebase(state,
+                                             // parameter) does, after each step where sums::is_due
   template <class S, class Constants>
   static SNN_FUNCTION S parameter(int, S value, const Constants&) {
     return value;
@@ -119,18 +126,28 @@ struct IFConstants {
   long long max_spikes;  // per step; 0: no limit
 };
 
-// At most one spike a step.  u = v + x;  s = threshold * [u >= threshold];  v = u - s, with what v has lost by rounding in `low`
+// A voltage is rebased where it is that many thresholds away from 0: below 0, or where it cannot fire as fast as its current asks for.
+constexpr int kUsualVoltage = 8;
+// A count is rebased long before 2^24, where float32 would lose ones.
+constexpr int kUsualCount = 4096;
+
+// At most one spike a step.  u = base + (v + x);  s = threshold * [u >= threshold];  v = (v + x) - s
 struct IF : Neuron {
   static constexpr int kParameters = 1, kStates = 2;
+  static constexpr bool kHasBases = true;
   template <class S>
   using Constants = IFConstants;
 
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>&, const Clock&) {
-    const S added = x + state[1];
-    S spike = state[0] + added >= parameter[0] ? parameter[0] : S(0);
-    sums::move(added - spike, state[0], state[1]);
+    const S u = state[0] + x;
+    S spike = state[1] + u >= parameter[0] ? parameter[0] : S(0);
+    state[0] = u - spike;
     return spike;
+  }
+  template <class S>
+  static SNN_FUNCTION void rebase(S* state, const S* parameter) {
+    sums::rebase(S(kUsualVoltage) * parameter[0], state[0], state[1]);
   }
 };
 
@@ -139,22 +156,28 @@ struct IF : Neuron {
 template <bool kSigned>
 struct IFCounting : Neuron {
   static constexpr int kParameters = 1, kStates = 4;
+  static constexpr bool kHasBases = true;
   template <class S>
   using Constants = IFConstants;
 
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
     const bool limited = c.max_spikes > 0;
-    const S count = state[2] + state[3], added = x + state[1];
+    const S count = state[3] + state[2], u = state[0] + x;
     S most = S(c.max_spikes), least = S(0);
     if (kSigned) least = limited && count > most ? -most : -count;
-    S n = math::floor((state[0] + added) / parameter[0]);
+    S n = math::floor((state[1] + u) / parameter[0]);
     n = n > least ? n : least;
     n = limited && n > most ? most : n;
     S spike = n * parameter[0];
-    sums::move(added - spike, state[0], state[1]);
-    sums::add(n, state[2], state[3]);
+    state[0] = u - spike;
+    state[2] += n;
     return spike;
+  }
+  template <class S>
+  static SNN_FUNCTION void rebase(S* state, const S* parameter) {
+    sums::rebase(S(kUsualVoltage) * parameter[0], state[0], state[1]);
+    sums::rebase(S(kUsualCount), state[2], state[3]);
   }
 };
 
@@ -504,34 +527,36 @@ struct Alpha : Neuron {
 
 // ------------------------------------------------------------------------------- functions of the mean over time
 
-// y_t = (x_0 + ... + x_t) / (t + 1).  added = x + low;  total = sum + added;  low = added - (total - sum);  sum = total
+// y_t = (x_0 + ... + x_t) / (t + 1).  sum += x;  y = (base + sum) / (step + 1)
 struct RunningMean : Neuron {
   static constexpr int kParameters = 0, kStates = 2;
+  static constexpr bool kHasBases = true;
   template <class S>
   using Constants = NoConstants;
 
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock& clock) {
-    sums::add(x, state[0], state[1]);
-    return state[0] / S(clock.step + 1);
+    state[0] += x;
+    return (state[1] + state[0]) / S(clock.step + 1);
+  }
+  template <class S>
+  static SNN_FUNCTION void rebase(S* state, const S*) {
+    sums::rebase(S(0), state[0], state[1]);
   }
 };
 
 // The same after the last step only: sums at every step and divides once.
-struct TimeMean : Neuron {
-  static constexpr int kParameters = 0, kStates = 2;
+struct TimeMean : RunningMean {
   static constexpr bool kGivesLast = true;
-  template <class S>
-  using Constants = NoConstants;
 
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock&) {
-    sums::add(x, state[0], state[1]);
+    state[0] += x;
     return S(0);
   }
   template <class S>
   static SNN_FUNCTION S last(const S* state, long long steps) {
-    return state[0] / S(steps);
+    return (state[1] + state[0]) / S(steps);
   }
 };
 
@@ -553,21 +578,25 @@ struct SigmaDeltaConstants {
   long long max_spikes;  // of either sign per step; 0: no limit
 };
 
-// Signed spikes whose running sum follows (t + 1) x_t; the state is the net number of spikes sent, exact in two numbers:
-//   n = clip(round((t + 1) (x / threshold)) - sent, -max_spikes, max_spikes);  s = n threshold;  sent += n
+// Signed spikes whose running sum follows (t + 1) x_t; the state is the net number of spikes sent, with its base:
+//   n = clip(round((t + 1) x / threshold) - base - count, -max_spikes, max_spikes);  s = n threshold;  count += n
 struct SigmaDelta : Neuron {
   static constexpr int kParameters = 1, kStates = 2;
+  static constexpr bool kHasBases = true;
   template <class S>
   using Constants = SigmaDeltaConstants;
 
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock& clock) {
-    const double total = double(clock.step + 1) * double(S(x / parameter[0]));
-    double missing = math::rint(total) - double(state[0]) - double(state[1]);
-    missing = c.max_spikes > 0 ? math::clip(missing, double(-c.max_spikes), double(c.max_spikes)) : missing;
-    const S n = S(missing);
-    sums::add(n, state[0], state[1]);
+    S total = S(clock.step + 1) * x;
+    S n = math::rint(total / parameter[0]) - state[1] - state[0];
+    n = c.max_spikes > 0 ? math::clip(n, S(-c.max_spikes), S(c.max_spikes)) : n;
+    state[0] += n;
     return n * parameter[0];
+  }
+  template <class S>
+  static SNN_FUNCTION void rebase(S* state, const S*) {
+    sums::rebase(S(kUsualCount), state[0], state[1]);
   }
 };
 
@@ -640,12 +669,16 @@ struct RunningMean1 : Neuron {
   }
 };
 
-struct TimeMean1 : TimeMean {
-  static constexpr int kStates = 1;
+struct TimeMean1 : RunningMean1 {
+  static constexpr bool kGivesLast = true;
 
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock&) {
     return state[0] += x;
+  }
+  template <class S>
+  static SNN_FUNCTION S last(const S* state, long long steps) {
+    return state[0] / S(steps);
   }
 };
 

@@ -64,8 +64,9 @@ def if_(
     threshold: ArrayLike = 1.0,
     voltage: ArrayLike = 0.0,
     net_count: ArrayLike = 0.0,
-    voltage_low: ArrayLike = 0.0,
-    net_count_low: ArrayLike = 0.0,
+    step: int = 0,
+    voltage_base: ArrayLike = 0.0,
+    net_count_base: ArrayLike = 0.0,
     *,
     max_spikes: int = 1,
     signed: bool = False,
@@ -74,7 +75,7 @@ def if_(
     """`snn_ops.functions.if_` in NumPy."""
     outputs = _run(
         "IF",
-        (current, n_steps, threshold, voltage, net_count, voltage_low, net_count_low),
+        (current, n_steps, threshold, voltage, net_count, step, voltage_base, net_count_base),
         {
             "max_spikes": max_spikes,
             "signed": signed,
@@ -333,7 +334,7 @@ def sigma_delta(
     threshold: ArrayLike = 1.0,
     net_count: ArrayLike = 0.0,
     step: int = 0,
-    net_count_low: ArrayLike = 0.0,
+    net_count_base: ArrayLike = 0.0,
     *,
     max_spikes: int = 1,
     constant_current: bool = False,
@@ -341,7 +342,7 @@ def sigma_delta(
     """`snn_ops.functions.sigma_delta` in NumPy."""
     outputs = _run(
         "SigmaDelta",
-        (target, n_steps, threshold, net_count, step, net_count_low),
+        (target, n_steps, threshold, net_count, step, net_count_base),
         {
             "max_spikes": max_spikes,
             "constant_current": constant_current,
@@ -400,14 +401,14 @@ def running_mean(
     n_steps: int,
     sum: ArrayLike = 0.0,
     step: int = 0,
-    sum_low: ArrayLike = 0.0,
+    sum_base: ArrayLike = 0.0,
     *,
     constant_current: bool = False,
 ) -> RunningMeanResult:
     """`snn_ops.functions.running_mean` in NumPy."""
     outputs = _run(
         "RunningMean",
-        (x, n_steps, sum, step, sum_low),
+        (x, n_steps, sum, step, sum_base),
         {
             "constant_current": constant_current,
         },
@@ -453,12 +454,12 @@ def time_mean(
     n_steps: int,
     sum: ArrayLike = 0.0,
     step: int = 0,
-    sum_low: ArrayLike = 0.0,
+    sum_base: ArrayLike = 0.0,
 ) -> TimeMeanResult:
     """`snn_ops.functions.time_mean` in NumPy."""
     outputs = _run(
         "TimeMean",
-        (x, n_steps, sum, step, sum_low),
+        (x, n_steps, sum, step, sum_base),
         {},
     )
     return TimeMeanResult(*outputs)

@@ -49,15 +49,15 @@ def expose_states(model: ir.Model) -> PassReport:
                 if _share_number(graph, node, index, STEP, names):
                     pairs.append({"input": STEP, "output": _add_output(graph, node, STEP, STEP, names)})
             elif tensor.name in operator.carried.values():
-                is_low_part = tensor.name in [low_part.name for low_part in operator.low_parts]
+                is_base = tensor.name in [base.name for base in operator.bases]
                 if not _matters(node, operator, tensor.name):
-                    if not is_low_part:
+                    if not is_base:
                         lines.declined(node, f"nothing depends on its {tensor.name}, which stays inside")
                     continue
                 name = _add_state(graph, node, index, tensor.name, names)
                 output = _add_output(graph, node, tensor.name, name, names)
                 pairs.append({"input": name, "output": output})
-                if not is_low_part:
+                if not is_base:
                     lines.changed(node, f"its {tensor.name} is the input {name!r} and the output {output!r}")
     (Metadata.read(model.metadata_props) | Metadata(states=pairs)).write(model.metadata_props)
     return lines.report()

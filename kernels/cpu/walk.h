@@ -78,8 +78,9 @@ struct Block {
   void load_parameter(int i, S* p) const {
     for (int k = 0; k < Neuron::kParameters; ++k) p[k] = parameter[k][i];
   }
+  // After a step, which changes no base.
   void store_state(int i, const S* s) {
-    for (int k = 0; k < Neuron::kStates; ++k) state[k][i] = s[k];
+    for (int k = 0; k < Neuron::kStates; k += Neuron::kHasBases ? 2 : 1) state[k][i] = s[k];
   }
 };
 
@@ -162,6 +163,19 @@ inline void general_step_tile(const S* x, S* y, Block<Neuron, S>& block, int fir
                                      : Neuron::General::step(x[i], s, p, block.constants, clock);
       block.store_state(first + i, s);
     }
+}
+
+// Never inlined, as step_tile.
+template <class Neuron, class S>
+__attribute__((noinline)) void rebase_block(Block<Neuron, S>& block) {
+#pragma GCC ivdep
+  for (int i = 0; i < block.n; ++i) {
+    S s[block.kStates], p[block.kParameters];
+    block.load_state(i, s);
+    block.load_parameter(i, p);
+    Neuron::rebase(s, p);
+    for (int k = 0; k < Neuron::kStates; ++k) block.state[k][i] = s[k];
+  }
 }
 
 template <class T, class S>
@@ -248,6 +262,8 @@ void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_
       if constexpr (kConvert && !Neuron::kGivesLast) to_half(y_tile, target, n);
       if (stream) store_past_cache(spikes, outputs + first, n);
     }
+    if constexpr (Neuron::kHasBases)
+      if (sums::is_due(clock.step + 1)) rebase_block(block);
   }
   if (stream) finish_stores();
   if constexpr (Neuron::kGivesLast) give_last(block, clock.step, static_cast<T*>(call.output) + begin);

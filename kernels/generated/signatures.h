@@ -11,9 +11,10 @@ struct IFSignature {
   static constexpr Time kTime = Time::kSteps;
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"threshold"};
-  static constexpr std::array<const char*, 4> kStates{"voltage", "voltage_low", "net_count", "net_count_low"};
-  static constexpr std::array<bool, 4> kIsLowPart{false, true, false, true};
-  static constexpr bool kCountsSteps = false;
+  static constexpr std::array<const char*, 4> kStates{"voltage", "voltage_base", "net_count", "net_count_base"};
+  static constexpr std::array<bool, 4> kIsBase{false, true, false, true};
+  static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   int64_t max_spikes;
@@ -32,8 +33,9 @@ struct CountIFSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 2> kParameters{"threshold", "voltage"};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   int64_t max_spikes;
@@ -50,8 +52,9 @@ struct FewSpikeSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"scale"};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   bool constant_current;
@@ -67,8 +70,9 @@ struct LIFSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 2> kStates{"voltage", "refractory_time"};
-  static constexpr std::array<bool, 2> kIsLowPart{false, false};
+  static constexpr std::array<bool, 2> kIsBase{false, false};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau_rc;
@@ -91,8 +95,9 @@ struct AdaptiveLIFSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 3> kStates{"voltage", "refractory_time", "adaptation"};
-  static constexpr std::array<bool, 3> kIsLowPart{false, false, false};
+  static constexpr std::array<bool, 3> kIsBase{false, false, false};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau_rc;
@@ -119,8 +124,9 @@ struct IzhikevichSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 2> kStates{"voltage", "recovery"};
-  static constexpr std::array<bool, 2> kIsLowPart{false, false};
+  static constexpr std::array<bool, 2> kIsBase{false, false};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau_recovery;
@@ -146,8 +152,9 @@ struct LIFRateSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau_rc;
@@ -165,8 +172,9 @@ struct SoftLIFRateSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau_rc;
@@ -186,8 +194,9 @@ struct RegularSpikingSignature {
   static constexpr const char* kInput = "rate";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 1> kStates{"voltage"};
-  static constexpr std::array<bool, 1> kIsLowPart{false};
+  static constexpr std::array<bool, 1> kIsBase{false};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double dt;
@@ -205,8 +214,9 @@ struct StochasticSpikingSignature {
   static constexpr const char* kInput = "rate";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
   static constexpr bool kCountsSamples = true;
 
   double dt;
@@ -226,8 +236,9 @@ struct PoissonSpikingSignature {
   static constexpr const char* kInput = "rate";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
   static constexpr bool kCountsSamples = true;
 
   double dt;
@@ -246,9 +257,10 @@ struct SigmaDeltaSignature {
   static constexpr Time kTime = Time::kSteps;
   static constexpr const char* kInput = "target";
   static constexpr std::array<const char*, 1> kParameters{"threshold"};
-  static constexpr std::array<const char*, 2> kStates{"net_count", "net_count_low"};
-  static constexpr std::array<bool, 2> kIsLowPart{false, true};
+  static constexpr std::array<const char*, 2> kStates{"net_count", "net_count_base"};
+  static constexpr std::array<bool, 2> kIsBase{false, true};
   static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   int64_t max_spikes;
@@ -267,8 +279,9 @@ struct LowpassSignature {
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
   static constexpr std::array<const char*, 1> kStates{"filtered"};
-  static constexpr std::array<bool, 1> kIsLowPart{false};
+  static constexpr std::array<bool, 1> kIsBase{false};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau;
@@ -288,8 +301,9 @@ struct AlphaSignature {
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
   static constexpr std::array<const char*, 2> kStates{"first", "filtered"};
-  static constexpr std::array<bool, 2> kIsLowPart{false, false};
+  static constexpr std::array<bool, 2> kIsBase{false, false};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau;
@@ -308,9 +322,10 @@ struct RunningMeanSignature {
   static constexpr Time kTime = Time::kSteps;
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
-  static constexpr std::array<const char*, 2> kStates{"sum", "sum_low"};
-  static constexpr std::array<bool, 2> kIsLowPart{false, true};
+  static constexpr std::array<const char*, 2> kStates{"sum", "sum_base"};
+  static constexpr std::array<bool, 2> kIsBase{false, true};
   static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   bool constant_current;
@@ -327,8 +342,9 @@ struct RunningDifferenceSignature {
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
   static constexpr std::array<const char*, 1> kStates{"total"};
-  static constexpr std::array<bool, 1> kIsLowPart{false};
+  static constexpr std::array<bool, 1> kIsBase{false};
   static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   bool constant_current;
@@ -343,9 +359,10 @@ struct TimeMeanSignature {
   static constexpr Time kTime = Time::kLast;
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
-  static constexpr std::array<const char*, 2> kStates{"sum", "sum_low"};
-  static constexpr std::array<bool, 2> kIsLowPart{false, true};
+  static constexpr std::array<const char*, 2> kStates{"sum", "sum_base"};
+  static constexpr std::array<bool, 2> kIsBase{false, true};
   static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   explicit TimeMeanSignature(const Attributes&) {}

@@ -111,16 +111,16 @@ def random_inputs(
     operands = CASES[op_type].operands
     numbers |= {name: _operand(values, shape, rng) for name, values in operands.items()}
     numbers |= {
-        state.low_part.name: _operand(_low_part(operands[state.name]), shape, rng)
+        state.base.name: _operand(_base(operands[state.name]), shape, rng)
         for state in operator.states
-        if state.has_low_part
+        if state.has_base
     }
     return [np.asarray(numbers[tensor.name], tensor.kind.dtype(element)) for tensor in operator.inputs]
 
 
-def _low_part(values: Values) -> Values:
-    """Of a count whole numbers, of a sum less than its last digit."""
-    return range(-2, 3) if isinstance(values, range) else (-1e-8, 1e-8)
+def _base(values: Values) -> Values:
+    """Of a count whole numbers, of a sum a number of its size."""
+    return range(-2, 3) if isinstance(values, range) else values
 
 
 def _operand(values: Values, shape: Shape, rng: np.random.Generator) -> np.ndarray:

@@ -82,6 +82,14 @@ constexpr long long kSteps = 64;
 
 // After `steps` steps of a run it is time to rebase.
 SNN_FUNCTION bool is_due(long long steps) { return steps % kSteps == 0; }
+// It becomes so within n_steps more.
+SNN_FUNCTION bool is_due_within(long long steps, long long n_steps) { return steps % kSteps + n_steps >= kSteps; }
+
+// The value. Where no base is other than 0 it is the sum, and a kernel need not read bases.
+template <bool kWithBase, class S>
+SNN_FUNCTION S value(S sum, S base) {
+  return kWithBase ? base + sum : sum;
+}
 
 // Moves the sum into the base where it is not below `least` in size; what rounding takes from the base stays in the sum. NaN and
 // infinity stay where they are. D. Knuth, The art of computer programming 2, section 4.2.2, theorem B.
@@ -102,8 +110,8 @@ struct Neuron {
   static constexpr bool kTakesMean = false;  // true: x is the mean of the current over all steps of the call
   static constexpr bool kHasStages = false;  // true: step is fire(x, integrate(x, state, c), state, parameter, c)
   static constexpr bool kGivesLast = false;  // true: the output is last(state, steps done), once, after all steps of the call
-  static constexpr bool kHasBases = false;   // true: states are pairs, a sum and its base; step changes no base, rebase(state,
-                                             // parameter) does, after each step where sums::is_due
+  static constexpr bool kHasBases = false;   // true: states are pairs, a sum and its base; step<false> takes all bases for 0,
+                                             // step changes none, rebase(state, parameter) does, after steps where sums::is_due
   template <class S, class Constants>
   static SNN_FUNCTION S parameter(int, S value, const Constants&) {
     return value;
@@ -138,10 +146,10 @@ struct IF : Neuron {
   template <class S>
   using Constants = IFConstants;
 
-  template <class S>
+  template <bool kWithBases = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>&, const Clock&) {
     const S u = state[0] + x;
-    S spike = state[1] + u >= parameter[0] ? parameter[0] : S(0);
+    S spike = sums::value<kWithBases>(u, state[1]) >= parameter[0] ? parameter[0] : S(0);
     state[0] = u - spike;
     return spike;
   }
@@ -160,13 +168,13 @@ struct IFCounting : Neuron {
   template <class S>
   using Constants = IFConstants;
 
-  template <class S>
+  template <bool kWithBases = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
     const bool limited = c.max_spikes > 0;
-    const S count = state[3] + state[2], u = state[0] + x;
+    const S count = sums::value<kWithBases>(state[2], state[3]), u = state[0] + x;
     S most = S(c.max_spikes), least = S(0);
     if (kSigned) least = limited && count > most ? -most : -count;
-    S n = math::floor((state[1] + u) / parameter[0]);
+    S n = math::floor(sums::value<kWithBases>(u, state[1]) / parameter[0]);
     n = n > least ? n : least;
     n = limited && n > most ? most : n;
     S spike = n * parameter[0];
@@ -534,10 +542,10 @@ struct RunningMean : Neuron {
   template <class S>
   using Constants = NoConstants;
 
-  template <class S>
+  template <bool kWithBases = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock& clock) {
     state[0] += x;
-    return (state[1] + state[0]) / S(clock.step + 1);
+    return sums::value<kWithBases>(state[0], state[1]) / S(clock.step + 1);
   }
   template <class S>
   static SNN_FUNCTION void rebase(S* state, const S*) {
@@ -549,14 +557,14 @@ struct RunningMean : Neuron {
 struct TimeMean : RunningMean {
   static constexpr bool kGivesLast = true;
 
-  template <class S>
+  template <bool kWithBases = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock&) {
     state[0] += x;
     return S(0);
   }
   template <class S>
   static SNN_FUNCTION S last(const S* state, long long steps) {
-    return (state[1] + state[0]) / S(steps);
+    return sums::value<true>(state[0], state[1]) / S(steps);
   }
 };
 
@@ -586,10 +594,11 @@ struct SigmaDelta : Neuron {
   template <class S>
   using Constants = SigmaDeltaConstants;
 
-  template <class S>
+  template <bool kWithBases = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock& clock) {
     S total = S(clock.step + 1) * x;
-    S n = math::rint(total / parameter[0]) - state[1] - state[0];
+    const S whole = math::rint(total / parameter[0]);
+    S n = (kWithBases ? whole - state[1] : whole) - state[0];
     n = c.max_spikes > 0 ? math::clip(n, S(-c.max_spikes), S(c.max_spikes)) : n;
     state[0] += n;
     return n * parameter[0];

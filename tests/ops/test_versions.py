@@ -93,7 +93,7 @@ def test_both_in_one_process_and_one_session() -> None:
     }
     found = dict(zip([o.name for o in session.get_outputs()], session.run(None, inputs), strict=True))
     assert found["sum_out"] == 2**24
-    assert found["sum_2"] + found["sum_base_out"] == 2**24 + 100
+    assert np.float64(found["sum_2"]) + found["sum_base_out"] == 2**24 + 100
 
 
 def test_python_operators_run_files_of_both() -> None:

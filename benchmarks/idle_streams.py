@@ -1,10 +1,10 @@
 """Whether a stream keeps its speed when it idles, saturates or meets denormal numbers: every operator with a state on the CPU.
 
-    python -m benchmarks.idle_streams [--only LIF]
+    python -m benchmarks.idle_streams [--only LIF] [--smallest 0]
 
 Time of a call of 32 steps, relative to one with usual input, least of 15 calls each in turn, one thread, float32:
 
-at rest     the input is 0, after usual input and so many steps of 0 that states which decay have become denormal
+at rest     the input is 0, after usual input and so many steps of 0 that states which decay would have become denormal
 saturated   the input is 100 times the usual, after 10,000 steps of it
 denormal    the input is 1e-40, the state at rest
 
@@ -21,7 +21,8 @@ import onnxruntime as ort
 
 import snn_ops
 from benchmarks.machine import describe
-from snn_ops.ops import OPERATORS, Operator
+from converter.spiking.expose_states import SMALLEST_STATE
+from snn_ops.ops import OPERATORS, SMALLEST, Operator
 from snn_ops.single import SingleOperator
 
 NEURONS = 20_000
@@ -35,11 +36,12 @@ WAYS = ("usual", "at rest", "saturated", "denormal")
 class Run:
     """An operator with the input of one of `WAYS`, from the state that it has by then."""
 
-    def __init__(self, operator: Operator, way: str) -> None:
+    def __init__(self, operator: Operator, way: str, smallest: float) -> None:
+        attributes = {SMALLEST.name: smallest} if SMALLEST.name in operator.defaults else {}
         rng = np.random.default_rng(0)
         usual = rng.uniform(*operator.usual, (STEPS, NEURONS)).astype(np.float32)
         x = {"usual": usual, "at rest": 0 * usual, "saturated": 100 * usual, "denormal": np.full_like(usual, 1e-40)}[way]
-        call = SingleOperator(operator.name, threads=1)
+        call = SingleOperator(operator.name, threads=1, **attributes)
         defaults = {p.name: p.default for p in operator.parameters}
         rests = {s.name: s.at_rest(operator.defaults) for s in operator.values}
         feed = {
@@ -70,6 +72,7 @@ def main() -> None:
     """Prints a row for each operator."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="the operator")
+    parser.add_argument("--smallest", type=float, default=SMALLEST_STATE, help="the attribute; 0: as release 0.1.0")
     arguments = parser.parse_args()
     print(f"{describe()}; kernels: {snn_ops.cpu_isa()}; T = {STEPS}, {NEURONS:,} neurons, float32, one thread")
     print("| operator | usual, ms |", " | ".join(WAYS[1:]), "|")
@@ -77,7 +80,7 @@ def main() -> None:
     for operator in OPERATORS.values():
         if not operator.states or arguments.only not in ("", operator.name):
             continue
-        runs = [Run(operator, way) for way in WAYS]
+        runs = [Run(operator, way, arguments.smallest) for way in WAYS]
         for _ in range(REPEATS):
             for run in runs:
                 run.once()

@@ -66,6 +66,12 @@ SNN_FUNCTION double fma(double a, double b, double c) { return a * b + c; }
 #endif
 #endif
 
+// 0 for what is below `smallest` in size.
+template <bool kSome, class S>
+SNN_FUNCTION S without_smallest(S x, S smallest) {
+  return kSome && (x < S(0) ? -x : x) < smallest ? S(0) : x;
+}
+
 // Written so that a NaN stays a NaN: a comparison with NaN is false and leaves x as it is.
 template <class S>
 SNN_FUNCTION S clip(S x, S low, S high) {
@@ -110,6 +116,7 @@ struct Neuron {
   static constexpr bool kTakesMean = false;  // true: x is the mean of the current over all steps of the call
   static constexpr bool kHasStages = false;  // true: step is fire(x, integrate(x, state, c), state, parameter, c)
   static constexpr bool kGivesLast = false;  // true: the output is last(state, steps done), once, after all steps of the call
+  static constexpr bool kDecays = false;     // true: states decay; step<false> (of stages: fire<false>) takes `smallest` for 0
   static constexpr bool kHasBases = false;   // true: states are pairs, a sum and its base; step<false> takes all bases for 0,
                                              // step changes none, rebase(state, parameter) does, after steps where sums::is_due
   template <class S, class Constants>
@@ -237,22 +244,25 @@ struct LIFConstants {
   double exact_dt;  // for SpikesWithArea
   S tau_n_rate;     // dt / tau_n, of the adaptation
   S inc_n;
+  S smallest;  // a voltage or adaptation below it in size becomes 0
 };
 
 // nengo.LIF: exact solution between spikes, spike time inside the step, refractory time to the fraction of a step.
 struct LIF : SpikesWithArea {
   static constexpr int kParameters = 1, kStates = 2;
+  static constexpr bool kDecays = true;
   template <class S>
   using Constants = LIFConstants<S>;
 
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
     S voltage = state[0], refractory_time = state[1] - c.dt;
     S delta = math::clip(c.dt - refractory_time, S(0), c.dt);
     voltage -= (x - voltage) * math::expm1(-delta / c.tau_rc);
     bool spiked = voltage > S(1);
     S t_spike = c.dt + c.tau_rc * math::log1p(-(voltage - S(1)) / (x - S(1)));
-    state[0] = spiked ? S(0) : (voltage < c.min_voltage ? c.min_voltage : voltage);
+    voltage = voltage < c.min_voltage ? c.min_voltage : voltage;
+    state[0] = math::without_smallest<kSmallest>(spiked ? S(0) : voltage, c.smallest);
     state[1] = spiked ? c.tau_ref + t_spike : refractory_time;
     return spiked ? parameter[0] : S(0);
   }
@@ -284,7 +294,7 @@ struct LIFSmallStep : LIF {
     S decay = math::fma(y * y, math::fma(y, math::fma(y, S(kCube), S(kSquare)), c.slope), y);
     return state[0] + (state[0] - x) * decay;
   }
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S fire(S x, S voltage, S* state, const S* parameter, const Constants<S>& c) {
     bool spiked = voltage > S(1);
     S n = voltage - S(1);
@@ -292,13 +302,13 @@ struct LIFSmallStep : LIF {
     const S k = S(-2) * c.tau_rc;
     S rest = math::fma(q, math::fma(z, math::fma(z, k * S(1. / 5), k * S(1. / 3)), k), c.longest_rest);
     voltage = voltage < c.min_voltage ? c.min_voltage : voltage;
-    state[0] = spiked ? S(0) : voltage;
+    state[0] = math::without_smallest<kSmallest>(spiked ? S(0) : voltage, c.smallest);
     state[1] = spiked ? rest : state[1] - c.dt;
     return spiked ? parameter[0] : S(0);
   }
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
-    return fire(x, integrate(x, state, c), state, parameter, c);
+    return fire<kSmallest>(x, integrate(x, state, c), state, parameter, c);
   }
 };
 
@@ -308,23 +318,23 @@ struct Adaptive : Base {
   static constexpr int kStates = 3;
   using General = Adaptive<LIF>;
 
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const LIFConstants<S>& c, const Clock& clock) {
-    return adapt(Base::step(x - state[2], state, parameter, c, clock), state, c);
+    return adapt<kSmallest>(Base::template step<kSmallest>(x - state[2], state, parameter, c, clock), state, c);
   }
   template <class S>
   static SNN_FUNCTION S integrate(S x, const S* state, const LIFConstants<S>& c) {
     return Base::integrate(x - state[2], state, c);
   }
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S fire(S x, S voltage, S* state, const S* parameter, const LIFConstants<S>& c) {
-    return adapt(Base::fire(x - state[2], voltage, state, parameter, c), state, c);
+    return adapt<kSmallest>(Base::template fire<kSmallest>(x - state[2], voltage, state, parameter, c), state, c);
   }
 
  private:
-  template <class S>
+  template <bool kSmallest, class S>
   static SNN_FUNCTION S adapt(S spike, S* state, const LIFConstants<S>& c) {
-    state[2] += c.tau_n_rate * (c.inc_n * spike - state[2]);
+    state[2] = math::without_smallest<kSmallest>(state[2] + c.tau_n_rate * (c.inc_n * spike - state[2]), c.smallest);
     return spike;
   }
 };
@@ -503,17 +513,19 @@ template <class S>
 struct FilterConstants {
   S decay;  // exp(-dt / tau)
   S mixed;  // dt / tau exp(-dt / tau)
+  S smallest;  // a state below it in size becomes 0
 };
 
 // nengo.Lowpass: 1 / (tau s + 1), the input held over each step.  y = a y + (1 - a) x
 struct Lowpass : Neuron {
   static constexpr int kParameters = 0, kStates = 1;
+  static constexpr bool kDecays = true;
   template <class S>
   using Constants = FilterConstants<S>;
 
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>& c, const Clock&) {
-    state[0] = c.decay * state[0] + (S(1) - c.decay) * x;
+    state[0] = math::without_smallest<kSmallest>(c.decay * state[0] + (S(1) - c.decay) * x, c.smallest);
     return state[0];
   }
 };
@@ -521,14 +533,15 @@ struct Lowpass : Neuron {
 // nengo.Alpha: 1 / (tau s + 1)^2, as two lowpass filters in a row; state 0 is the first, state 1 the second.
 struct Alpha : Neuron {
   static constexpr int kParameters = 0, kStates = 2;
+  static constexpr bool kDecays = true;
   template <class S>
   using Constants = FilterConstants<S>;
 
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>& c, const Clock&) {
     S first = state[0], rest = S(1) - c.decay;
-    state[0] = c.decay * first + rest * x;
-    state[1] = c.decay * state[1] + c.mixed * first + (rest - c.mixed) * x;
+    state[0] = math::without_smallest<kSmallest>(c.decay * first + rest * x, c.smallest);
+    state[1] = math::without_smallest<kSmallest>(c.decay * state[1] + c.mixed * first + (rest - c.mixed) * x, c.smallest);
     return state[1];
   }
 };

@@ -330,6 +330,7 @@ def lif(
     tau_ref: float = 0.002,
     min_voltage: float = 0.0,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> LIFResult:
     """Leaky integrate and fire, as nengo.LIF.
@@ -340,6 +341,7 @@ def lif(
         where voltage > 1: spikes = amplitude / dt, refractory_time = tau_ref + dt + tau_rc log1p(-(voltage - 1) /
             (current - 1)), voltage = 0
         else voltage = max(voltage, min_voltage)
+        where |voltage| < smallest: voltage = 0
 
     Args:
         current: [T*B, ...] or, with constant_current, [B, ...]; 1 just reaches the threshold.
@@ -351,6 +353,8 @@ def lif(
         tau_ref: refractory time in seconds (not negative).
         min_voltage: lowest membrane potential (not above 0).
         dt: length of a time step in seconds (above 0).
+        smallest: a state of smaller size becomes 0, so that what decays does not end in denormal numbers, which are
+            slow; 0: never (not negative).
         constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
 
     Returns:
@@ -373,6 +377,7 @@ def lif(
             "tau_ref": tau_ref,
             "min_voltage": min_voltage,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )
@@ -391,6 +396,7 @@ def adaptive_lif(
     tau_ref: float = 0.002,
     min_voltage: float = 0.0,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
     tau_n: float = 1.0,
     inc_n: float = 0.01,
@@ -399,6 +405,7 @@ def adaptive_lif(
 
         LIF of (current - adaptation)
         adaptation += dt / tau_n (inc_n spikes - adaptation)
+        where |adaptation| < smallest: adaptation = 0
 
     Args:
         current: [T*B, ...] or, with constant_current, [B, ...]; 1 just reaches the threshold.
@@ -411,6 +418,8 @@ def adaptive_lif(
         tau_ref: refractory time in seconds (not negative).
         min_voltage: lowest membrane potential (not above 0).
         dt: length of a time step in seconds (above 0).
+        smallest: a state of smaller size becomes 0, so that what decays does not end in denormal numbers, which are
+            slow; 0: never (not negative).
         constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
         tau_n: time constant of the adaptation in seconds (above 0).
         inc_n: increase of the adaptation per spike area (not negative).
@@ -435,6 +444,7 @@ def adaptive_lif(
             "tau_ref": tau_ref,
             "min_voltage": min_voltage,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
             "tau_n": tau_n,
             "inc_n": inc_n,
@@ -790,11 +800,13 @@ def lowpass(
     *,
     tau: float = 0.005,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> LowpassResult:
     """A first-order synapse, as nengo.Lowpass.
 
         y = a y + (1 - a) x, a = exp(-dt / tau)
+        where |y| < smallest: y = 0
 
     Args:
         x: [T*B, ...] or, with constant_current, [B, ...].
@@ -802,6 +814,8 @@ def lowpass(
         filtered: the last output, 0 at rest; broadcasts against [B, ...].
         tau: time constant in seconds (not negative).
         dt: length of a time step in seconds (above 0).
+        smallest: a state of smaller size becomes 0, so that what decays does not end in denormal numbers, which are
+            slow; 0: never (not negative).
         constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
 
     Returns:
@@ -820,6 +834,7 @@ def lowpass(
         {
             "tau": tau,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )
@@ -834,6 +849,7 @@ def alpha(
     *,
     tau: float = 0.005,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> AlphaResult:
     """A second-order synapse, as nengo.Alpha.
@@ -841,6 +857,7 @@ def alpha(
         y = a y + m first + (1 - a - m) x
         first = a first + (1 - a) x
         a = exp(-dt / tau), m = dt / tau a
+        where |y| < smallest: y = 0, and the same for first
 
     Args:
         x: [T*B, ...] or, with constant_current, [B, ...].
@@ -849,6 +866,8 @@ def alpha(
         filtered: the last output, 0 at rest; broadcasts against [B, ...].
         tau: time constant in seconds (not negative).
         dt: length of a time step in seconds (above 0).
+        smallest: a state of smaller size becomes 0, so that what decays does not end in denormal numbers, which are
+            slow; 0: never (not negative).
         constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
 
     Returns:
@@ -868,6 +887,7 @@ def alpha(
         {
             "tau": tau,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )

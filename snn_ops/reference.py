@@ -137,6 +137,7 @@ def lif(
     tau_ref: float = 0.002,
     min_voltage: float = 0.0,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> LIFResult:
     """`snn_ops.functions.lif` in NumPy."""
@@ -148,6 +149,7 @@ def lif(
             "tau_ref": tau_ref,
             "min_voltage": min_voltage,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )
@@ -166,6 +168,7 @@ def adaptive_lif(
     tau_ref: float = 0.002,
     min_voltage: float = 0.0,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
     tau_n: float = 1.0,
     inc_n: float = 0.01,
@@ -179,6 +182,7 @@ def adaptive_lif(
             "tau_ref": tau_ref,
             "min_voltage": min_voltage,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
             "tau_n": tau_n,
             "inc_n": inc_n,
@@ -358,6 +362,7 @@ def lowpass(
     *,
     tau: float = 0.005,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> LowpassResult:
     """`snn_ops.functions.lowpass` in NumPy."""
@@ -367,6 +372,7 @@ def lowpass(
         {
             "tau": tau,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )
@@ -381,6 +387,7 @@ def alpha(
     *,
     tau: float = 0.005,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> AlphaResult:
     """`snn_ops.functions.alpha` in NumPy."""
@@ -390,6 +397,7 @@ def alpha(
         {
             "tau": tau,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )

@@ -141,19 +141,19 @@ __attribute__((noinline)) void integrate_tile(const S* x, S* voltage, const Bloc
 }
 
 // What is left of a step. y: the voltage, of neurons that have stages.
-template <bool kWithBases, class Neuron, class S, class Constants>
+template <bool kWhole, class Neuron, class S, class Constants>
 inline S finish_step(S x, S y, S* state, const S* parameter, const Constants& constants, const Clock& clock) {
   if constexpr (Neuron::kHasStages)
-    return Neuron::fire(x, y, state, parameter, constants);
-  else if constexpr (Neuron::kHasBases)
-    return Neuron::template step<kWithBases>(x, state, parameter, constants, clock);
+    return Neuron::template fire<kWhole>(x, y, state, parameter, constants);
+  else if constexpr (Neuron::kHasBases || Neuron::kDecays)
+    return Neuron::template step<kWhole>(x, state, parameter, constants, clock);
   else
     return Neuron::step(x, state, parameter, constants, clock);
 }
 
 // A step of the n neurons from `first` on, whose currents and outputs are x and y. kUniform: with the parameters in registers.
-// Not kWithBases: all bases are 0, and what they would add to is the same without them.
-template <bool kUniform, bool kWithBases, class Neuron, class S>
+// Not kWhole: all bases are 0, or nothing is too small for a state: the shorter step gives the same.
+template <bool kUniform, bool kWhole, class Neuron, class S>
 __attribute__((noinline)) void step_tile(const S* x, S* y, Block<Neuron, S>& block, int first, int n,
                                          const Clock& clock_of_tile) {
   const auto constants = block.constants;
@@ -166,10 +166,10 @@ __attribute__((noinline)) void step_tile(const S* x, S* y, Block<Neuron, S>& blo
   for (int i = 0; i < n; ++i) {
     S s[block.kStates], own[block.kParameters];
     block.load_state(first + i, s);
-    if (kWithBases)
+    if (kWhole && Neuron::kHasBases)
       for (int k = 1; k < Neuron::kStates; k += 2) s[k] = bases[k][i];
     if (!kUniform) block.load_parameter(first + i, own);
-    const S output = finish_step<kWithBases, Neuron>(x[i], y[i], s, kUniform ? shared : own, constants,
+    const S output = finish_step<kWhole, Neuron>(x[i], y[i], s, kUniform ? shared : own, constants,
                                          {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
     if constexpr (!Neuron::kGivesLast) y[i] = output;
     block.store_state(first + i, s);
@@ -179,8 +179,11 @@ __attribute__((noinline)) void step_tile(const S* x, S* y, Block<Neuron, S>& blo
 // The loop for a block as it is.
 template <class Neuron, class S>
 inline auto step_of(Block<Neuron, S>& block) {
-  if constexpr (Neuron::kHasBases)
-    if (block.has_bases) return block.uniform ? step_tile<true, true, Neuron, S> : step_tile<false, true, Neuron, S>;
+  bool whole = false;
+  if constexpr (Neuron::kHasBases) whole = block.has_bases;
+  if constexpr (Neuron::kDecays) whole = block.constants.smallest > S(0);
+  if constexpr (Neuron::kHasBases || Neuron::kDecays)
+    if (whole) return block.uniform ? step_tile<true, true, Neuron, S> : step_tile<false, true, Neuron, S>;
   return block.uniform ? step_tile<true, false, Neuron, S> : step_tile<false, false, Neuron, S>;
 }
 

@@ -79,6 +79,7 @@ struct LIFSignature {
   double tau_ref;
   double min_voltage;
   double dt;
+  double smallest;
   bool constant_current;
 
   explicit LIFSignature(const Attributes& attributes)
@@ -86,6 +87,7 @@ struct LIFSignature {
         tau_ref(attributes.non_negative_number("tau_ref", 0.002)),
         min_voltage(attributes.non_positive_number("min_voltage", 0.0)),
         dt(attributes.positive_number("dt", 0.001)),
+        smallest(attributes.non_negative_number("smallest", 0.0)),
         constant_current(attributes.flag("constant_current", false)) {}
 };
 
@@ -104,6 +106,7 @@ struct AdaptiveLIFSignature {
   double tau_ref;
   double min_voltage;
   double dt;
+  double smallest;
   bool constant_current;
   double tau_n;
   double inc_n;
@@ -113,6 +116,7 @@ struct AdaptiveLIFSignature {
         tau_ref(attributes.non_negative_number("tau_ref", 0.002)),
         min_voltage(attributes.non_positive_number("min_voltage", 0.0)),
         dt(attributes.positive_number("dt", 0.001)),
+        smallest(attributes.non_negative_number("smallest", 0.0)),
         constant_current(attributes.flag("constant_current", false)),
         tau_n(attributes.positive_number("tau_n", 1.0)),
         inc_n(attributes.non_negative_number("inc_n", 0.01)) {}
@@ -286,11 +290,13 @@ struct LowpassSignature {
 
   double tau;
   double dt;
+  double smallest;
   bool constant_current;
 
   explicit LowpassSignature(const Attributes& attributes)
       : tau(attributes.non_negative_number("tau", 0.005)),
         dt(attributes.positive_number("dt", 0.001)),
+        smallest(attributes.non_negative_number("smallest", 0.0)),
         constant_current(attributes.flag("constant_current", false)) {}
   Variant variant(const TemporalCall&, Element) const { return Variant::Lowpass; }
 };
@@ -308,11 +314,13 @@ struct AlphaSignature {
 
   double tau;
   double dt;
+  double smallest;
   bool constant_current;
 
   explicit AlphaSignature(const Attributes& attributes)
       : tau(attributes.non_negative_number("tau", 0.005)),
         dt(attributes.positive_number("dt", 0.001)),
+        smallest(attributes.non_negative_number("smallest", 0.0)),
         constant_current(attributes.flag("constant_current", false)) {}
   Variant variant(const TemporalCall&, Element) const { return Variant::Alpha; }
 };

@@ -157,6 +157,15 @@ def spike_height(like: str) -> str:
     """
 
 
+def without_smallest(state: str, kept: str) -> str:
+    """``kept`` = the state, with 0 where its size is below the attribute `smallest`; needs the constant ``zero``."""
+    return f"""
+    {kept}_size = Abs({state})
+    {kept}_is_small = Less({kept}_size, smallest)
+    {kept} = Where({kept}_is_small, zero, {state})
+    """
+
+
 def expm1(x: str, y: str) -> str:
     """y = exp(x) - 1 without cancellation: u = exp(x), y = (u - 1) x / log(u), and y = x where u rounds to 1.
 

@@ -214,6 +214,12 @@ FIRST_SAMPLE = Tensor(
     file_format.FIRST_SAMPLE, Kind.INTEGER, "number of samples already done by earlier batches of the same run"
 )
 DT = Attribute("dt", 0.001, "length of a time step in seconds", ABOVE_0)
+SMALLEST = Attribute(
+    "smallest",
+    0.0,
+    "a state of smaller size becomes 0, so that what decays does not end in denormal numbers, which are slow; 0: never",
+    NOT_NEGATIVE,
+)
 SEED = Attribute(
     "seed", 0, "of the random numbers; layers that shall be independent need different seeds", NOT_NEGATIVE
 )

@@ -57,6 +57,11 @@ def rebased(
     return np.where(moves, rest, sum), np.where(moves, total, base)
 
 
+def without_smallest(state: np.ndarray, smallest: float) -> np.ndarray:
+    """The state, with 0 where its size is below `smallest`."""
+    return np.where(np.abs(state) < state.dtype.type(smallest), state.dtype.type(0), state)
+
+
 def spike_height(amplitude: np.ndarray, dt: float, dtype: np.dtype) -> np.ndarray:
     """amplitude / dt, taken in float64: in float32, 1 / 0.001 would be 999.99994."""
     return np.asarray(np.asarray(amplitude, np.float64) / dt, dtype)

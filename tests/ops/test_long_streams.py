@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from snn_ops.ops import OPERATORS
+from snn_ops.ops import OPERATORS, SMALLEST
 from tests.ops.cases import CASES, Shape, random_inputs
 from tests.ops.provider import SingleOperator
 
@@ -27,7 +27,7 @@ def parts(exact: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
     return base, np.float32(exact - np.float64(base))
 
 
-def call(op_type: str, backend: str, inputs: list[np.ndarray], version: int = 2, **attributes: int) -> list[np.ndarray]:
+def call(op_type: str, backend: str, inputs: list[np.ndarray], version: int = 2, **attributes: float) -> list[np.ndarray]:
     operator = OPERATORS[op_type].at(version)
     if backend == "reference":
         return list(operator.run(*inputs, **attributes))
@@ -35,7 +35,7 @@ def call(op_type: str, backend: str, inputs: list[np.ndarray], version: int = 2,
 
 
 def run(
-    op_type: str, backend: str, element: type, inputs: dict[str, object], **attributes: int
+    op_type: str, backend: str, element: type, inputs: dict[str, object], **attributes: float
 ) -> dict[str, np.ndarray]:
     """The outputs by name; inputs that are not given are 0."""
     operator = OPERATORS[op_type]
@@ -154,3 +154,22 @@ def test_a_running_difference_telescopes(backend) -> None:
     found = run("RunningDifference", backend, np.float32, {"x": x, "n_steps": STEPS, "total": total, "step": done})
     mean = (np.float64(total) + found["y"].sum(dtype=np.float64)) / (done + STEPS)
     np.testing.assert_allclose(mean, np.float64(np.float32(0.3)), rtol=2e-7)
+
+
+@ELEMENTS
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("op_type", [name for name, operator in OPERATORS.items() if SMALLEST.name in operator.defaults])
+def test_what_decays_does_not_end_in_denormal_numbers(op_type, backend, element) -> None:
+    """Without an input, a state becomes 0 from `smallest` on. By default it falls on, as it did in release 0.1.0."""
+    operator, steps = OPERATORS[op_type], 1000
+    states = {state.name: 0.5 for state in operator.states} | {"refractory_time": 0.0, "amplitude": 1.0}
+    inputs = {operator.input.name: np.zeros((steps, 3)), "n_steps": steps, **states}
+    fast = {"tau": 0.002} if "tau" in operator.defaults else {"tau_rc": 0.0125}
+    if "tau_n" in operator.defaults:
+        fast["tau_n"] = 0.002
+    decaying = [state.output for state in operator.states if state.name != "refractory_time"]
+    found = run(op_type, backend, element, inputs, smallest=1e-30, **fast)
+    falling = run(op_type, backend, element, inputs, **fast)
+    for name in decaying:
+        assert not found[name].any()
+    assert (np.abs(falling[decaying[-1]]) > 0).all()

@@ -40,7 +40,9 @@ class Run:
         attributes = {SMALLEST.name: smallest} if SMALLEST.name in operator.defaults else {}
         rng = np.random.default_rng(0)
         usual = rng.uniform(*operator.usual, (STEPS, NEURONS)).astype(np.float32)
-        x = {"usual": usual, "at rest": 0 * usual, "saturated": 100 * usual, "denormal": np.full_like(usual, 1e-40)}[way]
+        x = {"usual": usual, "at rest": 0 * usual, "saturated": 100 * usual, "denormal": np.full_like(usual, 1e-40)}[
+            way
+        ]
         call = SingleOperator(operator.name, threads=1, **attributes)
         defaults = {p.name: p.default for p in operator.parameters}
         rests = {s.name: s.at_rest(operator.defaults) for s in operator.values}
@@ -85,7 +87,9 @@ def main() -> None:
             for run in runs:
                 run.once()
         usual, *others = (min(run.times) for run in runs)
-        print(f"| {operator.name} | {1e3 * usual:.2f} |", " | ".join(f"{t / usual:.2f}" for t in others), "|", flush=True)
+        print(
+            f"| {operator.name} | {1e3 * usual:.2f} |", " | ".join(f"{t / usual:.2f}" for t in others), "|", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -91,8 +91,8 @@ class Options:
         min_voltage: lowest membrane potential of LIF and AdaptiveLIF neurons.
         tau_n, inc_n: of AdaptiveLIF neurons: time constant of the adaptation in seconds, and its share of a spike's height.
         streaming: make the neurons' states inputs and outputs of the model, so that it can run in chunks of time.
-        long_streams: with `streaming`: sums, counts and voltages are two numbers each, so that they stay true in streams of more
-            than a million steps. False: one number, as release 0.1.0 has them.
+        long_streams: with `streaming`: sums, counts and voltages are two numbers each, so that they stay true in streams of
+            more than a million steps. False: one number, as release 0.1.0 has them.
     """
 
     neuron: str = "auto"

@@ -78,7 +78,10 @@ adaptation_new = Add(v_adaptation, change_of_n)
 OPERATOR = Operator(
     name="AdaptiveLIF",
     summary="Leaky integrate and fire with adaptation, as nengo.AdaptiveLIF.",
-    equation="LIF of (current - adaptation); adaptation += dt / tau_n (inc_n spikes - adaptation); where |adaptation| < smallest: adaptation = 0",
+    equation=(
+        "LIF of (current - adaptation); adaptation += dt / tau_n (inc_n spikes - adaptation); "
+        "where |adaptation| < smallest: adaptation = 0"
+    ),
     input=lif.OPERATOR.input,
     output=lif.OPERATOR.output,
     parameters=lif.OPERATOR.parameters,

@@ -48,7 +48,10 @@ def reference(
 OPERATOR = Operator(
     name="Alpha",
     summary="A second-order synapse, as nengo.Alpha.",
-    equation="y = a y + m first + (1 - a - m) x; first = a first + (1 - a) x; a = exp(-dt / tau), m = dt / tau a; where |y| < smallest: y = 0, and the same for first",
+    equation=(
+        "y = a y + m first + (1 - a - m) x; first = a first + (1 - a) x; a = exp(-dt / tau), m = dt / tau a; "
+        "where |y| < smallest: y = 0, and the same for first"
+    ),
     input=lowpass.OPERATOR.input,
     output=lowpass.OPERATOR.output,
     states=(State("first", "the first filter, 0 at rest"), *lowpass.OPERATOR.states),

@@ -34,7 +34,6 @@ from snn_ops.ops._operator import Operator
 from snn_ops.ops._signature import FLAG, NOT_NEGATIVE, Attribute, Attributes, Height, Parameter, State, Unit, current
 from snn_ops.ops.version_1 import if_ as version_1
 
-
 USUAL_VOLTAGE = 8.0
 """In thresholds: at a voltage further from 0 it moves into its base."""
 USUAL_COUNT = 4096.0
@@ -72,21 +71,28 @@ def reference(
         spikes[t] = s = (n * threshold).astype(dtype)
         voltage, count = u - s, (count + n).astype(dtype)
         done = step + t + 1
-        voltage, voltage_base = time_axis.rebased(voltage, voltage_base, done, USUAL_VOLTAGE * np.asarray(threshold, dtype))
+        voltage, voltage_base = time_axis.rebased(
+            voltage, voltage_base, done, USUAL_VOLTAGE * np.asarray(threshold, dtype)
+        )
         count, count_base = time_axis.rebased(count, count_base, done, USUAL_COUNT)
     step_out = np.asarray(step + len(currents), np.int64)
     return time_axis.merge(spikes), voltage, count, step_out, voltage_base, count_base
 
 
-_CONSTANTS = """
+_CONSTANTS = (
+    """
 most_int = Constant<value_int: int = @max_spikes>()
 most = CastLike(most_int, voltage)
 is_limited = Cast<to = 9>(most_int)
 signed_int = Constant<value_int: int = @signed>()
 is_signed = Cast<to = 9>(signed_int)
-""" + _body.number("usual_count", USUAL_COUNT, "voltage") + _body.number("usual", USUAL_VOLTAGE, "voltage") + """
+"""
+    + _body.number("usual_count", USUAL_COUNT, "voltage")
+    + _body.number("usual", USUAL_VOLTAGE, "voltage")
+    + """
 usual_voltage = Mul(usual, threshold)
 """
+)
 
 _STEP = (
     """

@@ -77,7 +77,11 @@ def test_a_newer_format_is_refused(program, model, tmp_path) -> None:
     path, images = model
     image, newer = tmp_path / "image.f32", tmp_path / "newer.snn.onnx"
     image.write_bytes(images[0].astype("<f4").tobytes())
-    for text, reason in (("2", "made for format 2, this program reads 1"), ("9" * 30, "reads 1"), ("two", "no number: two")):
+    for text, reason in (
+        ("2", "made for format 2, this program reads 1"),
+        ("9" * 30, "reads 1"),
+        ("two", "no number: two"),
+    ):
         proto = onnx.load(path)
         onnx.helper.set_model_props(proto, {"onnx_snn.format": text})
         onnx.save(proto, newer)

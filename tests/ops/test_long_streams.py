@@ -27,7 +27,9 @@ def parts(exact: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
     return base, np.float32(exact - np.float64(base))
 
 
-def call(op_type: str, backend: str, inputs: list[np.ndarray], version: int = 2, **attributes: float) -> list[np.ndarray]:
+def call(
+    op_type: str, backend: str, inputs: list[np.ndarray], version: int = 2, **attributes: float
+) -> list[np.ndarray]:
     operator = OPERATORS[op_type].at(version)
     if backend == "reference":
         return list(operator.run(*inputs, **attributes))
@@ -72,7 +74,14 @@ def test_sigma_delta(max_spikes, done, backend) -> None:
     target[STEPS // 2 :] += np.float32(2.0**-20)  # at 10^8 steps: 95 spikes at once, where there is no limit
     before = np.round(done * np.float64(target[0]))
     base, rest = parts(before)
-    inputs = {"target": target, "n_steps": STEPS, "threshold": 1, "step": done, "net_count": rest, "net_count_base": base}
+    inputs = {
+        "target": target,
+        "n_steps": STEPS,
+        "threshold": 1,
+        "step": done,
+        "net_count": rest,
+        "net_count_base": base,
+    }
     found = run("SigmaDelta", backend, np.float32, inputs, max_spikes=max_spikes)
     spikes = found["spikes"].sum(0, dtype=np.float64)
     kept = np.float64(found["net_count_out"]) + found["net_count_base_out"]
@@ -158,7 +167,9 @@ def test_a_running_difference_telescopes(backend) -> None:
 
 @ELEMENTS
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("op_type", [name for name, operator in OPERATORS.items() if SMALLEST.name in operator.defaults])
+@pytest.mark.parametrize(
+    "op_type", [name for name, operator in OPERATORS.items() if SMALLEST.name in operator.defaults]
+)
 def test_what_decays_does_not_end_in_denormal_numbers(op_type, backend, element) -> None:
     """Without an input, a state becomes 0 from `smallest` on. By default it falls on, as it did in release 0.1.0."""
     operator, steps = OPERATORS[op_type], 1000

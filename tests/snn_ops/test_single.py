@@ -41,6 +41,7 @@ def test_it_computes_the_operator(most, backend) -> None:
     assert expected[0].any()
     run = SingleOperator("IF", backend=backend, max_spikes=most)
     *outputs, step, voltage_base, count_base = run(*INPUTS)
+    assert step == STEPS
     assert not voltage_base.any()
     assert not count_base.any()
     for found, want in zip(outputs, expected, strict=True):
@@ -77,7 +78,16 @@ def test_the_model_has_the_attributes_that_were_given(with_function) -> None:
     assert [f.name for f in model.functions] == (["IF"] if with_function else [])
     kinds = [i.type.tensor_type.elem_type for i in model.graph.input]
     float16, float32, int64 = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
-    assert kinds == [float16, int64, float32, float32, float32, int64, float32, float32]  # states of float16 runs are float32
+    assert kinds == [
+        float16,
+        int64,
+        float32,
+        float32,
+        float32,
+        int64,
+        float32,
+        float32,
+    ]  # states of float16 runs are float32
 
 
 @pytest.mark.parametrize("way", [single.native, single.reference])

@@ -12,8 +12,8 @@ from snn_ops.format import STEP
 from snn_ops.ops import OPERATORS, decimal
 
 _OF_THE_NETWORK = frozenset({"dt", "constant_current", "smallest"})
-"""Attributes that a neuron in Nengo does not have: the simulator has the time step, every input is a signal, and NumPy takes denormal
-numbers as they come."""
+"""Attributes that a neuron in Nengo does not have: the simulator has the time step, every input is a signal, and
+denormal numbers are taken as they come."""
 
 
 def integrate_and_fire(node: ir.Node, script: Script) -> None:

@@ -156,3 +156,16 @@ def test_sums_have_bases(long_streams, tmp_path) -> None:
     plain = convert(path, x, **options).proto()
     assert [opset.version for opset in plain.opset_import if opset.domain == snn_ops.DOMAIN] == [1]
     np.testing.assert_array_equal(stream.run(x, 61)[0], snn_ops.Session(plain).run(x, n_steps=64)[0])
+
+
+@pytest.mark.parametrize("long_streams", [False, True])
+def test_states_that_decay_become_0(long_streams, tmp_path) -> None:
+    """A stream at rest keeps its speed. Release 0.1.0 does not know the attribute."""
+    model = mlp("Relu")
+    path = save(model, tmp_path / "m.onnx")
+    proto = convert(path, samples(model), streaming=True, neuron="lif", long_streams=long_streams, **QUICK).proto()
+    nodes = [node for node in proto.graph.node if node.op_type == "LIF"]
+    assert nodes
+    for node in nodes:
+        (smallest,) = [attribute.f for attribute in node.attribute if attribute.name == "smallest"]
+        assert smallest == (pytest.approx(1e-30) if long_streams else 0)

@@ -46,7 +46,7 @@ CASES: dict[str, tuple[str, dict[str, float | int], list[np.ndarray]]] = {
 def measure(name: str, threads: int, currents: np.ndarray, output: np.ndarray) -> dict[str, object]:
     op_type, attributes, operands = CASES[name]
     operator = SingleOperator(op_type, threads=threads, with_states=False, **attributes)
-    inputs = operator.operator.with_low_parts([currents, np.asarray(STEPS), *map(np.asarray, operands)])
+    inputs = operator.operator.completed([currents, np.asarray(STEPS), *map(np.asarray, operands)])
     session = operator.session(*inputs)
     binding = session.io_binding()
     for tensor, array in zip(operator.operator.inputs, inputs, strict=True):

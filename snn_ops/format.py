@@ -15,7 +15,7 @@ OPSET_VERSION = 2
 """The newest version of the domain: streams that do not end stay true in it. A file that imports an older one keeps that one's
 operators."""
 LOWEST_OPSET_VERSION = 1
-"""The version that models for runs of some thousand steps import: no state has a low part, which costs time."""
+"""The version that models for runs of some thousand steps import: no state has a base."""
 FORMAT_VERSION = 1
 """The newest version of the file format that this release reads. It rises only when an older reader would compute something
 else from a file; a key or a field that is new does not raise it."""

@@ -64,8 +64,9 @@ def if_(
     threshold: ArrayLike = 1.0,
     voltage: ArrayLike = 0.0,
     net_count: ArrayLike = 0.0,
-    voltage_low: ArrayLike = 0.0,
-    net_count_low: ArrayLike = 0.0,
+    step: int = 0,
+    voltage_base: ArrayLike = 0.0,
+    net_count_base: ArrayLike = 0.0,
     *,
     max_spikes: int = 1,
     signed: bool = False,
@@ -74,7 +75,7 @@ def if_(
     """`snn_ops.functions.if_` in NumPy."""
     outputs = _run(
         "IF",
-        (current, n_steps, threshold, voltage, net_count, voltage_low, net_count_low),
+        (current, n_steps, threshold, voltage, net_count, step, voltage_base, net_count_base),
         {
             "max_spikes": max_spikes,
             "signed": signed,
@@ -136,6 +137,7 @@ def lif(
     tau_ref: float = 0.002,
     min_voltage: float = 0.0,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> LIFResult:
     """`snn_ops.functions.lif` in NumPy."""
@@ -147,6 +149,7 @@ def lif(
             "tau_ref": tau_ref,
             "min_voltage": min_voltage,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )
@@ -165,6 +168,7 @@ def adaptive_lif(
     tau_ref: float = 0.002,
     min_voltage: float = 0.0,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
     tau_n: float = 1.0,
     inc_n: float = 0.01,
@@ -178,6 +182,7 @@ def adaptive_lif(
             "tau_ref": tau_ref,
             "min_voltage": min_voltage,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
             "tau_n": tau_n,
             "inc_n": inc_n,
@@ -333,7 +338,7 @@ def sigma_delta(
     threshold: ArrayLike = 1.0,
     net_count: ArrayLike = 0.0,
     step: int = 0,
-    net_count_low: ArrayLike = 0.0,
+    net_count_base: ArrayLike = 0.0,
     *,
     max_spikes: int = 1,
     constant_current: bool = False,
@@ -341,7 +346,7 @@ def sigma_delta(
     """`snn_ops.functions.sigma_delta` in NumPy."""
     outputs = _run(
         "SigmaDelta",
-        (target, n_steps, threshold, net_count, step, net_count_low),
+        (target, n_steps, threshold, net_count, step, net_count_base),
         {
             "max_spikes": max_spikes,
             "constant_current": constant_current,
@@ -357,6 +362,7 @@ def lowpass(
     *,
     tau: float = 0.005,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> LowpassResult:
     """`snn_ops.functions.lowpass` in NumPy."""
@@ -366,6 +372,7 @@ def lowpass(
         {
             "tau": tau,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )
@@ -380,6 +387,7 @@ def alpha(
     *,
     tau: float = 0.005,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> AlphaResult:
     """`snn_ops.functions.alpha` in NumPy."""
@@ -389,6 +397,7 @@ def alpha(
         {
             "tau": tau,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )
@@ -400,14 +409,14 @@ def running_mean(
     n_steps: int,
     sum: ArrayLike = 0.0,
     step: int = 0,
-    sum_low: ArrayLike = 0.0,
+    sum_base: ArrayLike = 0.0,
     *,
     constant_current: bool = False,
 ) -> RunningMeanResult:
     """`snn_ops.functions.running_mean` in NumPy."""
     outputs = _run(
         "RunningMean",
-        (x, n_steps, sum, step, sum_low),
+        (x, n_steps, sum, step, sum_base),
         {
             "constant_current": constant_current,
         },
@@ -453,12 +462,12 @@ def time_mean(
     n_steps: int,
     sum: ArrayLike = 0.0,
     step: int = 0,
-    sum_low: ArrayLike = 0.0,
+    sum_base: ArrayLike = 0.0,
 ) -> TimeMeanResult:
     """`snn_ops.functions.time_mean` in NumPy."""
     outputs = _run(
         "TimeMean",
-        (x, n_steps, sum, step, sum_low),
+        (x, n_steps, sum, step, sum_base),
         {},
     )
     return TimeMeanResult(*outputs)

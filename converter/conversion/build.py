@@ -67,7 +67,9 @@ def build(prepared: Prepared, recipe: Recipe, samples: Samples, corrections_on: 
 
 def _insert_neurons(prepared: Prepared, options: Options) -> Draft:
     spiking = prepared.trained.clone()
-    spiking.opset_imports[DOMAIN] = OPSET_VERSION if options.low_parts else LOWEST_OPSET_VERSION
+    spiking.opset_imports[DOMAIN] = (
+        OPSET_VERSION if options.streaming and options.long_streams else LOWEST_OPSET_VERSION
+    )
     Metadata(row_bytes=prepared.row_bytes).write(spiking.metadata_props)
     n_steps = add_n_steps(spiking, options.n_steps)
     layers: list[Placed] = []

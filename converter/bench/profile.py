@@ -47,6 +47,7 @@ class LayerTime:
         multiply_adds: of a call.
         bytes_moved: read and written in a call, weights included.
         floor: seconds of a call at the rates of the machine; 0 where nothing is known of what it has to do.
+        denormal_weights: so many of its weights are numbers with which processors take much longer.
     """
 
     name: str
@@ -57,6 +58,7 @@ class LayerTime:
     multiply_adds: int = 0
     bytes_moved: int = 0
     floor: float = 0.0
+    denormal_weights: int = 0
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,13 @@ def layer_times(model: onnx.ModelProto, calls: Sequence[Call], rates: Rates) -> 
             name = f"{event.op_type} after {before}" if origin is None or made else str(origin.name or event.name)
             op_type = event.op_type if origin is None or made else origin.op_type
             before = before if made else name
-            old = layers.get((name, op_type)) or LayerTime(name, op_type, _kind(event, origin), 0.0)
+            old = layers.get((name, op_type)) or LayerTime(
+                name,
+                op_type,
+                _kind(event, origin),
+                0.0,
+                denormal_weights=0 if origin is None or made else _denormals(origin),
+            )
             products = 0 if origin is None or made else _multiply_adds(event, origin)
             moved = _bytes_moved(event, origin if products else None)
             layers[name, op_type] = replace(
@@ -293,8 +301,20 @@ def _bytes_moved(event: NodeEvent, layer: ir.Node | None) -> int:
         return 0
     if layer is None:
         return event.bytes_moved + event.parameter_bytes
-    constants = [value.const_value for value in layer.inputs if value is not None and value.const_value is not None]
-    return event.bytes_moved + sum(int(constant.nbytes) for constant in constants)
+    return event.bytes_moved + sum(array.nbytes for array in _constants(layer))
+
+
+def _constants(node: ir.Node) -> list[np.ndarray]:
+    constants = [value.const_value for value in node.inputs if value is not None]
+    return [constant.numpy() for constant in constants if constant is not None]
+
+
+def _denormals(node: ir.Node) -> int:
+    """Weights of float32 that are not 0, but closer to it than a normal number can be."""
+    if not facts(node).weighted:
+        return 0
+    size = [np.abs(array) for array in _constants(node) if array.dtype == np.float32]
+    return sum(int(np.count_nonzero((array > 0) & (array < np.finfo(np.float32).tiny))) for array in size)
 
 
 def _constant_shape(value: ir.Value) -> tuple[int, ...] | None:

@@ -67,7 +67,7 @@ class Profile:
 
     Attributes:
         n_steps, batch, threads: of the call.
-        runs: how many calls the times are means of: those in the middle half, by their time.
+        runs: how many calls the times are means of: the faster half, which nothing else on the machine held up.
         seconds: of a call as its caller sees it, with the profiler on.
         in_runtime: those of them in ONNX Runtime, by its own clock.
         layers: in the order in which they run.
@@ -140,25 +140,24 @@ def profile(model: onnx.ModelProto, feed: Feed, place: Place, n_steps: int, rate
             call()
             walls.append(time.perf_counter() - start)
         calls = calls_of(session, count)[cold:]
-    middle = _middle_half(walls[: len(calls)])
-    wall = float(np.mean([walls[index] for index in middle]))
-    chosen = [calls[index] for index in middle]
-    in_runtime = float(np.mean([call.seconds for call in chosen]))
-    layers = layer_times(model, chosen, rates)
+    chosen = _faster_half(walls[: len(calls)])
+    wall = float(np.mean([walls[index] for index in chosen]))
+    fast = [calls[index] for index in chosen]
+    in_runtime = float(np.mean([call.seconds for call in fast]))
+    layers = layer_times(model, fast, rates)
     between = in_runtime - sum(layer.seconds for layer in layers)
     layers += [
         LayerTime("between the nodes", "ONNX Runtime", REST, between),
         LayerTime("before and after", "snn_ops", REST, wall - in_runtime),
     ]
     batch = len(next(iter(feed.values())))
-    return Profile(n_steps, batch, place.threads, len(chosen), wall, in_runtime, tuple(layers), rates)
+    return Profile(n_steps, batch, place.threads, len(fast), wall, in_runtime, tuple(layers), rates)
 
 
-def _middle_half(times: Sequence[float]) -> list[int]:
-    """Indices of those that are neither among the quarter that is fastest nor among the slowest."""
+def _faster_half(times: Sequence[float]) -> list[int]:
+    """Their indices."""
     order = np.argsort(times, kind="stable").tolist()
-    quarter = len(order) // 4
-    return sorted(order[quarter : len(order) - quarter])
+    return sorted(order[: (len(order) + 1) // 2])
 
 
 def _with_names(model: onnx.ModelProto) -> onnx.ModelProto:

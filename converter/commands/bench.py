@@ -199,16 +199,18 @@ def _kinds_table(profile: Profile) -> Table:
     return table(title, ("kind", "", *_FIGURES, "multiply-adds", "bytes moved"), rows, left=2)
 
 
+_LEAST_FLOOR = 1e-7
 _FIGURES = ("time", "share", "floor", "x floor")
 
 
 def _figures(layer: LayerTime, profile: Profile) -> tuple[str, ...]:
-    """Those of `_FIGURES`."""
+    """Those of `_FIGURES`; a floor far below the profiler's microseconds says nothing."""
+    floor = layer.floor if layer.floor >= _LEAST_FLOOR else None
     return (
         _time(layer.seconds),
         percent(layer.seconds / profile.seconds, 1),
-        _time(layer.floor) if layer.floor else "-",
-        f"{layer.seconds / layer.floor:.1f}" if layer.floor else "-",
+        _time(floor) if floor else "-",
+        f"{layer.seconds / floor:.1f}" if floor else "-",
     )
 
 

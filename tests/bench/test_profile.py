@@ -102,7 +102,7 @@ def test_other_models(tmp_path: Path, quick, options) -> None:
     _, model = convert_model(mlp(), tmp_path, **options)
     found = profile_of(model, samples(mlp(), 3), 4)
     assert {"first", "second"} <= {layer.name for layer in found.layers if layer.kind == NEURONS}
-    assert found.runs >= 3
+    assert found.runs == 3  # of 5
     summary = found.summary()
     assert summary["seconds"] == pytest.approx(sum(kind["seconds"] for kind in summary["kinds"]))
 

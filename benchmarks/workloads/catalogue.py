@@ -1,8 +1,9 @@
 """The workloads by name, and their weights. Needs numpy only.
 
-All numbers lie on a grid on which float32 sums are exact in whatever order: weights are multiples of 2^-10 below 2 (the 11 bits
-that TF32 keeps, too), inputs multiples of 2^-4. So two systems that compute `Equation.IF` or `Equation.NENGO_IF` agree to the
-last spike, and a difference is never rounding. `Equation.NENGO_LIF` has exponentials, which libraries round differently.
+All numbers lie on a grid on which float32 sums are exact in whatever order: weights are multiples of 2^-8 below 2 (9 bits, of
+which TF32 loses none), inputs multiples of 2^-4. `TIE` is added to every current, so that no voltage ever equals a threshold,
+and "above" is the same as "at least". So two systems that compute `Equation.IF` or `Equation.NENGO_IF` agree to the last spike,
+and a difference is never rounding. `Equation.NENGO_LIF` has exponentials, which libraries round differently.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import numpy as np
 from benchmarks.workloads.network import Equation, Layer, Network
 
 FOLDER = Path(__file__).parent / "weights"
-WEIGHT_GRID, MOST_WEIGHT, INPUT_GRID = 2.0**-10, 2.0 - 2.0**-10, 2.0**-4
+WEIGHT_GRID, MOST_WEIGHT, INPUT_GRID = 2.0**-8, 2.0 - 2.0**-8, 2.0**-4
+TIE = 2.0**-20
+"""Added to biases: in up to 127 steps it does not add up to a step of the grid of voltages, 2^-12."""
 COUNTING = (Equation.IF, Equation.NENGO_IF)
 
 
@@ -59,6 +62,9 @@ class Workload:
         if equation not in self.equations:
             raise ValueError(f"{self.name} has no equation {equation.value}")
         arrays = self.trained_weights() if self.trained else self.random_weights(equation)
+        for name in arrays:
+            if name.endswith(".bias"):
+                arrays[name] = arrays[name] + np.float32(TIE)
         return Network(self.name, equation, self.input_shape, self.layers, arrays)
 
     def trained_weights(self) -> dict[str, np.ndarray]:

@@ -16,7 +16,10 @@ import numpy as np
 
 
 class Equation(Enum):
-    """What a neuron computes in one step from its current J; v is 0 at the start. Two systems are compared on the same one only."""
+    """What a neuron computes in one step from its current J; v is 0 at the start. Only systems of the same one are compared.
+
+    No voltage ever equals the threshold (see `catalogue`), so a system may have "above" in the place of "at least".
+    """
 
     IF = "if"
     """v = v + J; spike = 1 if v >= 1 else 0; v = v - spike. J may be negative. (SpikingJelly, snnTorch, Norse, Sinabs, Spyx)"""

@@ -71,7 +71,7 @@ def augmented(x: np.ndarray, seed: int) -> np.ndarray:
 
 
 def keras_model(workload: Workload) -> tuple[Any, dict[str, Any]]:
-    """The network with Relu for neurons and BatchNormalization after the convolutions of a residual network; what neurons send."""
+    """The network with Relu for neurons, after the convolutions of a residual network BatchNormalization; what neurons send."""
     normalised = any(layer.kind == "add" for layer in workload.layers)
     height_width_channels = (*workload.input_shape[1:], workload.input_shape[0])
     values = {"input": layers.Input(height_width_channels)}

@@ -1,4 +1,4 @@
-"""A system in a process of its own, seen from the harness: commands with a limit of time, stopped while others have their turn."""
+"""A system in a process of its own, seen from the harness: a limit of time for each command, stopped while others run."""
 
 from __future__ import annotations
 

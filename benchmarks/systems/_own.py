@@ -1,4 +1,4 @@
-"""What our rows share: a network converted as a user converts it, with the network's neurons in it, and run by `snn_ops.Session`."""
+"""What our rows share: a network converted as a user converts it, with its own neurons, and run by `snn_ops.Session`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,9 +23,11 @@ from converter.normalise.ann import load_ann
 from snn_ops.format import DOMAIN, N_STEPS
 from snn_ops.ops import OPERATORS
 from snn_ops.session import Session
+from snn_ops.single import SingleOperator
 
 TAU_RC, TAU_REF = 20.0, 2.0
 """Of nengo.LIF, in steps."""
+CACHE_LINE = 64
 MANY = 1 << 20
 """Spikes in a step: as good as no limit, which CountIF must have."""
 CALIBRATION = 4
@@ -61,6 +64,10 @@ class OwnSystem(System):
         """Converts, saves, and loads the file."""
         if job.stream and self._schedule == "two-phase":
             raise CannotComputeError("receives all steps at once; only stepped models can be streamed")
+        if job.sequence and self._schedule == "two-phase":
+            raise CannotComputeError("its neurons take what is the same at every step")
+        if job.sequence:
+            return OperatorRunner(job, self._backend)
         return OwnRunner(job, self._backend, self._schedule)
 
     def version(self) -> str:
@@ -123,8 +130,65 @@ class OwnRunner(Runner):
         return {name: np.concatenate([part[index] for part in parts]) for index, name in enumerate(names)}
 
 
+class OperatorRunner(Runner):
+    """One operator, with inputs and outputs in fixed memory of the device."""
+
+    def __init__(self, job: Job, backend: str) -> None:
+        (layer,) = job.network.layers
+        attributes: dict[str, Any] = dict(layer.attributes)
+        if job.network.equation is Equation.NENGO_LIF:
+            attributes |= {"tau_rc": TAU_RC, "tau_ref": TAU_REF, "min_voltage": 0.0, "dt": 1.0}
+        self._operator = SingleOperator(
+            layer.operator, backend=backend, provider=job.provider, threads=job.threads, with_states=False, **attributes
+        )
+        self._job, self._attributes = job, attributes
+        self.settings = {"backend": backend, "inputs and outputs": "in fixed memory of the device"}
+
+    def place(self, x: np.ndarray) -> np.ndarray:
+        """Binds everything."""
+        operator, n_steps = self._operator.operator, self._job.n_steps
+        rest = {state.name: state.at_rest({**operator.defaults, **self._attributes}) for state in operator.states}
+        numbers = rest | {parameter.name: parameter.default for parameter in operator.parameters} | {N_STEPS: n_steps}
+        currents = aligned(x.reshape(-1, *x.shape[2:]))
+        if self._job.network.equation is Equation.NENGO_IF:
+            currents = np.maximum(currents, 0)
+        others = [np.asarray(numbers.get(t.name, 0), t.kind.dtype(np.float32)) for t in operator.inputs[1:]]
+        self._inputs = [currents, *others]  # bound inputs are this very memory
+        self._session = self._operator.session(*self._inputs)
+        self._binding = self._session.io_binding()
+        for tensor, array in zip(operator.inputs, self._inputs, strict=True):
+            where = "cpu" if tensor.name == N_STEPS else self._job.provider
+            self._binding.bind_ortvalue_input(tensor.name, onnxruntime.OrtValue.ortvalue_from_numpy(array, where, 0))
+        output = operator.outputs[0].name
+        self._binding.bind_output(output, self._job.provider)
+        self._session.run_with_iobinding(self._binding)
+        (self._target,) = self._binding.get_outputs()
+        self._binding.bind_ortvalue_output(output, self._target)
+        return x
+
+    def run(self, x: np.ndarray) -> Any:
+        """Of what was placed; the result stays on the device."""
+        self._session.run_with_iobinding(self._binding)
+        self._binding.synchronize_outputs()
+        return self._target
+
+    def take(self, y: Any) -> np.ndarray:
+        """[n_steps, batch, ...]."""
+        spikes: np.ndarray = y.numpy()
+        return spikes.reshape(self._job.n_steps, -1, *spikes.shape[1:])
+
+
+def aligned(array: np.ndarray) -> np.ndarray:
+    """A copy that begins at a cache line, as ONNX Runtime's own tensors do."""
+    room = np.empty(array.nbytes + CACHE_LINE, np.uint8)
+    begin = -room.ctypes.data % CACHE_LINE
+    copy = room[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[:] = array
+    return copy
+
+
 def spiking_model(network: Network, n_steps: int, schedule: str, *, streaming: bool = False) -> onnx.ModelProto:
-    """The trained model converted with one-spike neurons; then each gets the network's equation, threshold 1, and rests at 0."""
+    """The trained model converted with one-spike neurons; then each gets the network's equation, threshold 1, voltage 0."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         onnx.save(trained_model(network), path)

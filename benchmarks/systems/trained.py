@@ -47,6 +47,8 @@ class TrainedModel(System):
         """Loaded by ONNX Runtime."""
         if job.stream:
             raise CannotComputeError("a trained model has no state to carry")
+        if job.sequence:
+            raise CannotComputeError("is there for networks alone")
         return TrainedRunner(job)
 
     def version(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,8 @@ class Workload:
     """mnist: images that the project embeds. random: smooth random fields."""
     stream: bool = False
     """One step a call, its state carried from call to call."""
+    sequence: bool = False
+    """Neurons alone, with other inputs at each step."""
 
     def network(self, equation: Equation) -> Network:
         """With weights.
@@ -82,8 +85,11 @@ class Workload:
             arrays[f"{name}.bias"] = np.zeros(shape[0], np.float32)
         return arrays
 
-    def inputs(self, count: int) -> np.ndarray:
-        """[count, ...], on the grid."""
+    def inputs(self, count: int, n_steps: int = 1) -> np.ndarray:
+        """[count, ...], on the grid; of a sequence [n_steps, count, ...]."""
+        if self.sequence:
+            currents = np.random.default_rng(0).random((n_steps, count, *self.input_shape), np.float32)
+            return 3 * inputs_on_grid(currents) + np.float32(TIE)
         if self.data == "mnist":
             return inputs_on_grid(_mnist(count))
         return inputs_on_grid(_random_fields(count, self.input_shape))
@@ -287,6 +293,31 @@ def layer(name: str, size: int) -> Workload:
     return _workload(name, summary, stack, trained=False, equations=(*COUNTING, Equation.NENGO_LIF))
 
 
+NEURONS = 1_000_000
+"""Of an operator: more than a cache holds."""
+OPERATORS: dict[str, tuple[Equation, str, dict[str, float]]] = {
+    "operator-if": (Equation.IF, "IF", {}),
+    "operator-nengo-if": (Equation.NENGO_IF, "IF", {"max_spikes": 0}),
+    "operator-lif": (Equation.NENGO_LIF, "LIF", {}),
+    "operator-if-bursts": (Equation.OWN, "IF", {"max_spikes": 4}),
+    "operator-if-signed": (Equation.OWN, "IF", {"signed": 1}),
+    "operator-sigma-delta": (Equation.OWN, "SigmaDelta", {}),
+    "operator-running-mean": (Equation.OWN, "RunningMean", {}),
+    "operator-running-difference": (Equation.OWN, "RunningDifference", {}),
+}
+"""Operators by workload."""
+
+
+def operator(name: str) -> Workload:
+    """A million neurons alone, their currents different at each step, their spikes at each step the result."""
+    equation, op_type, attributes = OPERATORS[name]
+    kind = "operator" if equation is Equation.OWN else "neuron"
+    layer = Layer("neurons", kind, ("input",), operator=op_type, attributes=tuple(attributes.items()))
+    named = ", ".join(f"{key} {value}" for key, value in attributes.items())
+    summary = f"a million neurons alone: {op_type}{f' with {named}' if named else ''}"
+    return Workload(name, summary, (NEURONS,), (layer,), {}, equations=(equation,), trained=False, sequence=True)
+
+
 WORKLOADS: dict[str, Callable[[], Workload]] = {
     "lenet-1": lambda: lenet("lenet-1"),
     "lenet-4": lambda: lenet("lenet-4"),
@@ -300,4 +331,5 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "layer-4k": lambda: layer("layer-4k", 4096),
     "layer-16k": lambda: layer("layer-16k", 16384),
     "stream": stream,
+    **{name: partial(operator, name) for name in OPERATORS},
 }

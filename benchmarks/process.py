@@ -37,7 +37,7 @@ class SystemProcess:
 
     Args:
         python: of its environment.
-        module: its file in benchmarks/systems, without ``.py``.
+        module: that has it as SYSTEM.
         threads: how many processors it gets.
         provider: on the CPU it sees no GPU.
     """

@@ -19,6 +19,7 @@ NOT_TESTED = {
     "converter/io/progress.py": "a type, and a function that does nothing",
 }
 WITHOUT_A_MODULE = {
+    "tests/benchmarks": "benchmarks/ is no part of the packages",
     "tests/commands/test_bad_input.py": "each bad input goes through all commands",
     "tests/commands/test_bad_input_nengo.py": "the same for the commands that need Nengo",
     "tests/commands/test_format.py": "damaged and newer files go through all commands",

@@ -12,8 +12,8 @@ FIRST = ("onnx-snn", "onnx-snn-two-phase", "onnx-snn-functions", "onnx-snn-pytho
 
 
 def module_of(name: str) -> str:
-    """The file of a system, without ``.py``."""
-    return name.replace("-", "_")
+    """The module of a system."""
+    return f"{__name__}.{name.replace('-', '_')}"
 
 
 def names() -> list[str]:
@@ -25,5 +25,5 @@ def names() -> list[str]:
 
 def system(name: str) -> System:
     """The system of that name."""
-    found: System = importlib.import_module(f"benchmarks.systems.{module_of(name)}").SYSTEM
+    found: System = importlib.import_module(module_of(name)).SYSTEM
     return found

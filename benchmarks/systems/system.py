@@ -81,7 +81,8 @@ class Rule:
 
     target: str = "spiking"
     """spiking: the network of `Equation` step by step, as our native operators run it. trained: the network with Relu for
-    neurons. two-phase: each layer of neurons receives all its input, the mean of what the layer before it sent, then fires. nothing: it computes nothing, and is there to take ratios to."""
+    neurons. two-phase: each layer of neurons receives all its input, the mean of what the layer before it sent, then fires.
+    nothing: it computes nothing, and is there to take ratios to."""
     note: str = ""
     """For the table, where it is another one than spiking: what is computed instead."""
 
@@ -97,6 +98,8 @@ class System(ABC):
     """The pinned requirements file of its environment; None: the project's own environment."""
     rule: Rule = Rule()
     providers: tuple[str, ...] = ("cpu",)
+    kinds: frozenset[str] = frozenset({"network", "stream", "sequence"})
+    """Of jobs that it is asked for at all: where it is not, it has no row. A peer that cannot do one has a row that says so."""
 
     @abstractmethod
     def build(self, job: Job) -> Runner:

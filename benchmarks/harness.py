@@ -36,6 +36,8 @@ STREAM_CALLS = 32
 """Steps of a stream that are compared."""
 BUILDING = 4
 """Times the limit: a system may take so long to be built, and to search for its best settings."""
+NEVER = 1e9
+"""Seconds, in the place of those of a system that failed."""
 LEAST = 5
 """Runs that must fit into the limit."""
 
@@ -205,12 +207,12 @@ class Harness:
     def _turn(self, started: _Started) -> Callable[[float], Sequence[float]]:
         def turn(seconds: float) -> Sequence[float]:
             if started.failure:
-                return [float("inf")]
+                return [NEVER]
             try:
                 answer = started.process.turn(seconds, self._settings.limit)
             except DidNotRunError as error:
                 started.failure = error
-                return [float("inf")]
+                return [NEVER]
             found: list[float] = answer["seconds"]
             return found
 

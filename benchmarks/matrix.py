@@ -48,7 +48,7 @@ def quick(provider: str) -> list[Cell]:
         Cell("mlp", "if", 4, 1, 2, provider),
         Cell("mlp", "nengo-if", 4, 1, 2, provider),
         Cell("layer-1k", "nengo-lif", 4, 1, 2, provider),
-        Cell("operator-if", "if", 32, 1, 2, provider),
+        Cell("operator-if", "if", 2, 1, 2, provider),
         Cell("stream", "if", 1, 1, 2, provider),
     ]
 

@@ -1,7 +1,8 @@
 """The process that a system runs in: ``python -m benchmarks.worker MODULE COMMANDS ANSWERS``, started by `benchmarks.process`.
 
-MODULE has the system as SYSTEM. COMMANDS and ANSWERS are file descriptors: a line of JSON each, so that whatever a library prints disturbs nothing. Arrays go
-through .npz files. Needs numpy, the standard library, and what the system itself imports.
+MODULE has the system as SYSTEM. COMMANDS and ANSWERS are file descriptors with a line of JSON for each command, so that
+whatever a library prints disturbs nothing. Arrays go through .npz files. Needs numpy, the standard library, and what the system
+itself imports.
 """
 
 from __future__ import annotations

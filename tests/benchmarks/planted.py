@@ -46,10 +46,10 @@ class SpoiltRunner(OwnRunner):
             y[-1, -1] = np.nan
         if self._fault == "shape":
             return y.T
-        if self._fault == "hangs":
-            time.sleep(60)
+        if self._fault == "hangs" and self._runs == 2:
+            time.sleep(600)
         if self._fault == "slow":
-            time.sleep(0.5)
+            time.sleep(2.1)
         if self._fault == "dies later" and self._runs > 4:
             os._exit(4)
         print("a library that prints")

@@ -35,7 +35,7 @@ def test_what_cannot_be_installed(folder, tmp_path, monkeypatch) -> None:
     """The reason is pip's; it is not tried again until the requirements change."""
     requirements = tmp_path / "r.txt"
     requirements.write_text("./no-such-file.whl\n")
-    with pytest.raises(DidNotRunError, match="cannot be installed: .*no-such-file") as first:
+    with pytest.raises(DidNotRunError, match=r"cannot be installed: .*no-such-file") as first:
         environments.python_of("peer", requirements)
     assert not (folder / "peer").exists()
     monkeypatch.setattr(environments, "_run", lambda command: pytest.fail("tried again"))

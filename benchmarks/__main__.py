@@ -18,6 +18,7 @@ from benchmarks.harness import Harness, Settings
 from benchmarks.matrix import Cell
 from benchmarks.results import CellResult, Results, ResultsError
 from benchmarks.workloads.catalogue import WORKLOADS
+from benchmarks.workloads.network import Equation
 from snn_ops.provider import PROVIDERS
 
 FOLDER = Path(__file__).parent / "results"
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--list", action="store_true", help="show workloads and systems, and how many cells there are")
     result.add_argument("--workloads", type=names, help="default: all of the matrix; with --steps etc.: those cells")
     result.add_argument("--systems", type=names, help="default: all")
+    result.add_argument("--equations", type=names, help="default: all")
     result.add_argument("--steps", type=numbers, metavar="T,...")
     result.add_argument("--batch", type=numbers, metavar="B,...")
     result.add_argument("--threads", type=numbers, metavar="N,...")
@@ -79,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     _check("workload", arguments.workloads, list(WORKLOADS))
     _check("system", arguments.systems, systems.names())
+    _check("equation", arguments.equations, [equation.value for equation in Equation])
     if arguments.provider == "cuda" and not machine.gpu():
         raise RefusedError("--provider cuda: there is no NVIDIA GPU here (nvidia-smi does not find one)")
     if arguments.list:
@@ -88,7 +91,12 @@ def run(arguments: argparse.Namespace) -> int:
         cells = matrix.quick(arguments.provider)
     else:
         cells = matrix.chosen(
-            arguments.provider, arguments.workloads, arguments.steps, arguments.batch, arguments.threads
+            arguments.provider,
+            arguments.workloads,
+            arguments.steps,
+            arguments.batch,
+            arguments.threads,
+            arguments.equations,
         )
     settings = QUICK if arguments.quick else Settings()
     settings = Settings(arguments.limit, settings.seconds, settings.rounds, arguments.here)

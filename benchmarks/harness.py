@@ -116,7 +116,7 @@ class Harness:
         start, load_average = time.monotonic(), os.getloadavg()[0]
         with tempfile.TemporaryDirectory() as folder, ExitStack() as processes:
             files = _files(cell, Path(folder))
-            asked = [name for name in self.names if files.kind in self._find(name)[0].kinds]
+            asked = [name for name in self.names if self._has_row(name, cell, files)]
             rows = {name: self._compared(name, cell, files, processes) for name in asked}
             rows = self._measured(rows, files)
         return CellResult(
@@ -127,6 +127,11 @@ class Harness:
             round(time.monotonic() - start, 1),
             datetime.now(timezone.utc).date().isoformat(),
         )
+
+    def _has_row(self, name: str, cell: Cell, files: _Files) -> bool:
+        """A peer always, with a reason where it cannot; ours where they are meant for such a cell."""
+        system = self._find(name)[0]
+        return files.kind in system.kinds and (system.requirements is not None or cell.provider in system.providers)
 
     def _compared(self, name: str, cell: Cell, files: _Files, processes: ExitStack) -> Row:
         """The row before it is measured: built, and its outputs compared; its state is `MEASURED` where it shall be."""
@@ -171,9 +176,11 @@ class Harness:
         if system is not None and cell.provider not in system.providers:
             raise DidNotRunError(f"does not run with provider {cell.provider} here")
         requirements = system.requirements if system else None
-        python = environments.python_of(system.name if system else "", requirements, here=self._settings.here)
+        name = system.name if system else ""
+        python = environments.python_of(name, requirements, here=self._settings.here)
+        packages = environments.packages_of(name) if self._settings.here else ""
         limit = self._settings.limit
-        process = processes.enter_context(SystemProcess(python, module, cell.threads, cell.provider))
+        process = processes.enter_context(SystemProcess(python, module, cell.threads, cell.provider, packages))
         kind = {"stream": files.kind == "stream", "sequence": files.kind == "sequence"}
         job = {key: getattr(cell, key) for key in ("n_steps", "batch", "threads", "provider")}
         built = process.ask("build", BUILDING * limit, network=files.network, x=files.x, **job, **kind)

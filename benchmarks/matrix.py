@@ -88,15 +88,18 @@ def chosen(
     steps: list[int] | None = None,
     batches: list[int] | None = None,
     threads: list[int] | None = None,
+    equations: list[str] | None = None,
 ) -> list[Cell]:
     """Cells of the matrix, or, where a workload is named together with steps or batches, those that were asked for."""
     if not workloads or not (steps or batches or threads):
-        return [cell for cell in matrix(provider) if cell.workload in (workloads or WORKLOADS)]
-    found = []
+        cells = [cell for cell in matrix(provider) if cell.workload in (workloads or WORKLOADS)]
+        return [cell for cell in cells if not equations or cell.equation in equations]
+    found: list[Cell] = []
     for name in workloads:
         workload = WORKLOADS[name]()
         base = Cell(name, "", 1, 1, 2, provider)
-        for equation, t, b, n in product(workload.equations, steps or [32], batches or [1], threads or [2]):
+        own = [equation for equation in workload.equations if not equations or equation.value in equations]
+        for equation, t, b, n in product(own, steps or [32], batches or [1], threads or [2]):
             found.append(
                 replace(base, equation=equation.value, n_steps=1 if workload.stream else t, batch=b, threads=n)
             )

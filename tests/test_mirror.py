@@ -34,7 +34,7 @@ WITHOUT_A_MODULE = {
     "tests/test_architecture.py": "docs/architecture.md and the imports of all modules",
     "tests/test_docs.py": "the pages in docs/",
     "tests/test_generated.py": "what tools/ writes",
-    "tests/test_gpu_check.py": "tools/gpu_check.sh and benchmarks/gpu.py",
+    "tests/test_gpu_check.py": "tools/gpu_check.sh and what it runs",
     "tests/test_mirror.py": "this file",
 }
 """Test files and folders that belong to no single module, and what they test."""

@@ -7,7 +7,16 @@ from pathlib import Path
 
 from benchmarks.systems.system import System
 
-FIRST = ("onnx-snn", "onnx-snn-two-phase", "onnx-snn-functions", "onnx-snn-python", "trained", "copy")
+FIRST = (
+    "onnx-snn",
+    "onnx-snn-cuda-graph",
+    "onnx-snn-exhaustive",
+    "onnx-snn-two-phase",
+    "onnx-snn-functions",
+    "onnx-snn-python",
+    "trained",
+    "copy",
+)
 """Ours, and what ratios are taken to; the peers follow by name."""
 
 

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,13 +29,22 @@ class OwnSystem(System):
         backend: as `snn_ops.Session` takes it.
         kind: stepped, two-phase or one-after-the-other, as `benchmarks.systems._convert` makes it.
         providers: where it runs.
+        options: of ONNX Runtime's CUDA provider; rows with some are for networks alone.
     """
 
     def __init__(
-        self, name: str, *, backend: str = "native", kind: str = "stepped", providers: tuple[str, ...] = ("cpu", "cuda")
+        self,
+        name: str,
+        *,
+        backend: str = "native",
+        kind: str = "stepped",
+        providers: tuple[str, ...] = ("cpu", "cuda"),
+        options: Mapping[str, str | int] = MappingProxyType({}),
     ) -> None:
         self.name, self.providers = name, providers
-        self._backend, self._kind = backend, kind
+        self._backend, self._kind, self._options = backend, kind, dict(options)
+        if options:
+            self.kinds = frozenset({"network"})
         self.equations = frozenset(Equation)
         if kind != "stepped":
             self.equations = frozenset({Equation.IF, Equation.NENGO_IF})
@@ -44,7 +55,8 @@ class OwnSystem(System):
         """Converts in another process, and loads the file."""
         if job.sequence:
             return OperatorRunner(job, self._backend)
-        return OwnRunner(job, self._backend, "streaming" if job.stream else self._kind)
+        runner = GraphRunner if "enable_cuda_graph" in self._options else OwnRunner
+        return runner(job, self._backend, "streaming" if job.stream else self._kind, self._options)
 
     def version(self) -> str:
         """Of onnx-snn and of ONNX Runtime."""
@@ -81,15 +93,18 @@ class OwnRunner(Runner):
         job: what to run.
         backend: as `snn_ops.Session` takes it.
         kind: of conversion.
+        options: of ONNX Runtime's CUDA provider.
     """
 
     mean_so_far = True
 
-    def __init__(self, job: Job, backend: str, kind: str) -> None:
+    def __init__(
+        self, job: Job, backend: str, kind: str, options: Mapping[str, str | int] = MappingProxyType({})
+    ) -> None:
         self._converted = Converted(job, kind)
         self.seconds, self.file_bytes = self._converted.seconds, self._converted.file_bytes
-        self.settings = {"backend": backend, "schedule": kind}
-        self._job, self._backend = job, backend
+        self.settings = {"backend": backend, "schedule": kind, **options}
+        self._job, self._backend, self._options = job, backend, dict(options)
         self._session = self._load(self._converted.model)
         self._stream = self._session.stream() if job.stream else None
 
@@ -97,7 +112,14 @@ class OwnRunner(Runner):
         from snn_ops.session import Session
 
         job = self._job
-        return Session(model, n_steps=job.n_steps, threads=job.threads, provider=job.provider, backend=self._backend)
+        return Session(
+            model,
+            n_steps=job.n_steps,
+            threads=job.threads,
+            provider=job.provider,
+            provider_options=self._options or None,
+            backend=self._backend,
+        )
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Through all steps; of a stream one more."""
@@ -114,6 +136,32 @@ class OwnRunner(Runner):
             for start in range(0, len(x), size)
         ]
         return {name: np.concatenate([part[index] for part in parts]) for index, name in enumerate(names)}
+
+
+class GraphRunner(OwnRunner):
+    """Replays a CUDA graph, from and to fixed memory of the device; images are copied there for each run, and outputs back."""
+
+    def _bind(self, x: np.ndarray) -> None:
+        import onnxruntime
+
+        self._x = onnxruntime.OrtValue.ortvalue_from_numpy(x, "cuda", 0)
+        self._n_steps = onnxruntime.OrtValue.ortvalue_from_numpy(np.asarray(self._job.n_steps))
+        self._binding = self._session.ort.io_binding()
+        self._binding.bind_ortvalue_input("input", self._x)
+        self._binding.bind_ortvalue_input("n_steps", self._n_steps)
+        output = self._session.output_names[0]
+        y = self._session.run(x)[0]
+        self._y = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(y.shape), np.float32, "cuda", 0)
+        self._binding.bind_ortvalue_output(output, self._y)
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """The first run captures."""
+        if not hasattr(self, "_binding"):
+            self._bind(x)
+        self._x.update_inplace(x)
+        self._session.ort.run_with_iobinding(self._binding)
+        y: np.ndarray = self._y.numpy()
+        return y
 
 
 class OperatorRunner(Runner):

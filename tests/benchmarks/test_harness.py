@@ -14,6 +14,7 @@ from benchmarks import matrix, systems
 from benchmarks.harness import Harness, Settings
 from benchmarks.matrix import Cell
 from benchmarks.results import ELSE, MEASURED, NOT_RUN, OVER, Results, Row
+from benchmarks.systems._own import OwnSystem
 
 BRIEF = Settings(limit=30, seconds=0.02, rounds=2, here=True)
 SMALL = Cell("mlp", "if", 4, 2, 1, "cpu")
@@ -134,7 +135,12 @@ def test_without_spike_counts_the_outputs_decide(spoilt) -> None:
     assert row.difference == "outputs equal"
 
 
-def test_a_provider_that_a_system_does_not_have() -> None:
-    result = Harness(["onnx-snn-python"], BRIEF).run(Cell("mlp", "if", 4, 1, 1, "cuda"))
+def test_a_provider_that_a_system_does_not_have(tmp_path) -> None:
+    """Of a peer there is a row that says so."""
+    peer = OwnSystem("peer", providers=("cpu",))
+    peer.requirements = tmp_path / "r.txt"
+    peer.requirements.touch()
+    find = {"peer": (peer, "peer"), "ours": (OwnSystem("ours", providers=("cpu",)), "ours")}
+    result = Harness(["peer", "ours"], BRIEF, find.__getitem__).run(Cell("mlp", "if", 4, 1, 1, "cuda"))
     (row,) = result.rows
-    assert (row.state, row.reason) == (NOT_RUN, "does not run with provider cuda here")
+    assert (row.system, row.state, row.reason) == ("peer", NOT_RUN, "does not run with provider cuda here")

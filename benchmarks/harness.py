@@ -101,6 +101,7 @@ class Harness:
     ) -> None:
         self.names, self.say = list(names), say
         self._settings, self._find = settings, find
+        self._shared = tempfile.TemporaryDirectory()
 
     def made_with(self) -> dict[str, str]:
         """What each system is made of."""
@@ -181,9 +182,9 @@ class Harness:
         packages = environments.packages_of(name) if self._settings.here else ""
         limit = self._settings.limit
         process = processes.enter_context(SystemProcess(python, module, cell.threads, cell.provider, packages))
-        kind = {"stream": files.kind == "stream", "sequence": files.kind == "sequence"}
-        job = {key: getattr(cell, key) for key in ("n_steps", "batch", "threads", "provider")}
-        built = process.ask("build", BUILDING * limit, network=files.network, x=files.x, **job, **kind)
+        job = {"shared": self._shared.name, "stream": files.kind == "stream", "sequence": files.kind == "sequence"}
+        job |= {key: getattr(cell, key) for key in ("n_steps", "batch", "threads", "provider")}
+        built = process.ask("build", BUILDING * limit, network=files.network, x=files.x, **job)
         to, calls = files.folder / f"{module}.npz", STREAM_CALLS if files.kind == "stream" else 1
         process.ask("outputs", limit, to=str(to), calls=calls, counts=files.kind == "network")
         run_seconds = process.ask("turn", limit, seconds=0)["seconds"][0]

@@ -53,10 +53,10 @@ class Worker:
         built = time.perf_counter()
         self._placed = self._runner.place(self._x)
         self._runner.run(self._placed)
-        parts = self._runner.seconds
+        parts, waited = self._runner.seconds, self._runner.waited_seconds
         return {
             "settings": dict(self._runner.settings),
-            "load_seconds": built - start - sum(parts.values()),
+            "load_seconds": built - start - (sum(parts.values()) if waited is None else waited),
             "seconds": dict(parts),
             "first_seconds": time.perf_counter() - built,
             "file_bytes": self._runner.file_bytes,

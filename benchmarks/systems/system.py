@@ -34,6 +34,8 @@ class Job:
     threads: int
     provider: str = "cpu"
     """cpu or cuda."""
+    shared: str = ""
+    """A folder that systems of a family share, for what they make of the same network; it outlives the cell."""
     stream: bool = False
     """Each call is one more step (n_steps is 1) of a run without end: the state is carried from call to call."""
     sequence: bool = False
@@ -47,7 +49,9 @@ class Runner(ABC):
     settings: Mapping[str, object] = MappingProxyType({})
     """What was chosen, for the table: mode, minibatch, unrolling, compilation, precision."""
     seconds: Mapping[str, float] = MappingProxyType({})
-    """Parts of `System.build` that are not loading, for the table: conversion, search (of settings)."""
+    """What it took to make what is loaded, for the table: conversion, search (of settings)."""
+    waited_seconds: float | None = None
+    """How much of `System.build` was not loading; default: the sum of `seconds`."""
     file_bytes: int | None = None
     """Size of the file that it was loaded from, where there is one."""
     mean_so_far: bool = False

@@ -17,6 +17,7 @@ class TrainedRunner(Runner):
     def __init__(self, job: Job) -> None:
         converted = Converted(job, "trained")
         self.seconds, self.file_bytes = converted.seconds, converted.file_bytes
+        self.waited_seconds = converted.waited
         import onnxruntime
 
         from snn_ops.provider import start_session

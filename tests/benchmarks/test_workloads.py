@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.systems import system
-from benchmarks.systems.system import Job
+from benchmarks.systems.system import Job, Runner
 from benchmarks.workloads.catalogue import (
     INPUT_GRID,
     TIE,
@@ -20,6 +20,19 @@ from benchmarks.workloads.network import Equation, Network
 from tests.benchmarks.simulation import simulate
 
 TRAINED = [name for name, make in WORKLOADS.items() if make().trained and weights_file(name) == name]
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """A system's runner for a network."""
+
+    def run(name: str, network: Network, n_steps: int, batch: int, **settings: bool) -> Runner:
+        shared = str(tmp_path_factory.mktemp("shared"))
+        return system(name).build(Job(network, n_steps, batch, 1, shared=shared, **settings))
+
+    return run
+
+
 SIMULATED = ("lenet-5", "mlp", "autoencoder", "resnet-8", "layer-1k")
 
 
@@ -65,12 +78,12 @@ def ordered(numbers: np.ndarray) -> np.float32:
 
 @pytest.mark.parametrize("name", SIMULATED)
 @pytest.mark.parametrize("equation", [Equation.IF, Equation.NENGO_IF])
-def test_our_systems_compute_what_numpy_does(name, equation) -> None:
+def test_our_systems_compute_what_numpy_does(name, equation, build) -> None:
     """To the last spike, and the neurons are neither silent nor always on."""
     workload = WORKLOADS[name]()
     network, x = workload.network(equation), workload.inputs(2)
     y, counts = simulate(network, x, 8)
-    runner = system("onnx-snn").build(Job(network, 8, 2, 1))
+    runner = build("onnx-snn", network, 8, 2)
     found = runner.spike_counts(x)
     assert set(found) == set(counts) == set(network.neurons)
     for layer, count in counts.items():
@@ -80,7 +93,7 @@ def test_our_systems_compute_what_numpy_does(name, equation) -> None:
     assert 0.02 < rate < 0.25
 
 
-def test_the_layer_of_lif_is_nengos() -> None:
+def test_the_layer_of_lif_is_nengos(build) -> None:
     nengo = pytest.importorskip("nengo")
     workload = WORKLOADS["layer-1k"]()
     network, x = workload.network(Equation.NENGO_LIF), workload.inputs(1)
@@ -91,25 +104,25 @@ def test_the_layer_of_lif_is_nengos() -> None:
     for _ in range(16):
         lif.step(1.0, current, output, voltage=voltage, refractory_time=refractory)
         count += output > 0
-    found = system("onnx-snn").build(Job(network, 16, 1, 1)).spike_counts(x)["dense_neurons"][0]
+    found = build("onnx-snn", network, 16, 1).spike_counts(x)["dense_neurons"][0]
     assert (found != count).mean() < 2e-3
     assert 0.01 < count.mean() / 16 < 0.25
 
 
-def test_a_stream_is_the_same_run_in_single_steps() -> None:
+def test_a_stream_is_the_same_run_in_single_steps(build) -> None:
     workload = WORKLOADS["stream"]()
     network, x = workload.network(Equation.IF), workload.inputs(1)
-    runner = system("onnx-snn").build(Job(network, 1, 1, 1, stream=True))
+    runner = build("onnx-snn", network, 1, 1, stream=True)
     for n_steps in range(1, 9):
         y = runner.run(x)
         np.testing.assert_allclose(y, simulate(network, x, n_steps)[0], atol=1e-5 * abs(y).max())
 
 
-def test_two_phase_is_one_layer_after_the_other() -> None:
+def test_two_phase_is_one_layer_after_the_other(build) -> None:
     """Each layer fires as long as its mean current allows: counts are floors of T times that."""
     workload = WORKLOADS["mlp"]()
     network, x = workload.network(Equation.IF), workload.inputs(4)
-    found = system("onnx-snn-two-phase").build(Job(network, 8, 4, 1)).spike_counts(x)
+    found = build("onnx-snn-two-phase", network, 8, 4).spike_counts(x)
     mean = x.reshape(4, -1).astype(np.float64)
     for layer in network.layers:
         if layer.kind == "dense":

@@ -17,6 +17,8 @@ from snn_ops.session import Session
 
 _SUFFIX = "_kernel_time"
 _RUN = "model_run"
+_WITH_SUBGRAPHS = ("If", "Loop", "Scan")
+"""Nodes of their subgraphs have events of their own, which lie inside theirs."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,10 @@ def read_calls(events: Sequence[Mapping[str, Any]], count: int) -> list[Call]:
         found, last = [], begin
         while position < len(nodes) and nodes[position]["ts"] < end:
             node = nodes[position]
-            if node["ts"] >= last:  # else it lies inside the one before: a node of its subgraph
+            if node["ts"] >= last:  # else it is a node of a subgraph
                 found.append(_node_event(node))
-                last = node["ts"] + node["dur"]
+                if node["args"]["op_name"] in _WITH_SUBGRAPHS:
+                    last = node["ts"] + node["dur"]
             position += 1
         by_run.append(found)
     per_call = max(1, len(runs) // count)

@@ -207,7 +207,8 @@ def random_samples(inputs: Sequence[InputSpec], count: int) -> Samples:
         if spec.dtype.kind not in "fb":
             what = f"input {spec.name!r} takes {spec.dtype}, in a range that the file does not say"
             raise RefusedError(f"{what}; name samples with --data")
-        feed[spec.name] = (rng.random((count, *lengths)) * (1 if spec.dtype.kind == "f" else 2)).astype(spec.dtype)
+        numbers = rng.random((count, *lengths))
+        feed[spec.name] = (numbers if spec.dtype.kind == "f" else numbers < 0.5).astype(spec.dtype)
     return Samples(feed, None)
 
 

@@ -142,7 +142,7 @@ def profile(model: onnx.ModelProto, feed: Feed, place: Place, n_steps: int, rate
     wall = float(np.mean([walls[index] for index in middle]))
     chosen = [calls[index] for index in middle]
     in_runtime = float(np.mean([call.seconds for call in chosen]))
-    layers = _layers(model, chosen, rates)
+    layers = layer_times(model, chosen, rates)
     between = in_runtime - sum(layer.seconds for layer in layers)
     layers += [
         LayerTime("between the nodes", "ONNX Runtime", REST, between),
@@ -177,8 +177,8 @@ def _with_names(model: onnx.ModelProto) -> onnx.ModelProto:
     return named
 
 
-class _Origins:
-    """Which node of the file a node of ONNX Runtime comes from."""
+class Origins:
+    """Which node of a file a node of ONNX Runtime comes from."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._nodes = list(ir.from_proto(model).graph)
@@ -189,8 +189,8 @@ class _Origins:
     def of(self, event: NodeEvent) -> ir.Node | None:
         """None: ONNX Runtime made it.
 
-        A node that it changed is called by the name of the node that it was, or of what that gave, and an addition: conv1_nchwc,
-        fused conv1.
+        A node that it changed is called by the name of the node that it was, or of what that gave, with an addition:
+        conv1_nchwc, fused conv1.
         """
         inner = _OF_A_BODY.search(event.name)
         if inner:
@@ -204,9 +204,15 @@ class _Origins:
         return None
 
 
-def _layers(model: onnx.ModelProto, calls: Sequence[Call], rates: Rates) -> list[LayerTime]:
-    """Means of the calls, by layer."""
-    origins = _Origins(model)
+def layer_times(model: onnx.ModelProto, calls: Sequence[Call], rates: Rates) -> list[LayerTime]:
+    """Means of the calls, by layer.
+
+    Args:
+        model: the spiking model.
+        calls: of it, one at least.
+        rates: of the machine.
+    """
+    origins = Origins(model)
     layers: dict[tuple[str, str], LayerTime] = {}
     for call in calls:
         before = "the input"

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,6 +18,7 @@ from benchmarks.harness import Harness, Settings
 from benchmarks.matrix import Cell
 from benchmarks.results import CellResult, Results, ResultsError
 from benchmarks.workloads.catalogue import WORKLOADS
+from benchmarks.workloads.network import Equation
 from snn_ops.provider import PROVIDERS
 
 FOLDER = Path(__file__).parent / "results"
@@ -42,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--list", action="store_true", help="show workloads and systems, and how many cells there are")
     result.add_argument("--workloads", type=names, help="default: all of the matrix; with --steps etc.: those cells")
     result.add_argument("--systems", type=names, help="default: all")
+    result.add_argument("--equations", type=names, help="default: all")
     result.add_argument("--steps", type=numbers, metavar="T,...")
     result.add_argument("--batch", type=numbers, metavar="B,...")
     result.add_argument("--threads", type=numbers, metavar="N,...")
@@ -78,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     _check("workload", arguments.workloads, list(WORKLOADS))
     _check("system", arguments.systems, systems.names())
+    _check("equation", arguments.equations, [equation.value for equation in Equation])
     if arguments.provider == "cuda" and not machine.gpu():
         raise RefusedError("--provider cuda: there is no NVIDIA GPU here (nvidia-smi does not find one)")
     if arguments.list:
@@ -87,17 +91,27 @@ def run(arguments: argparse.Namespace) -> int:
         cells = matrix.quick(arguments.provider)
     else:
         cells = matrix.chosen(
-            arguments.provider, arguments.workloads, arguments.steps, arguments.batch, arguments.threads
+            arguments.provider,
+            arguments.workloads,
+            arguments.steps,
+            arguments.batch,
+            arguments.threads,
+            arguments.equations,
         )
     settings = QUICK if arguments.quick else Settings()
     settings = Settings(arguments.limit, settings.seconds, settings.rounds, arguments.here)
     results = Results(arguments.results or FOLDER / f"{machine.name(arguments.provider)}.json")
-    results.machine = machine.describe(arguments.provider)
+    results.machine = machine.facts(arguments.provider)
     chosen = arguments.systems or systems.names()
     finished = measure_all(cells, Harness(chosen, settings), results, arguments.budget, again=arguments.again)
-    console = Console()
-    console.print(f"{finished} of {len(cells)} cells are in {results.path}")
+    console_for_all().print(f"{finished} of {len(cells)} cells are in {results.path}")
     return 0
+
+
+def console_for_all() -> Console:
+    """As wide as the terminal; in a file, as wide as tables are."""
+    console = Console()
+    return console if console.is_terminal else Console(width=150)
 
 
 def _check(what: str, asked: Sequence[str] | None, there: Sequence[str]) -> None:
@@ -108,7 +122,7 @@ def _check(what: str, asked: Sequence[str] | None, there: Sequence[str]) -> None
 
 def measure_all(cells: Sequence[Cell], harness: Harness, results: Results, budget: float | None, *, again: bool) -> int:
     """Runs the cells that are not finished, and shows each as it comes; the number of those that then are."""
-    console, end = Console(), time.monotonic() + 60 * (budget or float("inf"))
+    console, end = console_for_all(), time.monotonic() + 60 * (budget or float("inf"))
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     finished = 0
     with Progress(*columns, console=console, transient=True) as progress:
@@ -134,21 +148,21 @@ def is_finished(result: CellResult, harness: Harness) -> bool:
 def table(result: CellResult) -> Table:
     """Of a cell, for the terminal."""
     shown = Table(title=f"{result.cell}  (load {result.load_average}, {result.seconds:.0f} s)", title_justify="left")
-    for column in ("system", "ms", "p10 - p90", "samples/s", "first ms", "load s", "MB", "outputs"):
-        shown.add_column(column, justify="left" if column in ("system", "outputs") else "right")
+    for column in ("system", "ms", "10 % - 90 %", "per s", "first ms", "load s", "MB", "outputs"):
+        side: Literal["left", "right"] = "left" if column in ("system", "outputs") else "right"
+        shown.add_column(column, justify=side, no_wrap=column != "outputs", max_width=60)
     for row in result.rows:
         if row.times is None:
-            shown.add_row(
-                row.system, *[""] * 6, f"{row.state}: {row.reason}" if row.state != row.reason else row.reason
-            )
+            reason = row.reason if row.reason.startswith(row.state) else f"{row.state}: {row.reason}"
+            shown.add_row(row.system, *[""] * 6, reason)
             continue
         times = row.times
         shown.add_row(
             row.system,
             f"{1e3 * times.p50:.4g}",
-            f"{1e3 * times.p10:.4g} - {1e3 * times.p90:.4g}",
-            f"{result.cell.batch / times.p50:.4g}",
-            f"{1e3 * (row.first_seconds or 0):.4g}",
+            f"{1e3 * times.p10:.3g} - {1e3 * times.p90:.3g}",
+            f"{result.cell.batch / times.p50:.3g}",
+            f"{1e3 * (row.first_seconds or 0):.3g}",
             f"{row.load_seconds or 0:.2f}",
             f"{(row.peak_bytes or 0) / 1e6:.0f}",
             row.difference,
@@ -158,7 +172,7 @@ def table(result: CellResult) -> Table:
 
 def show_list(provider: str) -> None:
     """Workloads, systems and the size of the matrix."""
-    console = Console()
+    console = console_for_all()
     cells = matrix.matrix(provider)
     shown = Table("workload", "what", "equations", "cells")
     for name, make in WORKLOADS.items():

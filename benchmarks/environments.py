@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -48,6 +49,12 @@ def python_of(name: str, requirements: Path | None, *, here: bool = False) -> st
     failed.unlink(missing_ok=True)
     mark.write_text(wanted)
     return str(python)
+
+
+def packages_of(name: str) -> str:
+    """A folder of packages for this system alone, below the one that the variable ``ONNX_SNN_PEERS`` names; "" without."""
+    folder = Path(os.environ.get("ONNX_SNN_PEERS", "")) / name
+    return str(folder) if "ONNX_SNN_PEERS" in os.environ and folder.is_dir() else ""
 
 
 def fingerprint(requirements: Path) -> str:

@@ -26,12 +26,18 @@ from benchmarks.workloads.catalogue import WORKLOADS
 from benchmarks.workloads.network import Equation
 from converter.bench.timing import measure
 
-REFERENCES = {"spiking": "onnx_snn", "trained": "trained", "two-phase": "_two_phase_reference"}
+REFERENCES = {
+    "spiking": "benchmarks.systems.onnx_snn",
+    "trained": "benchmarks.systems.trained",
+    "two-phase": "benchmarks.systems._two_phase_reference",
+}
 """The module of the system that gives what others are held against, by target."""
 STREAM_CALLS = 32
 """Steps of a stream that are compared."""
 BUILDING = 4
 """Times the limit: a system may take so long to be built, and to search for its best settings."""
+NEVER = 1e9
+"""Seconds, in the place of those of a system that failed."""
 LEAST = 5
 """Runs that must fit into the limit."""
 
@@ -72,8 +78,7 @@ class _Files:
     network: str
     x: str
     equation: Equation
-    stream: bool
-    sequence: bool
+    kind: str
     started: dict[str, _Started | DidNotRunError] = field(default_factory=dict)
 
 
@@ -96,6 +101,7 @@ class Harness:
     ) -> None:
         self.names, self.say = list(names), say
         self._settings, self._find = settings, find
+        self._shared = tempfile.TemporaryDirectory()
 
     def made_with(self) -> dict[str, str]:
         """What each system is made of."""
@@ -111,7 +117,8 @@ class Harness:
         start, load_average = time.monotonic(), os.getloadavg()[0]
         with tempfile.TemporaryDirectory() as folder, ExitStack() as processes:
             files = _files(cell, Path(folder))
-            rows = {name: self._compared(name, cell, files, processes) for name in self.names}
+            asked = [name for name in self.names if self._has_row(name, cell, files)]
+            rows = {name: self._compared(name, cell, files, processes) for name in asked}
             rows = self._measured(rows, files)
         return CellResult(
             cell,
@@ -121,6 +128,11 @@ class Harness:
             round(time.monotonic() - start, 1),
             datetime.now(timezone.utc).date().isoformat(),
         )
+
+    def _has_row(self, name: str, cell: Cell, files: _Files) -> bool:
+        """A peer always, with a reason where it cannot; ours where they are meant for such a cell."""
+        system = self._find(name)[0]
+        return files.kind in system.kinds and (system.requirements is not None or cell.provider in system.providers)
 
     def _compared(self, name: str, cell: Cell, files: _Files, processes: ExitStack) -> Row:
         """The row before it is measured: built, and its outputs compared; its state is `MEASURED` where it shall be."""
@@ -154,7 +166,7 @@ class Harness:
     ) -> _Started | DidNotRunError:
         """The system of a module, built once in a cell, standing still; or why not."""
         if module not in files.started:
-            self.say(f"{cell}: building {module}")
+            self.say(f"{cell}: {module.rpartition('.')[2]}")
             try:
                 files.started[module] = self._build(module, system, cell, files, processes)
             except DidNotRunError as error:
@@ -165,15 +177,16 @@ class Harness:
         if system is not None and cell.provider not in system.providers:
             raise DidNotRunError(f"does not run with provider {cell.provider} here")
         requirements = system.requirements if system else None
-        name = system.name if system else module
+        name = system.name if system else ""
         python = environments.python_of(name, requirements, here=self._settings.here)
+        packages = environments.packages_of(name) if self._settings.here else ""
         limit = self._settings.limit
-        process = processes.enter_context(SystemProcess(python, module, cell.threads, cell.provider))
-        kind = {"stream": files.stream, "sequence": files.sequence}
-        job = {key: getattr(cell, key) for key in ("n_steps", "batch", "threads", "provider")}
-        built = process.ask("build", BUILDING * limit, network=files.network, x=files.x, **job, **kind)
-        to, calls = files.folder / f"{module}.npz", STREAM_CALLS if files.stream else 1
-        process.ask("outputs", limit, to=str(to), calls=calls, counts=not (files.stream or files.sequence))
+        process = processes.enter_context(SystemProcess(python, module, cell.threads, cell.provider, packages))
+        job = {"shared": self._shared.name, "stream": files.kind == "stream", "sequence": files.kind == "sequence"}
+        job |= {key: getattr(cell, key) for key in ("n_steps", "batch", "threads", "provider")}
+        built = process.ask("build", BUILDING * limit, network=files.network, x=files.x, **job)
+        to, calls = files.folder / f"{module}.npz", STREAM_CALLS if files.kind == "stream" else 1
+        process.ask("outputs", limit, to=str(to), calls=calls, counts=files.kind == "network")
         run_seconds = process.ask("turn", limit, seconds=0)["seconds"][0]
         process.pause()
         return _Started(process, built, _read_outputs(to, mean_so_far=built["mean_so_far"]), run_seconds)
@@ -202,12 +215,12 @@ class Harness:
     def _turn(self, started: _Started) -> Callable[[float], Sequence[float]]:
         def turn(seconds: float) -> Sequence[float]:
             if started.failure:
-                return [float("inf")]
+                return [NEVER]
             try:
                 answer = started.process.turn(seconds, self._settings.limit)
             except DidNotRunError as error:
                 started.failure = error
-                return [float("inf")]
+                return [NEVER]
             found: list[float] = answer["seconds"]
             return found
 
@@ -219,7 +232,7 @@ def _files(cell: Cell, folder: Path) -> _Files:
     network, x = folder / "network.npz", folder / "x.npz"
     workload.network(equation).save(network)
     np.savez(x, x=workload.inputs(cell.batch, cell.n_steps))
-    return _Files(folder, str(network), str(x), equation, workload.stream, workload.sequence)
+    return _Files(folder, str(network), str(x), equation, workload.kind)
 
 
 def _read_outputs(path: Path, *, mean_so_far: bool) -> Outputs:

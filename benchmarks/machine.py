@@ -42,7 +42,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def describe(provider: str = "cpu") -> dict[str, Any]:
+def facts(provider: str = "cpu") -> dict[str, Any]:
     """Everything, for a file of results."""
     return {
         "processor": processor(),
@@ -57,7 +57,7 @@ def describe(provider: str = "cpu") -> dict[str, Any]:
     }
 
 
-def line() -> str:
+def describe() -> str:
     """Processor, cores and versions."""
     return (
         f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, ONNX Runtime {onnxruntime.__version__}, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 
@@ -48,49 +48,38 @@ def quick(provider: str) -> list[Cell]:
         Cell("mlp", "if", 4, 1, 2, provider),
         Cell("mlp", "nengo-if", 4, 1, 2, provider),
         Cell("layer-1k", "nengo-lif", 4, 1, 2, provider),
-        Cell("operator-if", "if", 32, 1, 2, provider),
+        Cell("operator-if", "if", 2, 1, 2, provider),
         Cell("stream", "if", 1, 1, 2, provider),
     ]
 
 
 def _cells(provider: str) -> Iterator[Cell]:
-    def cell(workload: str, equation: Equation, n_steps: int, batch: int, threads: int = 2) -> Cell:
-        return Cell(workload, equation.value, n_steps, batch, threads, provider)
-
-    counting = (Equation.IF, Equation.NENGO_IF)
-    for name, equation in product(PAPERS, counting):
-        yield cell(name, equation, 30, 100)
-    for equation in counting:
-        yield cell("lenet-5", equation, 32, 1)
-    yield cell("stream", Equation.IF, 1, 1)
-    yield cell("layer-1k", Equation.NENGO_LIF, 32, 32)
-    for name in ("operator-if", "operator-lif"):
-        yield cell(name, WORKLOADS[name]().equations[0], 32, 1)
-    for batch, n_steps, name in product((32, 1, 256), ALL_STEPS, ("lenet-5", "mlp")):
-        yield cell(name, Equation.IF, n_steps, batch)
-    for n_steps, name in product(SOME_STEPS[::-1], ("lenet-5", "mlp")):
-        for batch in BATCHES:
-            yield cell(name, Equation.NENGO_IF, n_steps, batch)
-    for batch, n_steps, name in product(
-        (1, 32, 256), SOME_STEPS, ("cnn", "resnet-8", "autoencoder", "layer-1k", "layer-4k")
-    ):
-        yield cell(name, Equation.IF, n_steps, batch)
-    for batch, n_steps, name in product((1, 32), SOME_STEPS, ("layer-1k", "layer-4k")):
-        yield cell(name, Equation.NENGO_LIF, n_steps, batch)
-    for batch, n_steps in product((1, 32, 256), SOME_STEPS):
-        yield cell("vgg-11", Equation.IF, n_steps, batch)
-    if provider == "cpu":
-        for n_steps, batch in product(ALL_STEPS, (1, 32)):
-            yield cell("lenet-5", Equation.IF, n_steps, batch, 1)
-    else:
-        for name, equation in product(ON_A_GPU, (Equation.IF, Equation.NENGO_LIF)):
-            yield cell(name, equation, 32, 16)
-    for batch, n_steps, name in product((1, 32, 256), SOME_STEPS, ("cnn", "resnet-8", "autoencoder")):
-        yield cell(name, Equation.NENGO_IF, n_steps, batch)
-    for name in WORKLOADS:
-        if name.startswith("operator-"):
-            yield cell(name, WORKLOADS[name]().equations[0], 32, 1)
-            yield cell(name, WORKLOADS[name]().equations[0], 32, 1, 1)
+    both, rest = (Equation.IF, Equation.NENGO_IF), ("cnn", "resnet-8", "autoencoder")
+    layers = ("layer-1k", "layer-4k")
+    operators = [name for name in WORKLOADS if name.startswith("operator-")]
+    blocks: list[tuple[Iterable[str], Iterable[Equation], Iterable[int], Iterable[int], int]] = [
+        (PAPERS, both, (30,), (100,), 2),
+        (("lenet-5",), both, (32,), (1,), 2),
+        (("stream",), both[:1], (1,), (1,), 2),
+        (("layer-1k",), (Equation.NENGO_LIF,), (32,), (32,), 2),
+        (operators[:3], (*both, Equation.NENGO_LIF), (32,), (1,), 2),
+        (("lenet-5", "mlp"), both[:1], ALL_STEPS, (32,), 2),
+        (("lenet-5", "mlp"), both[:1], ALL_STEPS, (1, 256), 2),
+        (("lenet-5", "mlp"), both[1:], SOME_STEPS, BATCHES, 2),
+        ((*rest, *layers), both[:1], SOME_STEPS, BATCHES, 2),
+        (layers, (Equation.NENGO_LIF,), SOME_STEPS, BATCHES, 2),
+        (ON_A_GPU if provider == "cuda" else (), (Equation.IF, Equation.NENGO_LIF), (32,), (16,), 2),
+        (("lenet-5",) if provider == "cpu" else (), both[:1], ALL_STEPS, (1, 32), 1),
+        (("vgg-11",), both[:1], SOME_STEPS, BATCHES, 2),
+        (rest, both[1:], SOME_STEPS, BATCHES, 2),
+        (("lenet-5", "mlp"), both[1:], ALL_STEPS, BATCHES, 2),
+        (operators, Equation, (32,), (1,), 2),
+        (operators if provider == "cpu" else (), Equation, (32,), (1,), 1),
+    ]
+    for names, equations, steps, batches, threads in blocks:
+        for name, equation, n_steps, batch in product(names, equations, steps, batches):
+            if equation in WORKLOADS[name]().equations:
+                yield Cell(name, equation.value, n_steps, batch, threads, provider)
 
 
 def chosen(
@@ -99,15 +88,18 @@ def chosen(
     steps: list[int] | None = None,
     batches: list[int] | None = None,
     threads: list[int] | None = None,
+    equations: list[str] | None = None,
 ) -> list[Cell]:
     """Cells of the matrix, or, where a workload is named together with steps or batches, those that were asked for."""
     if not workloads or not (steps or batches or threads):
-        return [cell for cell in matrix(provider) if cell.workload in (workloads or WORKLOADS)]
-    found = []
+        cells = [cell for cell in matrix(provider) if cell.workload in (workloads or WORKLOADS)]
+        return [cell for cell in cells if not equations or cell.equation in equations]
+    found: list[Cell] = []
     for name in workloads:
         workload = WORKLOADS[name]()
         base = Cell(name, "", 1, 1, 2, provider)
-        for equation, t, b, n in product(workload.equations, steps or [32], batches or [1], threads or [2]):
+        own = [equation for equation in workload.equations if not equations or equation.value in equations]
+        for equation, t, b, n in product(own, steps or [32], batches or [1], threads or [2]):
             found.append(
                 replace(base, equation=equation.value, n_steps=1 if workload.stream else t, batch=b, threads=n)
             )

@@ -37,17 +37,18 @@ class SystemProcess:
 
     Args:
         python: of its environment.
-        module: its file in benchmarks/systems, without ``.py``.
+        module: that has it as SYSTEM.
         threads: how many processors it gets.
         provider: on the CPU it sees no GPU.
+        packages: a folder of packages that it alone gets.
     """
 
-    def __init__(self, python: str, module: str, threads: int, provider: str) -> None:
+    def __init__(self, python: str, module: str, threads: int, provider: str, packages: str = "") -> None:
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 # as long as the process
         read_commands, self._commands = os.pipe()
         self._answers, write_answers = os.pipe()
         environment = {**os.environ, **dict.fromkeys(THREADS, str(threads)), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [packages, str(ROOT), os.environ.get("PYTHONPATH")]))
         if provider == "cpu":
             environment["CUDA_VISIBLE_DEVICES"] = ""
         processors = ",".join(map(str, sorted(os.sched_getaffinity(0))[:threads]))

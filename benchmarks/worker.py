@@ -1,7 +1,8 @@
 """The process that a system runs in: ``python -m benchmarks.worker MODULE COMMANDS ANSWERS``, started by `benchmarks.process`.
 
-COMMANDS and ANSWERS are file descriptors: a line of JSON each, so that whatever a library prints disturbs nothing. Arrays go
-through .npz files. Needs numpy, the standard library, and what the system itself imports.
+MODULE has the system as SYSTEM. COMMANDS and ANSWERS are file descriptors with a line of JSON for each command, so that
+whatever a library prints disturbs nothing. Arrays go through .npz files. Needs numpy, the standard library, and what the system
+itself imports.
 """
 
 from __future__ import annotations
@@ -52,10 +53,10 @@ class Worker:
         built = time.perf_counter()
         self._placed = self._runner.place(self._x)
         self._runner.run(self._placed)
-        parts = self._runner.seconds
+        parts, waited = self._runner.seconds, self._runner.waited_seconds
         return {
             "settings": dict(self._runner.settings),
-            "load_seconds": built - start - sum(parts.values()),
+            "load_seconds": built - start - (sum(parts.values()) if waited is None else waited),
             "seconds": dict(parts),
             "first_seconds": time.perf_counter() - built,
             "file_bytes": self._runner.file_bytes,
@@ -107,17 +108,11 @@ def attempt(command: Callable[..., Answer], arguments: Answer) -> Answer:
         return {"failed": f"{type(error).__name__}: {first}"[:300]}
 
 
-def load(module: str) -> System:
-    """The system in a file of benchmarks/systems."""
-    system: System = importlib.import_module(f"benchmarks.systems.{module}").SYSTEM
-    return system
-
-
 def main() -> None:
     module, commands, answers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")  # when memory runs out, this process goes first
-    worker = Worker(load(module))
+    worker = Worker(importlib.import_module(module).SYSTEM)
     with os.fdopen(commands) as lines, os.fdopen(answers, "w") as out:
         for line in lines:
             arguments = json.loads(line)

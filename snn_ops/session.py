@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from os import fspath
+from os import PathLike, fspath
 
 import numpy as np
 import onnxruntime as ort
@@ -40,6 +40,8 @@ class Session:
         batch_size: samples per call; default: `rows` / T.
         bytes_at_once: how much memory the model's largest value may take; default: `LARGEST_VALUE`, little for a large GPU.
             On a CPU it can only lower the rows.
+        profile: how the name of the file begins into which ONNX Runtime's profiler writes what each node took;
+            ``session.ort.end_profiling()`` ends it and gives the name.
 
     A file made for streaming (``onnx-snn convert --streaming``) also runs in chunks of time: `stream` carries its state from
     call to call, and `run` takes `rows` / samples steps at once where T of them would be more rows than that.
@@ -64,11 +66,14 @@ class Session:
         threads: int | None = None,
         batch_size: int | None = None,
         bytes_at_once: int = LARGEST_VALUE,
+        profile: str | PathLike[str] | None = None,
     ) -> None:
         options = ort.SessionOptions()
         options.log_severity_level = SILENT  # n_steps with a default would be warned of at every start
         if threads:
             options.intra_op_num_threads = threads
+        if profile is not None:
+            options.enable_profiling, options.profile_file_prefix = True, fspath(profile)
         register(options, backend)
         self._guard: Callable[[], AbstractContextManager[None]] = nullcontext
         if backend in PYTHON_BACKENDS:

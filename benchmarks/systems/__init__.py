@@ -7,13 +7,22 @@ from pathlib import Path
 
 from benchmarks.systems.system import System
 
-FIRST = ("onnx-snn", "onnx-snn-two-phase", "onnx-snn-functions", "onnx-snn-python", "trained", "copy")
+FIRST = (
+    "onnx-snn",
+    "onnx-snn-cuda-graph",
+    "onnx-snn-exhaustive",
+    "onnx-snn-two-phase",
+    "onnx-snn-functions",
+    "onnx-snn-python",
+    "trained",
+    "copy",
+)
 """Ours, and what ratios are taken to; the peers follow by name."""
 
 
 def module_of(name: str) -> str:
-    """The file of a system, without ``.py``."""
-    return name.replace("-", "_")
+    """The module of a system."""
+    return f"{__name__}.{name.replace('-', '_')}"
 
 
 def names() -> list[str]:
@@ -25,5 +34,5 @@ def names() -> list[str]:
 
 def system(name: str) -> System:
     """The system of that name."""
-    found: System = importlib.import_module(f"benchmarks.systems.{module_of(name)}").SYSTEM
+    found: System = importlib.import_module(module_of(name)).SYSTEM
     return found

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
+import json
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import onnx
-import onnx_ir as ir
-import onnxruntime
 
-import snn_ops
-from benchmarks.systems._trained_model import trained_model
-from benchmarks.systems.system import CannotComputeError, Job, Rule, Runner, System
-from benchmarks.workloads.network import Equation, Network
-from converter.conversion.main import convert
-from converter.graph.build import add_functions, operator_node, set_operand, to_proto
-from converter.normalise.ann import load_ann
-from snn_ops.format import DOMAIN, N_STEPS
-from snn_ops.ops import OPERATORS
-from snn_ops.session import Session
-from snn_ops.single import SingleOperator
+from benchmarks.systems.system import Job, Rule, Runner, System
+from benchmarks.workloads.network import Equation
 
 TAU_RC, TAU_REF = 20.0, 2.0
 """Of nengo.LIF, in steps."""
 CACHE_LINE = 64
-MANY = 1 << 20
-"""Spikes in a step: as good as no limit, which CountIF must have."""
-CALIBRATION = 4
-"""Samples: the ranges that they give are replaced, since the network's thresholds are 1."""
 
 
 class OwnSystem(System):
@@ -40,8 +27,9 @@ class OwnSystem(System):
     Args:
         name: of the row.
         backend: as `snn_ops.Session` takes it.
-        schedule: stepped or two-phase.
+        kind: stepped, two-phase or one-after-the-other, as `benchmarks.systems._convert` makes it.
         providers: where it runs.
+        options: of ONNX Runtime's CUDA provider; rows with some are for networks alone.
     """
 
     def __init__(
@@ -49,30 +37,63 @@ class OwnSystem(System):
         name: str,
         *,
         backend: str = "native",
-        schedule: str = "stepped",
+        kind: str = "stepped",
         providers: tuple[str, ...] = ("cpu", "cuda"),
+        options: Mapping[str, str | int] = MappingProxyType({}),
     ) -> None:
         self.name, self.providers = name, providers
-        self.rule = (
-            Rule("two-phase", "each layer fires after all its input came") if schedule == "two-phase" else Rule()
-        )
-        self._backend, self._schedule = backend, schedule
-        counting = frozenset({Equation.IF, Equation.NENGO_IF})
-        self.equations = counting if schedule == "two-phase" else frozenset(Equation)
+        self._backend, self._kind, self._options = backend, kind, dict(options)
+        if options:
+            self.kinds = frozenset({"network"})
+        self.equations = frozenset(Equation)
+        if kind != "stepped":
+            self.equations = frozenset({Equation.IF, Equation.NENGO_IF})
+            self.rule = Rule("two-phase", "each layer fires after all its input came")
+            self.kinds = frozenset({"network"})
 
     def build(self, job: Job) -> Runner:
-        """Converts, saves, and loads the file."""
-        if job.stream and self._schedule == "two-phase":
-            raise CannotComputeError("receives all steps at once; only stepped models can be streamed")
-        if job.sequence and self._schedule == "two-phase":
-            raise CannotComputeError("its neurons take what is the same at every step")
+        """Converts in another process, and loads the file."""
         if job.sequence:
             return OperatorRunner(job, self._backend)
-        return OwnRunner(job, self._backend, self._schedule)
+        runner = GraphRunner if "enable_cuda_graph" in self._options else OwnRunner
+        return runner(job, self._backend, "streaming" if job.stream else self._kind, self._options)
 
     def version(self) -> str:
         """Of onnx-snn and of ONNX Runtime."""
+        import onnxruntime
+
+        import snn_ops
+
         return f"onnx-snn {snn_ops.__version__}, ONNX Runtime {onnxruntime.__version__}"
+
+
+class Converted:
+    """What `benchmarks.systems._convert` made of a network; `model` and `counts` are its files.
+
+    One conversion serves all our rows and every T, which a session chooses.
+    """
+
+    def __init__(self, job: Job, kind: str) -> None:
+        folder = Path(job.shared) / f"{job.network.name}-{job.network.equation.value}-{kind}"
+        self.model, self.counts, about = folder / "model.onnx", folder / "counts.onnx", folder / "seconds.json"
+        start = time.perf_counter()
+        if not about.exists():
+            folder.mkdir(exist_ok=True)
+            about.write_text(json.dumps(_convert(job, kind, folder)))
+        conversion = float(json.loads(about.read_text()))
+        self.seconds, self.waited = {"conversion": conversion}, time.perf_counter() - start
+        self.file_bytes = self.model.stat().st_size
+
+
+def _convert(job: Job, kind: str, folder: Path) -> float:
+    """In another process, so that this one stays as it is where models are only run; the seconds that it took."""
+    job.network.save(folder / "network.npz")
+    arguments = [str(folder / "network.npz"), str(folder), str(job.n_steps), kind]
+    command = [sys.executable, "-m", "benchmarks.systems._convert", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip().splitlines() or ["no reason given"])[-1])
+    return float(done.stdout.splitlines()[-1])
 
 
 class OwnRunner(Runner):
@@ -81,71 +102,106 @@ class OwnRunner(Runner):
     Args:
         job: what to run.
         backend: as `snn_ops.Session` takes it.
-        schedule: stepped or two-phase.
-        change: of the converted model, before it is saved.
+        kind: of conversion.
+        options: of ONNX Runtime's CUDA provider.
     """
 
     mean_so_far = True
 
     def __init__(
-        self,
-        job: Job,
-        backend: str,
-        schedule: str,
-        change: Callable[[onnx.ModelProto, Network], onnx.ModelProto] | None = None,
+        self, job: Job, backend: str, kind: str, options: Mapping[str, str | int] = MappingProxyType({})
     ) -> None:
-        start = time.perf_counter()
-        proto = spiking_model(job.network, job.n_steps, schedule, streaming=job.stream)
-        proto = change(proto, job.network) if change else proto
-        self._folder = tempfile.TemporaryDirectory()
-        path = Path(self._folder.name) / "model.snn.onnx"
-        onnx.save(proto, path)
-        self.seconds = {"conversion": time.perf_counter() - start}
-        self.file_bytes = path.stat().st_size
-        self.settings = {"backend": backend, "schedule": schedule}
-        self._job, self._backend, self._proto = job, backend, proto
-        self._session = self._load(path)
+        self._converted = Converted(job, kind)
+        self.seconds, self.file_bytes = self._converted.seconds, self._converted.file_bytes
+        self.waited_seconds = self._converted.waited
+        self.settings = {"backend": backend, "schedule": kind, **options}
+        self._job, self._backend, self._options = job, backend, dict(options)
+        self._session = self._load(self._converted.model)
         self._stream = self._session.stream() if job.stream else None
 
-    def _load(self, model: Path | onnx.ModelProto) -> Session:
+    def _load(self, model: Path) -> Any:
+        from snn_ops.session import Session
+
         job = self._job
-        return Session(model, n_steps=job.n_steps, threads=job.threads, provider=job.provider, backend=self._backend)
+        return Session(
+            model,
+            n_steps=job.n_steps,
+            threads=job.threads,
+            provider=job.provider,
+            provider_options=self._options or None,
+            backend=self._backend,
+        )
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Through all steps; of a stream one more."""
-        (y,) = self._stream.run(x, 1) if self._stream else self._session.run(x)
+        y: np.ndarray = (self._stream.run(x, 1) if self._stream else self._session.run(x))[0]
         return y
 
     def spike_counts(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """From the neurons' outputs, some samples at a time."""
-        names = self._job.network.neurons
-        session = self._load(with_counts(self._proto, self._job.network))
-        size = max(1, session.rows // self._job.n_steps)
+        names, n_steps = self._job.network.neurons, self._job.n_steps
+        session = self._load(self._converted.counts)
+        size = max(1, session.rows // n_steps)
         parts = [
-            session.run_batch(
-                {"input": x[start : start + size]}, self._job.n_steps, [f"{name}.count" for name in names]
-            )
+            session.run_batch({"input": x[start : start + size]}, n_steps, [f"{name}.count" for name in names])
             for start in range(0, len(x), size)
         ]
         return {name: np.concatenate([part[index] for part in parts]) for index, name in enumerate(names)}
+
+
+class GraphRunner(OwnRunner):
+    """Replays a CUDA graph, from and to fixed memory of the device; images are copied there for each run, and outputs back."""
+
+    def _bind(self, x: np.ndarray) -> None:
+        import onnxruntime
+
+        self._x = onnxruntime.OrtValue.ortvalue_from_numpy(x, "cuda", 0)
+        self._n_steps = onnxruntime.OrtValue.ortvalue_from_numpy(np.asarray(self._job.n_steps))
+        self._binding = self._session.ort.io_binding()
+        self._binding.bind_ortvalue_input("input", self._x)
+        self._binding.bind_ortvalue_input("n_steps", self._n_steps)
+        output = self._session.output_names[0]
+        y = self._session.run(x)[0]
+        self._y = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(y.shape), np.float32, "cuda", 0)
+        self._binding.bind_ortvalue_output(output, self._y)
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """The first run captures."""
+        if not hasattr(self, "_binding"):
+            self._bind(x)
+        self._x.update_inplace(x)
+        self._session.ort.run_with_iobinding(self._binding)
+        y: np.ndarray = self._y.numpy()
+        return y
 
 
 class OperatorRunner(Runner):
     """One operator, with inputs and outputs in fixed memory of the device."""
 
     def __init__(self, job: Job, backend: str) -> None:
+        from snn_ops.single import SingleOperator
+
         (layer,) = job.network.layers
         attributes: dict[str, Any] = dict(layer.attributes)
         if job.network.equation is Equation.NENGO_LIF:
             attributes |= {"tau_rc": TAU_RC, "tau_ref": TAU_REF, "min_voltage": 0.0, "dt": 1.0}
         self._operator = SingleOperator(
-            layer.operator, backend=backend, provider=job.provider, threads=job.threads, with_states=False, **attributes
+            layer.operator,
+            backend=backend,
+            provider=job.provider,
+            threads=job.threads,
+            with_states=backend != "native",
+            **attributes,
         )
         self._job, self._attributes = job, attributes
         self.settings = {"backend": backend, "inputs and outputs": "in fixed memory of the device"}
 
     def place(self, x: np.ndarray) -> np.ndarray:
         """Binds everything."""
+        import onnxruntime
+
+        from snn_ops.format import N_STEPS
+
         operator, n_steps = self._operator.operator, self._job.n_steps
         rest = {state.name: state.at_rest({**operator.defaults, **self._attributes}) for state in operator.states}
         numbers = rest | {parameter.name: parameter.default for parameter in operator.parameters} | {N_STEPS: n_steps}
@@ -185,130 +241,3 @@ def aligned(array: np.ndarray) -> np.ndarray:
     copy = room[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[:] = array
     return copy
-
-
-def spiking_model(network: Network, n_steps: int, schedule: str, *, streaming: bool = False) -> onnx.ModelProto:
-    """The trained model converted with one-spike neurons; then each gets the network's equation, threshold 1, voltage 0."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        onnx.save(trained_model(network), path)
-        rng = np.random.default_rng(0)
-        conversion = convert(
-            load_ann(path),
-            rng.random((CALIBRATION, *network.input_shape), np.float32),
-            neuron="if" if schedule == "stepped" else "auto",
-            n_steps=n_steps,
-            method="percentile",
-            max_spikes=1,
-            correction="none",
-            schedule=schedule,
-            streaming=streaming,
-        )
-    for node in _neurons(conversion.model, network):
-        _give_equation(conversion.model.graph, node, network.equation)
-    return to_proto(_with_functions(conversion.model))
-
-
-def _neurons(model: ir.Model, network: Network) -> list[ir.Node]:
-    found = [node for node in model.graph if node.domain == DOMAIN and OPERATORS[node.op_type].height is not None]
-    assert len(found) == len(network.neurons), "every neuron of the network is one of ours"
-    return found
-
-
-def _give_equation(graph: ir.Graph, node: ir.Node, equation: Equation) -> None:
-    if equation is Equation.NENGO_LIF:
-        _put_lif(graph, node)
-        return
-    for name in ("threshold", "voltage"):
-        set_operand(node, name, np.asarray(float(name == "threshold"), np.float32))
-    if equation is Equation.NENGO_IF:
-        node.attributes["max_spikes"] = ir.AttrInt64("max_spikes", 0 if node.op_type == "IF" else MANY)
-        x = node.inputs[0]
-        assert x is not None
-        relu = ir.node("Relu", [x], outputs=[ir.Value(name=f"{node.name}_current", type=x.type, shape=x.shape)])
-        relu.name = f"{node.name}_current"
-        graph.insert_before(node, relu)
-        node.replace_input_with(0, relu.outputs[0])
-
-
-def one_after_the_other(proto: onnx.ModelProto, network: Network) -> onnx.ModelProto:
-    """A two-phase model with IF, step by step on the mean of its input, and TimeMean in the place of CountIF."""
-    model = ir.from_proto(proto)
-    graph = model.graph
-    n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
-    for node in _neurons(model, network):
-        most = 1 if network.equation is Equation.IF else 0
-        attributes = {"max_spikes": most, "constant_current": 1}
-        x, name = node.inputs[0], str(node.outputs[0].name)
-        assert x is not None
-        stepped = operator_node(graph, "IF", f"{node.name}_if", x, n_steps, {"threshold": np.ones(())}, attributes)
-        mean = operator_node(graph, "TimeMean", f"{node.name}_mean", stepped.outputs[0], n_steps)
-        graph.insert_after(node, [stepped, mean])
-        for user, index in list(node.outputs[0].uses()):
-            user.replace_input_with(index, mean.outputs[0])
-        graph.remove(node, safe=True)
-        mean.outputs[0].name = name
-    return to_proto(_with_functions(model))
-
-
-def _put_lif(graph: ir.Graph, node: ir.Node) -> None:
-    """nengo.LIF in the place of IF, a step of 1."""
-    x, n_steps = node.inputs[0], next(value for value in graph.inputs if value.name == N_STEPS)
-    assert x is not None
-    attributes: Mapping[str, float | int] = {
-        "tau_rc": TAU_RC,
-        "tau_ref": TAU_REF,
-        "min_voltage": 0.0,
-        "dt": 1.0,
-        "constant_current": node.attributes["constant_current"].as_int(),
-    }
-    operands = {"amplitude": np.ones(())}
-    lif = operator_node(graph, "LIF", f"{node.name}_lif", x, n_steps, operands, attributes)
-    graph.insert_after(node, lif)
-    for user, index in list(node.outputs[0].uses()):
-        user.replace_input_with(index, lif.outputs[0])
-    lif.outputs[0].shape, name = node.outputs[0].shape, str(node.outputs[0].name)
-    graph.remove(node, safe=True)
-    lif.outputs[0].name = name
-
-
-def _with_functions(model: ir.Model) -> ir.Model:
-    model.functions.clear()
-    add_functions(model)
-    return model
-
-
-class TwoPhaseReference(System):
-    """What two-phase rows are held against: the stepped operator, layer by layer."""
-
-    name = "two-phase reference"
-    equations = frozenset({Equation.IF, Equation.NENGO_IF})
-
-    def build(self, job: Job) -> Runner:
-        """As `OwnSystem`, with IF and TimeMean in the place of CountIF."""
-        return OwnRunner(job, "native", "two-phase", one_after_the_other)
-
-
-def with_counts(proto: onnx.ModelProto, network: Network) -> onnx.ModelProto:
-    """The model with the spikes of each layer summed over time as outputs, ``LAYER.count``.
-
-    Of neurons whose output is a mean already, T times that.
-    """
-    model = ir.from_proto(proto)
-    graph = model.graph
-    n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
-    for layer, node in zip(network.neurons, _neurons(model, network), strict=True):
-        mean = node.outputs[0]
-        if OPERATORS[node.op_type].time.name == "STEPS":
-            time_mean = operator_node(graph, "TimeMean", f"{layer}_count", mean, n_steps)
-            graph.append(time_mean)
-            mean = time_mean.outputs[0]
-        steps = ir.node("CastLike", [n_steps, mean])
-        count = ir.node("Mul", [mean, steps.outputs[0]], outputs=[ir.Value(name=f"{layer}.sum", type=mean.type)])
-        rounded = ir.node("Round", [count.outputs[0]], outputs=[ir.Value(name=f"{layer}.count", type=mean.type)])
-        for new in (steps, count, rounded):
-            new.name = f"{layer}_{new.op_type}_count"
-            graph.append(new)
-        graph.outputs.append(rounded.outputs[0])
-    graph.sort()
-    return to_proto(_with_functions(model))

@@ -1,5 +1,5 @@
-"""Not a row: what two-phase rows are held against."""
+"""Not a row: what two-phase rows are held against, the stepped operator one layer after the other."""
 
-from benchmarks.systems._own import TwoPhaseReference
+from benchmarks.systems._own import OwnSystem
 
-SYSTEM = TwoPhaseReference()
+SYSTEM = OwnSystem("two-phase-reference", kind="one-after-the-other")

@@ -63,11 +63,10 @@ class Copy(System):
     equations = frozenset(Equation)
     rule = Rule("nothing", "a copy of as many bytes")
     providers = ("cpu", "cuda")
+    kinds = frozenset({"sequence"})
 
     def build(self, job: Job) -> Runner:
         """Nothing to build."""
-        if not job.sequence:
-            raise CannotComputeError("is there for operators alone")
         return CopyRunner(job)
 
 

@@ -2,4 +2,4 @@
 
 from benchmarks.systems._own import OwnSystem
 
-SYSTEM = OwnSystem("onnx-snn-two-phase", schedule="two-phase")
+SYSTEM = OwnSystem("onnx-snn-two-phase", kind="two-phase")

@@ -34,6 +34,8 @@ class Job:
     threads: int
     provider: str = "cpu"
     """cpu or cuda."""
+    shared: str = ""
+    """A folder that systems of a family share, for what they make of the same network; it outlives the cell."""
     stream: bool = False
     """Each call is one more step (n_steps is 1) of a run without end: the state is carried from call to call."""
     sequence: bool = False
@@ -47,7 +49,9 @@ class Runner(ABC):
     settings: Mapping[str, object] = MappingProxyType({})
     """What was chosen, for the table: mode, minibatch, unrolling, compilation, precision."""
     seconds: Mapping[str, float] = MappingProxyType({})
-    """Parts of `System.build` that are not loading, for the table: conversion, search (of settings)."""
+    """What it took to make what is loaded, for the table: conversion, search (of settings)."""
+    waited_seconds: float | None = None
+    """How much of `System.build` was not loading; default: the sum of `seconds`."""
     file_bytes: int | None = None
     """Size of the file that it was loaded from, where there is one."""
     mean_so_far: bool = False
@@ -81,7 +85,8 @@ class Rule:
 
     target: str = "spiking"
     """spiking: the network of `Equation` step by step, as our native operators run it. trained: the network with Relu for
-    neurons. two-phase: each layer of neurons receives all its input, the mean of what the layer before it sent, then fires. nothing: it computes nothing, and is there to take ratios to."""
+    neurons. two-phase: each layer of neurons receives all its input, the mean of what the layer before it sent, then fires.
+    nothing: it computes nothing, and is there to take ratios to."""
     note: str = ""
     """For the table, where it is another one than spiking: what is computed instead."""
 
@@ -97,6 +102,8 @@ class System(ABC):
     """The pinned requirements file of its environment; None: the project's own environment."""
     rule: Rule = Rule()
     providers: tuple[str, ...] = ("cpu",)
+    kinds: frozenset[str] = frozenset({"network", "stream", "sequence"})
+    """Of jobs that it is asked for at all: where it is not, it has no row. A peer that cannot do one has a row that says so."""
 
     @abstractmethod
     def build(self, job: Job) -> Runner:

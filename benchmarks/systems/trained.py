@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
-from benchmarks.systems.system import CannotComputeError, Job, Rule, Runner, System
+from benchmarks.systems._own import Converted
+from benchmarks.systems.system import Job, Rule, Runner, System
 from benchmarks.workloads.network import Equation
 
 
@@ -16,18 +15,17 @@ class TrainedRunner(Runner):
     mean_so_far = True
 
     def __init__(self, job: Job) -> None:
+        converted = Converted(job, "trained")
+        self.seconds, self.file_bytes = converted.seconds, converted.file_bytes
+        self.waited_seconds = converted.waited
         import onnxruntime
 
-        from benchmarks.systems._trained_model import trained_model
         from snn_ops.provider import start_session
 
-        start = time.perf_counter()
-        model = trained_model(job.network).SerializeToString()
-        self.seconds, self.file_bytes = {"conversion": time.perf_counter() - start}, len(model)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = job.threads
         self.settings = {"graph": "the network with Relu for neurons, run once"}
-        self._session = start_session(model, options, job.provider)
+        self._session = start_session(str(converted.model), options, job.provider)
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Once: it has no time steps."""
@@ -42,13 +40,10 @@ class TrainedModel(System):
     equations = frozenset(Equation)
     rule = Rule("trained", "the network with Relu for neurons, no time steps")
     providers = ("cpu", "cuda")
+    kinds = frozenset({"network"})
 
     def build(self, job: Job) -> Runner:
         """Loaded by ONNX Runtime."""
-        if job.stream:
-            raise CannotComputeError("a trained model has no state to carry")
-        if job.sequence:
-            raise CannotComputeError("is there for networks alone")
         return TrainedRunner(job)
 
     def version(self) -> str:

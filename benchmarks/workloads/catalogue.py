@@ -55,6 +55,11 @@ class Workload:
     sequence: bool = False
     """Neurons alone, with other inputs at each step."""
 
+    @property
+    def kind(self) -> str:
+        """network, stream or sequence."""
+        return "stream" if self.stream else "sequence" if self.sequence else "network"
+
     def network(self, equation: Equation) -> Network:
         """With weights.
 
@@ -149,7 +154,7 @@ class _Stack:
         spikes: bool = True,
         of: str = "",
     ) -> str:
-        """A convolution and its neurons; `same`: as many outputs as inputs / stride, zeros mostly after, as TensorFlow has it."""
+        """A convolution and its neurons; `same`: as many outputs as inputs / stride, zeros after rather than before them."""
         channels, height, width = self.shape
         pads = _same_pads(height, size, stride) if same else (0, 0, 0, 0)
         self.add(name, "conv", (of,) if of else (), stride=stride, pads=pads)

@@ -94,17 +94,10 @@ class Network:
         with np.load(path) as content:
             about = json.loads(str(content["about"]))
             arrays = {name: content[name] for name in content.files if name != "about"}
-        layers = tuple(
-            Layer(
-                **(
-                    layer
-                    | {
-                        "attributes": tuple(map(tuple, layer["attributes"])),
-                        "inputs": tuple(layer["inputs"]),
-                        "pads": tuple(layer["pads"]),
-                    }
-                )
-            )
-            for layer in about["layers"]
-        )
+        layers = tuple(Layer(**{key: _tuples(value) for key, value in layer.items()}) for layer in about["layers"])
         return cls(about["name"], Equation(about["equation"]), tuple(about["input_shape"]), layers, arrays)
+
+
+def _tuples(value: Any) -> Any:
+    """Lists, of JSON, as tuples."""
+    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value

@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tf_keras as keras
 
 from benchmarks import datasets
-from benchmarks.workloads.catalogue import FOLDER, WORKLOADS, Workload, inputs_on_grid, on_grid
+from benchmarks.workloads.catalogue import FOLDER, MOST_WEIGHT, WORKLOADS, Workload, inputs_on_grid, on_grid
 
 layers = keras.layers
 EPOCHS = {"resnet-8": 8, "autoencoder": 3}
@@ -133,6 +133,9 @@ def folded(workload: Workload, model: Any, top: dict[str, np.ndarray]) -> dict[s
                 weights = weights * of[:, None, None] / target[:, None, None, None]
             else:  # Keras has [height, width, out, in], and steps through them as ONNX does
                 weights = weights.transpose(3, 2, 0, 1) * of[:, None, None, None] / target[:, None, None]
+            if layer is workload.layers[-1] and layer.kind == "dense":  # of scores only the largest matters
+                target = np.full(len(bias), 2.0 ** max(0, np.ceil(np.log2(np.abs(weights).max() / MOST_WEIGHT))))
+                weights = weights / target[:, None]
             arrays[f"{layer.name}.weights"], arrays[f"{layer.name}.bias"] = on_grid(weights), on_grid(bias / target)
         sent[layer.name] = top.get(layer.name, of)
     return arrays

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from converter.io.progress import Progress, silent
 
+K = TypeVar("K")
 Turn = Callable[[float], Sequence[float]]
 """Runs something again and again for about so many seconds, once at least; gives the seconds that each run took."""
 
@@ -88,12 +90,12 @@ def warm_up(turn: Turn) -> int:
 
 
 def measure(
-    turns: Mapping[str, Turn],
+    turns: Mapping[K, Turn],
     *,
     seconds: float = SECONDS,
     rounds: int = ROUNDS,
     progress: Progress = silent,
-) -> dict[str, Summary]:
+) -> dict[K, Summary]:
     """Warms all up, then lets all take turns in rounds, forwards and backwards.
 
     Args:
@@ -104,7 +106,7 @@ def measure(
         progress: called as "measuring" with the turns done, one more for each that is warm.
     """
     names = list(turns)
-    times: dict[str, list[float]] = {name: [] for name in names}
+    times: dict[K, list[float]] = {name: [] for name in names}
     done, of = 0, len(names) * (rounds + 1)
     for name in names:
         warm_up(turns[name])

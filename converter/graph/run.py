@@ -17,6 +17,8 @@ from snn_ops.library import register
 from snn_ops.provider import SILENT, ProviderOptions, start_session
 
 Feed = Mapping[str, np.ndarray]
+RUNTIME_VERSION = str(ort.__version__)
+"""Of ONNX Runtime."""
 _NOT_FOR_USERS = (
     (r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", ""),
     (r"Load model from .*? failed: ?", ""),

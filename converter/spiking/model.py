@@ -74,7 +74,9 @@ class SpikingModel:
         Raises:
             RefusedError: ONNX Runtime cannot load it, or its metadata are damaged where running needs them.
         """
-        with self._refused():
+        if options.get("backend") == "functions":
+            self._check_functions()
+        with self._refused((Exception,)):  # ONNX Runtime's errors have no other class in common
             return Session(self.proto, **options)
 
     def source(self) -> Path | None:
@@ -86,12 +88,23 @@ class SpikingModel:
                 return candidate
         return None
 
+    def _check_functions(self) -> None:
+        """Whether the file holds a function for each of its operators."""
+        functions = {function.name for function in self.proto.functions if function.domain == DOMAIN}
+        for node in self.proto.graph.node:
+            if node.domain == DOMAIN and node.op_type not in functions:
+                raise RefusedError(
+                    f"the file holds no function for {node.op_type}; use the backend native",
+                    file=self.path,
+                    node=node.name,
+                )
+
     @contextmanager
-    def _refused(self) -> Iterator[None]:
+    def _refused(self, errors: tuple[type[Exception], ...] = (RuntimeError, ValueError)) -> Iterator[None]:
         """What goes wrong inside is refused, with the name of this file."""
         try:
             yield
-        except (RuntimeError, ValueError) as error:
+        except errors as error:
             raise RefusedError(brief(error), file=self.path) from error
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -73,3 +76,12 @@ def test_rows_at_once() -> None:
     """A CPU's cache holds few, a GPU's memory many; nobody runs more than fit."""
     for row_bytes, on_cpu, on_gpu in [(16 << 10, 256, 4096), (1 << 20, 64, 64), (1 << 30, 1, 1)]:
         assert (rows_at_once(row_bytes), rows_at_once(row_bytes, "cuda")) == (on_cpu, on_gpu)
+
+
+def test_a_profile_is_written_where_it_was_asked_for(tmp_path) -> None:
+    session = Session(model(), profile=tmp_path / "found")
+    session.ort.run(None, {"current": np.ones((2, 3), np.float32), "amplitude": np.asarray(1, np.float32)})
+    path = Path(session.ort.end_profiling())
+    assert path.parent == tmp_path
+    assert path.name.startswith("found")
+    assert "SoftLIFRate" in {event.get("args", {}).get("op_name") for event in json.loads(path.read_text())}

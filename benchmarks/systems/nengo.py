@@ -122,19 +122,21 @@ class NengoRunner(Runner):
         weights, bias = self._job.network.weights(layer)
         if layer.kind == "dense":
             return nengo.Dense((len(bias), shape[0]), init=weights.astype(np.float64)), (len(bias),), bias
-        transposed = layer.kind == "conv_transpose"
-        kind = nengo.transforms.ConvolutionTranspose if transposed else nengo.Convolution
-        transform = kind(
-            len(bias),
-            nengo.transforms.ChannelShape(shape, channels_last=False),
-            kernel_size=weights.shape[2:],
-            strides=(layer.stride, layer.stride),
-            padding="same" if any(layer.pads) else "valid",
-            channels_last=False,
-            init=weights.transpose(2, 3, 0, 1) if transposed else weights.transpose(2, 3, 1, 0),
-        )
-        after = tuple(transform.output_shape.shape)
-        self._check_pads(layer, shape, after, weights.shape[2:])
+        shape_of, kernel, more = nengo.transforms.ChannelShape, weights.shape[2:], layer.output_padding
+        padding = "same" if any(layer.pads) else "valid"
+        options = {"kernel_size": kernel, "strides": (layer.stride,) * 2, "padding": padding, "channels_last": False}
+        before = shape_of(shape, channels_last=False)
+        if layer.kind == "conv":
+            transform = nengo.Convolution(len(bias), before, init=weights.transpose(2, 3, 1, 0), **options)
+            after = tuple(transform.output_shape.shape)
+        else:
+            (rows, columns), (top, left, bottom, right) = shape[1:], layer.pads
+            full = [(n - 1) * layer.stride + k + more for n, k in zip((rows, columns), kernel, strict=True)]
+            after = (len(bias), full[0] - top - bottom, full[1] - left - right)
+            transform = nengo.transforms.ConvolutionTranspose(
+                len(bias), before, shape_of(after, channels_last=False), init=weights.transpose(2, 3, 0, 1), **options
+            )
+        self._check_pads(layer, shape, after, kernel)
         return transform, after, np.repeat(bias, after[1] * after[2])
 
     def _check_pads(

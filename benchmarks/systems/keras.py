@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.systems._channels_last import ChannelsLast, first, last
 from benchmarks.systems.system import CannotComputeError, Job, Rule, Runner, System
-from benchmarks.workloads.network import Equation, Layer
+from benchmarks.workloads.network import Equation, Layer, Network
 
 
 class KerasRunner(Runner):
@@ -29,7 +29,9 @@ class KerasRunner(Runner):
         tf.config.threading.set_inter_op_parallelism_threads(job.threads)
         if job.provider == "cuda" and not tf.config.list_physical_devices("GPU"):
             raise CannotComputeError("its TensorFlow sees no GPU")
-        model = _model(job)
+        import keras
+
+        model = model_of(keras, job.network)
 
         def function(**options: Any) -> Callable[[np.ndarray], np.ndarray]:
             called = tf.function(lambda x: model(x, training=False), **options)
@@ -68,14 +70,12 @@ def _seconds(way: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> float:
     return best
 
 
-def _model(job: Job) -> Any:
-    """Of Keras's layers, with the network's weights."""
-    import keras
-
-    moved = ChannelsLast(job.network)
+def model_of(keras: Any, network: Network) -> Any:
+    """A network of Keras's layers, with Relu for neurons; `keras` is Keras 3, or the Keras 2 of tf-keras."""
+    moved = ChannelsLast(network)
     values = {"input": keras.Input(moved.shapes["input"], dtype="float32")}
     weights = {}
-    for layer in job.network.layers:
+    for layer in network.layers:
         inputs = [values[name] for name in layer.inputs]
         if layer.kind == "conv" and any(layer.pads):
             top, left, bottom, right = layer.pads
@@ -87,7 +87,7 @@ def _model(job: Job) -> Any:
             values[layer.name] = keras.layers.Cropping2D(((top, bottom), (left, right)))(values[layer.name])
         if layer.name in moved.weights:
             weights[made] = [moved.weights[layer.name], moved.bias[layer.name]]
-    model = keras.Model(values["input"], values[job.network.layers[-1].name])
+    model = keras.Model(values["input"], values[network.layers[-1].name])
     for made, arrays in weights.items():
         made.set_weights(arrays)
     return model

@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--converters", default=",".join(CONVERTERS))
     parser.add_argument("--samples", type=int, default=1000, help="test images, in whole hundreds")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="the file of results [default: benchmarks/results/accuracy/MACHINE.json]")
+    parser.add_argument(
+        "--json", type=Path, help="the file of results [default: benchmarks/results/accuracy/MACHINE.json]"
+    )
     chosen = parser.parse_args(arguments)
     path = chosen.json or FOLDER / f"{machine.name('cpu')}.json"
     try:

@@ -33,7 +33,12 @@ class Task:
         """As two files."""
         self.network.save(folder / "network.npz")
         np.savez(
-            folder / "data.npz", calibration=self.calibration, x=self.x, y=self.y, steps=self.steps, threads=self.threads
+            folder / "data.npz",
+            calibration=self.calibration,
+            x=self.x,
+            y=self.y,
+            steps=self.steps,
+            threads=self.threads,
         )
 
     @classmethod
@@ -42,7 +47,12 @@ class Task:
         with np.load(folder / "data.npz") as data:
             steps = tuple(int(n) for n in data["steps"])
             return cls(
-                Network.load(folder / "network.npz"), data["calibration"], data["x"], data["y"], steps, int(data["threads"])
+                Network.load(folder / "network.npz"),
+                data["calibration"],
+                data["x"],
+                data["y"],
+                steps,
+                int(data["threads"]),
             )
 
     def accuracy(self, scores: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""A network for libraries that have the channels last: shapes and weights moved, once, so that no time is spent on it in a run."""
+"""A network for libraries that have the channels last: shapes and weights moved once, before all runs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ class ChannelsLast:
         if layer.kind == "conv":
             sizes = ((rows + top + bottom - kernel[0]), (columns + left + right - kernel[1]))
             return sizes[0] // layer.stride + 1, sizes[1] // layer.stride + 1, kernel[3]
-        full = [(n - 1) * layer.stride + k + layer.output_padding for n, k in zip((rows, columns), kernel, strict=False)]
+        full = [
+            (n - 1) * layer.stride + k + layer.output_padding for n, k in zip((rows, columns), kernel, strict=False)
+        ]
         return full[0] - top - bottom, full[1] - left - right, kernel[2]
 
 

@@ -86,7 +86,9 @@ def _conv_transpose(network: Network, layer: Layer, inputs: list[Array]) -> Arra
     for row in range(height):
         for column in range(width):
             part = np.einsum("nchw,co->nohw", x, weights[:, :, row, column])
-            down, right_hand = (slice(i, i + n * layer.stride, layer.stride) for i, n in ((row, rows), (column, columns)))
+            down, right_hand = (
+                slice(i, i + n * layer.stride, layer.stride) for i, n in ((row, rows), (column, columns))
+            )
             full[:, :, down, right_hand] += part
     more = layer.output_padding
     full = np.pad(full, ((0, 0), (0, 0), (0, more), (0, more)))

@@ -1,4 +1,4 @@
-"""What the libraries on top of PyTorch have in common: layers, time around their neurons, and the search for the fastest setting.
+"""What the libraries on top of PyTorch have in common: layers, time around their neurons, the search for the best setting.
 
 All are given the same savings (`_phases`), threads, and settings to search while the network is built: layer by layer (all
 steps of a layer, then the next layer) or step by step, a step compiled with torch.compile or not, channels last or not, how
@@ -38,7 +38,7 @@ class Neurons(ABC):
     time_axis = 0
     """Of the currents of all steps, in `sequence`: 1 for a library that wants the batch first."""
     current_scale = 1.0
-    """What currents must be multiplied with: a power of 2, which rounds nothing; weights and biases are, once, where that will do."""
+    """What currents must be multiplied with: a power of 2, which rounds nothing. Weights and biases are, where that will do."""
 
     @abstractmethod
     def start(self, current: Tensor) -> Any:
@@ -120,7 +120,11 @@ class TorchRunner(Runner):
                 continue
             (before,) = layer.inputs
             users = [other.name for other in self._network.layers if before in other.inputs]
-            if users == [layer.name] and before in by_name and by_name[before].kind in ("conv", "conv_transpose", "dense"):
+            if (
+                users == [layer.name]
+                and before in by_name
+                and by_name[before].kind in ("conv", "conv_transpose", "dense")
+            ):
                 scales[before] = scale
             else:
                 self._multiplied.add(layer.name)

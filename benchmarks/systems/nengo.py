@@ -144,9 +144,7 @@ class NengoRunner(Runner):
     ) -> None:
         """Nengo has none and "same", with the larger half of the zeros after."""
         long, short = (after, before) if layer.kind == "conv_transpose" else (before, after)
-        total = [
-            max((n - 1) * layer.stride + k - m, 0) for n, m, k in zip(short[1:], long[1:], kernel, strict=True)
-        ]
+        total = [max((n - 1) * layer.stride + k - m, 0) for n, m, k in zip(short[1:], long[1:], kernel, strict=True)]
         same = (total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2)
         if any(layer.pads) and (layer.pads != same or layer.output_padding):
             raise CannotComputeError(f"layer '{layer.name}' pads {list(layer.pads)}, which its convolution cannot")

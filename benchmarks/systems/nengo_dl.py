@@ -71,7 +71,9 @@ class NengoDLRunner(Runner):
 
     def __init__(self, job: Job) -> None:
         if job.stream or job.sequence:
-            raise CannotComputeError("its simulator takes the input of all steps at once, and gives no layer of neurons alone")
+            raise CannotComputeError(
+                "its simulator takes the input of all steps at once, and gives no layer of neurons alone"
+            )
         nengo_dl = import_nengo_dl()
         self._tf: Any = sys.modules["tensorflow"]
         self._tf.config.threading.set_intra_op_parallelism_threads(job.threads)

@@ -25,7 +25,9 @@ class SnnTorch(System):
 
         from benchmarks.systems._torch_network import Neurons, TorchRunner
 
-        nodes: dict[torch.Size, torch.nn.Module] = {}  # each keeps its last membrane too: one a layer, or nothing compiles
+        nodes: dict[
+            torch.Size, torch.nn.Module
+        ] = {}  # each keeps its last membrane too: one a layer, or nothing compiles
 
         class LeakyNeurons(Neurons):
             def start(self, current: torch.Tensor) -> Any:

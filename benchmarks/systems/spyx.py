@@ -193,7 +193,8 @@ class SpyxRunner(Runner):
             return jax.lax.conv_general_dilated(x, weights, strides, pads, dimension_numbers=names) + bias
         kernel, more = weights.shape[:2], layer.output_padding
         pads = tuple(
-            (k - 1 - start, k - 1 - end + more) for k, start, end in ((kernel[0], top, bottom), (kernel[1], left, right))
+            (k - 1 - start, k - 1 - end + more)
+            for k, start, end in ((kernel[0], top, bottom), (kernel[1], left, right))
         )
         turned = np.ascontiguousarray(weights[::-1, ::-1].transpose(0, 1, 3, 2))
         dilated = (layer.stride, layer.stride)

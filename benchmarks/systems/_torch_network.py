@@ -1,4 +1,4 @@
-"""What the libraries on top of PyTorch have in common: layers, time around their neurons, and the search for the fastest setting.
+"""What the libraries on top of PyTorch have in common: layers, time around their neurons, the search for the best setting.
 
 All are given the same savings (`_phases`), threads, and settings to search while the network is built: layer by layer (all
 steps of a layer, then the next layer) or step by step, a step compiled with torch.compile or not, channels last or not, how
@@ -38,7 +38,7 @@ class Neurons(ABC):
     time_axis = 0
     """Of the currents of all steps, in `sequence`: 1 for a library that wants the batch first."""
     current_scale = 1.0
-    """What currents must be multiplied with: a power of 2, which rounds nothing; weights and biases are, once."""
+    """What currents must be multiplied with: a power of 2, which rounds nothing. Weights and biases are, where that will do."""
 
     @abstractmethod
     def start(self, current: Tensor) -> Any:
@@ -111,19 +111,27 @@ class TorchRunner(Runner):
         return (*time_steps, self._job.batch, *self._network.input_shape)
 
     def _current_scales(self) -> dict[str, float]:
-        """By layer; where currents come from an addition, from all layers that are added."""
+        """Of the weights, by layer. Where currents do not come from one such layer alone, neurons get them multiplied."""
         scale, by_name = self._neurons.current_scale, {layer.name: layer for layer in self._network.layers}
-        if scale == 1 or self._job.sequence:
-            return {}
-        pending = [layer.inputs[0] for layer in self._network.layers if layer.kind == "neuron"]
         scales: dict[str, float] = {}
-        while pending:
-            layer = by_name.get(pending.pop())
-            if layer is not None and layer.kind in ("conv", "conv_transpose", "dense"):
-                scales[layer.name] = scale
+        self._multiplied: set[str] = set()
+        for layer in self._network.layers:
+            if layer.kind != "neuron" or scale == 1:
+                continue
+            (before,) = layer.inputs
+            users = [other.name for other in self._network.layers if before in other.inputs]
+            if (
+                users == [layer.name]
+                and before in by_name
+                and by_name[before].kind in ("conv", "conv_transpose", "dense")
+            ):
+                scales[before] = scale
             else:
-                raise CannotComputeError("its neurons want scaled currents, which only a layer with weights can give")
+                self._multiplied.add(layer.name)
         return scales
+
+    def _current(self, layer: Layer, value: Tensor) -> Tensor:
+        return value * self._neurons.current_scale if layer.name in self._multiplied else value
 
     def _tensor(self, name: str) -> Tensor:
         scale = np.float32(self._scales.get(name.rpartition(".")[0], 1.0))
@@ -190,8 +198,9 @@ class TorchRunner(Runner):
         for layer in self._phases.steps:
             inputs = [values[name] for name in layer.inputs]
             if layer.kind == "neuron":
-                state = states[layer.name] if layer.name in states else self._neurons.start(inputs[0])
-                values[layer.name], after[layer.name] = self._neurons.step(inputs[0], state)
+                current = self._current(layer, inputs[0])
+                state = states[layer.name] if layer.name in states else self._neurons.start(current)
+                values[layer.name], after[layer.name] = self._neurons.step(current, state)
             else:
                 values[layer.name] = self._apply(layer, inputs)
         return values, after
@@ -225,7 +234,7 @@ class TorchRunner(Runner):
         for layer in self._phases.steps:
             inputs = [values[name] if name in timed else self._repeated(values[name]) for name in layer.inputs]
             if layer.kind == "neuron":
-                values[layer.name] = self._neurons.sequence(inputs[0])
+                values[layer.name] = self._neurons.sequence(self._current(layer, inputs[0]))
             else:
                 flat = self._apply(layer, [value.flatten(0, 1) for value in inputs])
                 values[layer.name] = flat.unflatten(0, (len(x), n_steps) if axis else (n_steps, len(x)))

@@ -25,15 +25,18 @@ class SnnTorch(System):
 
         from benchmarks.systems._torch_network import Neurons, TorchRunner
 
-        leaky = snntorch.Leaky(beta=1.0, threshold=1.0, reset_mechanism="subtract", surrogate_disable=True).eval()
-        leaky.to(job.provider)
+        nodes: dict[
+            torch.Size, torch.nn.Module
+        ] = {}  # each keeps its last membrane too: one a layer, or nothing compiles
 
         class LeakyNeurons(Neurons):
             def start(self, current: torch.Tensor) -> Any:
+                node = snntorch.Leaky(beta=1.0, threshold=1.0, reset_mechanism="subtract", surrogate_disable=True)
+                nodes[current.shape] = node.to(job.provider).eval()
                 return torch.zeros_like(current)
 
             def step(self, current: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
-                spikes, membrane = leaky(current, state)
+                spikes, membrane = nodes[current.shape](current, state)
                 return spikes, membrane
 
         return TorchRunner(job, LeakyNeurons())

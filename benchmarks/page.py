@@ -36,8 +36,6 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path, help="default: all of benchmarks/results")
     arguments = parser.parse_args()
     files = arguments.files or sorted(RESULTS.glob("*.json"))
-    if not files:
-        parser.exit(1, f"no results in {RESULTS}: run python -m benchmarks\n")
     write([Results(path) for path in files])
 
 
@@ -110,6 +108,8 @@ def system_rows(results: Results) -> Iterator[list[str]]:
         settings: dict[str, dict[str, None]] = {}
         for row in measured:
             for key, value in row.settings.items():
+                if isinstance(value, dict):  # what was tried is in the file
+                    continue
                 settings.setdefault(key, {})[str(value)] = None
         words = "; ".join(f"{key}: {' or '.join(list(values)[:6])}" for key, values in settings.items())
         reasons = dict.fromkeys(reason(row) for row in found if row.state != MEASURED)

@@ -19,6 +19,7 @@ class Machine:
     Attributes:
         processor: its name.
         cores: those that this process may use.
+        gpus: NVIDIA's, as its driver calls them.
         cpu_isa: the instruction set that our CPU kernels use; None: the native library is not here.
         load: how many processes wanted to run in the last minute, on average, before the measurement; None: not known.
         python, onnxruntime, onnx_snn: versions.
@@ -26,6 +27,7 @@ class Machine:
 
     processor: str
     cores: int
+    gpus: tuple[str, ...]
     cpu_isa: str | None
     load: float | None
     python: str
@@ -36,14 +38,14 @@ class Machine:
         isa = f", {self.cpu_isa}" if self.cpu_isa else ""
         load = f", load {self.load:.2f}" if self.load is not None else ""
         versions = f"Python {self.python}, ONNX Runtime {self.onnxruntime}, onnx-snn {self.onnx_snn}"
-        return f"{self.processor}{isa}, {self.cores} cores{load}; {versions}"
+        gpus = "".join(f", {name}" for name in self.gpus)
+        return f"{self.processor}{isa}, {self.cores} cores{gpus}{load}; {versions}"
 
 
 def this_machine() -> Machine:
     """This one, now."""
-    return Machine(
-        _processor(), _cores(), _isa(), _load(), platform.python_version(), RUNTIME_VERSION, snn_ops.__version__
-    )
+    versions = platform.python_version(), RUNTIME_VERSION, snn_ops.__version__
+    return Machine(_processor(), _cores(), gpu_names(), _isa(), _load(), *versions)
 
 
 def _processor() -> str:
@@ -56,6 +58,13 @@ def _processor() -> str:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpu_names(driver: Path = Path("/proc/driver/nvidia")) -> tuple[str, ...]:
+    """What NVIDIA's driver says of its GPUs; nothing without one."""
+    files = sorted(driver.glob("gpus/*/information"))
+    found = [re.search(r"^Model:\s*(.*)$", file.read_text(), re.MULTILINE) for file in files]
+    return tuple(match[1] for match in found if match)
 
 
 def _isa() -> str | None:

@@ -19,8 +19,8 @@ from converter.bench.rates import Rates, measure_rates
 from converter.bench.runs import SPIKING, STREAM, TRAINED, Place, Run, run_of
 from converter.bench.timing import SECONDS, Summary, Turn, measure, turn_of
 from converter.errors import RefusedError, concerning
+from converter.graph.run import RUNTIME_ERRORS, brief
 from converter.graph.run import batches as pieces
-from converter.graph.run import brief
 from converter.io.files import write_npz
 from converter.io.onnx_files import size_on_disk, write_model
 from converter.io.progress import Progress, silent
@@ -365,7 +365,5 @@ def _running(path: Path) -> Iterator[None]:
     """What ONNX Runtime cannot run is refused."""
     try:
         yield
-    except RefusedError:
-        raise
-    except Exception as error:  # ONNX Runtime's errors have no other class in common
+    except RUNTIME_ERRORS as error:
         raise RefusedError(f"ONNX Runtime cannot run it on these samples: {brief(error)}", file=path) from error

@@ -47,6 +47,7 @@ class LayerTime:
         multiply_adds: of a call.
         bytes_moved: read and written in a call, weights included.
         floor: seconds of a call at the rates of the machine; 0 where nothing is known of what it has to do.
+        denormal_weights: so many of its weights are numbers with which processors take much longer.
     """
 
     name: str
@@ -57,6 +58,7 @@ class LayerTime:
     multiply_adds: int = 0
     bytes_moved: int = 0
     floor: float = 0.0
+    denormal_weights: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Profile:
 
     Attributes:
         n_steps, batch, threads: of the call.
-        runs: how many calls the times are means of: those in the middle half, by their time.
+        runs: how many calls the times are means of: the faster half, which nothing else on the machine held up.
         seconds: of a call as its caller sees it, with the profiler on.
         in_runtime: those of them in ONNX Runtime, by its own clock.
         layers: in the order in which they run.
@@ -138,25 +140,24 @@ def profile(model: onnx.ModelProto, feed: Feed, place: Place, n_steps: int, rate
             call()
             walls.append(time.perf_counter() - start)
         calls = calls_of(session, count)[cold:]
-    middle = _middle_half(walls[: len(calls)])
-    wall = float(np.mean([walls[index] for index in middle]))
-    chosen = [calls[index] for index in middle]
-    in_runtime = float(np.mean([call.seconds for call in chosen]))
-    layers = layer_times(model, chosen, rates)
+    chosen = _faster_half(walls[: len(calls)])
+    wall = float(np.mean([walls[index] for index in chosen]))
+    fast = [calls[index] for index in chosen]
+    in_runtime = float(np.mean([call.seconds for call in fast]))
+    layers = layer_times(model, fast, rates)
     between = in_runtime - sum(layer.seconds for layer in layers)
     layers += [
         LayerTime("between the nodes", "ONNX Runtime", REST, between),
         LayerTime("before and after", "snn_ops", REST, wall - in_runtime),
     ]
     batch = len(next(iter(feed.values())))
-    return Profile(n_steps, batch, place.threads, len(chosen), wall, in_runtime, tuple(layers), rates)
+    return Profile(n_steps, batch, place.threads, len(fast), wall, in_runtime, tuple(layers), rates)
 
 
-def _middle_half(times: Sequence[float]) -> list[int]:
-    """Indices of those that are neither among the quarter that is fastest nor among the slowest."""
+def _faster_half(times: Sequence[float]) -> list[int]:
+    """Their indices."""
     order = np.argsort(times, kind="stable").tolist()
-    quarter = len(order) // 4
-    return sorted(order[quarter : len(order) - quarter])
+    return sorted(order[: (len(order) + 1) // 2])
 
 
 def _with_names(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -222,7 +223,13 @@ def layer_times(model: onnx.ModelProto, calls: Sequence[Call], rates: Rates) -> 
             name = f"{event.op_type} after {before}" if origin is None or made else str(origin.name or event.name)
             op_type = event.op_type if origin is None or made else origin.op_type
             before = before if made else name
-            old = layers.get((name, op_type)) or LayerTime(name, op_type, _kind(event, origin), 0.0)
+            old = layers.get((name, op_type)) or LayerTime(
+                name,
+                op_type,
+                _kind(event, origin),
+                0.0,
+                denormal_weights=0 if origin is None or made else _denormals(origin),
+            )
             products = 0 if origin is None or made else _multiply_adds(event, origin)
             moved = _bytes_moved(event, origin if products else None)
             layers[name, op_type] = replace(
@@ -293,8 +300,20 @@ def _bytes_moved(event: NodeEvent, layer: ir.Node | None) -> int:
         return 0
     if layer is None:
         return event.bytes_moved + event.parameter_bytes
-    constants = [value.const_value for value in layer.inputs if value is not None and value.const_value is not None]
-    return event.bytes_moved + sum(int(constant.nbytes) for constant in constants)
+    return event.bytes_moved + sum(array.nbytes for array in _constants(layer))
+
+
+def _constants(node: ir.Node) -> list[np.ndarray]:
+    constants = [value.const_value for value in node.inputs if value is not None]
+    return [constant.numpy() for constant in constants if constant is not None]
+
+
+def _denormals(node: ir.Node) -> int:
+    """Weights of float32 that are not 0, but closer to it than a normal number can be."""
+    if not facts(node).weighted:
+        return 0
+    size = [np.abs(array) for array in _constants(node) if array.dtype == np.float32]
+    return sum(int(np.count_nonzero((array > 0) & (array < np.finfo(np.float32).tiny))) for array in size)
 
 
 def _constant_shape(value: ir.Value) -> tuple[int, ...] | None:

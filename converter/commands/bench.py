@@ -112,44 +112,56 @@ def print_benchmark(found: Benchmark) -> None:
         ]
         results().print(table(f"Outputs, {found.outputs.samples} samples", columns, rows))
     results().print(_timings_table(found.timings))
+    results().print(_processes_table(found.timings))
     for profile in found.profiles:
         results().print(_layers_table(profile))
         results().print(_kinds_table(profile))
+    denormals = {layer.name: layer.denormal_weights for each in found.profiles for layer in each.layers}
+    for name, count in denormals.items():
+        if count:
+            messages().print(
+                f"{name}: {count:,} weights are denormal numbers, below 1.2e-38. Processors may multiply these a hundred times "
+                "more slowly; zeros in their place give the same answers.",
+                soft_wrap=True,
+            )
 
 
 def _timings_table(timings: Sequence[Timing]) -> Table:
     rows = [
         (
-            timing.system,
-            timing.n_steps or "",
-            "auto" if timing.threads is None else timing.threads,
-            timing.batch,
+            *_way(timing),
             _time(timing.latency.median),
             f"{_time(timing.latency.p10)} - {_time(timing.latency.p90)}",
             _time(timing.latency.p99),
             f"{timing.throughput:,.0f}" if timing.throughput >= 10 else number(timing.throughput),
             number(timing.ratio),
-            _time(timing.cold.load),
-            _time(timing.cold.first_answer),
-            _bytes(timing.cold.peak_bytes),
         )
         for timing in timings
     ]
-    columns = (
-        "system",
-        "steps",
-        "threads",
-        "batch",
-        "p50",
-        "p10 - p90",
-        "p99",
-        "samples/s",
-        "x trained",
-        "load",
-        "first answer",
-        "peak memory",
-    )
-    return table("Time of a call; loading, the first answer and memory in a process of its own", columns, rows)
+    return table("Time of a call", (*_WAY, "p50", "p10 - p90", "p99", "samples/s", "x trained"), rows)
+
+
+def _processes_table(timings: Sequence[Timing]) -> Table:
+    rows = [
+        (
+            *_way(timing),
+            _time(timing.cold.load),
+            _time(timing.cold.first_answer),
+            _bytes(timing.cold.peak_bytes),
+            _bytes(timing.cold.empty_bytes),
+        )
+        for timing in timings
+    ]
+    columns = (*_WAY, "loaded after", "first answer after", "peak memory", "before loading")
+    return table("In a process of its own", columns, rows)
+
+
+_WAY = ("system", "steps", "threads", "batch")
+
+
+def _way(timing: Timing) -> tuple[object, ...]:
+    """Those of `_WAY`."""
+    return timing.system, timing.n_steps or "", timing.threads or "auto", timing.batch
 
 
 def _layers_table(profile: Profile) -> Table:
@@ -165,37 +177,40 @@ def _layers_table(profile: Profile) -> Table:
 
 
 def _kinds_table(profile: Profile) -> Table:
-    kinds = [*profile.kinds(), _total(profile)]
-    longest = max(kind.seconds for kind in kinds[:-1])
-    rows = [(kind.name, _bar(kind.seconds / longest), *_figures(kind, profile)) for kind in kinds]
-    rows[-1] = (rows[-1][0], "", *rows[-1][2:])
+    kinds = profile.kinds()
+    everything = replace(
+        LayerTime("all", "", "", profile.seconds, floor=profile.floor),
+        multiply_adds=sum(kind.multiply_adds for kind in kinds),
+        bytes_moved=sum(kind.bytes_moved for kind in kinds),
+    )
+    longest = max(kind.seconds for kind in kinds)
+    rows = [
+        (
+            kind.name,
+            "" if kind is everything else _bar(kind.seconds / longest),
+            *_figures(kind, profile),
+            f"{kind.multiply_adds:,}" if kind.multiply_adds else "-",
+            _bytes(kind.bytes_moved) if kind.bytes_moved else "-",
+        )
+        for kind in (*kinds, everything)
+    ]
     rate = max(profile.rates.multiply_adds.values()) / 1e9
     title = f"By kind; floor: multiply-adds at {rate:,.0f} G/s, or a copy of as many bytes, whichever takes longer"
-    return table(title, ("kind", "", *_FIGURES), rows, left=2)
+    return table(title, ("kind", "", *_FIGURES, "multiply-adds", "bytes moved"), rows, left=2)
 
 
-_FIGURES = ("time", "share", "floor", "x floor", "multiply-adds", "bytes moved")
+_LEAST_FLOOR = 1e-7
+_FIGURES = ("time", "share", "floor", "x floor")
 
 
 def _figures(layer: LayerTime, profile: Profile) -> tuple[str, ...]:
-    """Those of `_FIGURES`."""
+    """Those of `_FIGURES`; a floor far below the profiler's microseconds says nothing."""
+    floor = layer.floor if layer.floor >= _LEAST_FLOOR else None
     return (
         _time(layer.seconds),
         percent(layer.seconds / profile.seconds, 1),
-        _time(layer.floor) if layer.floor else "-",
-        f"{layer.seconds / layer.floor:.1f}" if layer.floor else "-",
-        f"{layer.multiply_adds:,}" if layer.multiply_adds else "-",
-        _bytes(layer.bytes_moved) if layer.bytes_moved else "-",
-    )
-
-
-def _total(profile: Profile) -> LayerTime:
-    kinds = profile.kinds()
-    total = LayerTime("all", "", "", profile.seconds, floor=profile.floor)
-    return replace(
-        total,
-        multiply_adds=sum(kind.multiply_adds for kind in kinds),
-        bytes_moved=sum(kind.bytes_moved for kind in kinds),
+        _time(floor) if floor else "-",
+        f"{layer.seconds / floor:.1f}" if floor else "-",
     )
 
 

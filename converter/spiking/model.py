@@ -12,7 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph.run import brief
+from converter.graph.run import RUNTIME_ERRORS, brief
 from converter.io.onnx_files import read_proto
 from converter.io.samples import InputSpec
 from snn_ops.format import DOMAIN, Metadata
@@ -76,7 +76,7 @@ class SpikingModel:
         """
         if options.get("backend") == "functions":
             self._check_functions()
-        with self._refused((Exception,)):  # ONNX Runtime's errors have no other class in common
+        with self._refused():
             return Session(self.proto, **options)
 
     def source(self) -> Path | None:
@@ -100,11 +100,11 @@ class SpikingModel:
                 )
 
     @contextmanager
-    def _refused(self, errors: tuple[type[Exception], ...] = (RuntimeError, ValueError)) -> Iterator[None]:
+    def _refused(self) -> Iterator[None]:
         """What goes wrong inside is refused, with the name of this file."""
         try:
             yield
-        except errors as error:
+        except RUNTIME_ERRORS as error:
             raise RefusedError(brief(error), file=self.path) from error
 
 

@@ -8,7 +8,7 @@ import platform
 import onnxruntime
 
 import snn_ops
-from converter.bench.machine import this_machine
+from converter.bench.machine import gpu_names, this_machine
 
 
 def test_this_machine() -> None:
@@ -31,3 +31,13 @@ def test_a_system_that_does_not_tell_its_load(monkeypatch) -> None:
     monkeypatch.delattr(os, "getloadavg")
     assert this_machine().load is None
     assert "load" not in str(this_machine())
+
+
+def test_gpus(tmp_path) -> None:
+    """As the driver writes it."""
+    assert gpu_names(tmp_path) == ()
+    for index, name in enumerate(("NVIDIA H100 80GB HBM3", "NVIDIA L4")):
+        folder = tmp_path / "gpus" / f"0000:0{index}:00.0"
+        folder.mkdir(parents=True)
+        (folder / "information").write_text(f"Model: \t\t {name}\nIRQ:   \t\t 24\n")
+    assert gpu_names(tmp_path) == ("NVIDIA H100 80GB HBM3", "NVIDIA L4")

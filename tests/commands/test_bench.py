@@ -72,6 +72,18 @@ def test_another_file_than_it_was_made_from(command, spiking) -> None:
     assert "other.onnx is not the file that m.snn.onnx was made from" in done.err
 
 
+def test_denormal_weights_are_told(command, folder) -> None:
+    model = mlp()
+    weights = onnx.numpy_helper.to_array(model.graph.initializer[2]).copy()
+    weights[3, :5] = 1e-40
+    model.graph.initializer[2].CopyFrom(onnx.numpy_helper.from_array(weights, "W2"))
+    save(model, "m.onnx")
+    assert command("convert", "m.onnx", "--calibration", "calibration.npz").code == 0
+    told = ": 5 weights are denormal numbers"
+    assert command("bench", "m.snn.onnx", "--profile", *QUICK).err.count(told) == 1
+    assert told not in command("bench", "m.snn.onnx", *QUICK).err
+
+
 def test_without_the_trained_model(command, spiking) -> None:
     Path("m.onnx").unlink()
     done = command("bench", "m.snn.onnx", *QUICK)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import datasets, environments, machine, systems
+from benchmarks.accuracy.page import table
 from benchmarks.accuracy.task import TIMED_SAMPLES, Task
 from benchmarks.process import ROOT, THREADS, DidNotRunError
 from benchmarks.workloads.catalogue import WORKLOADS, inputs_on_grid
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 results["rows"][key] = row(name, converter, chosen.samples, chosen.threads)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, (json.dumps(results, indent=1) + "\n").encode())
-            print("\n".join(table(name, converter, results["rows"][key])), flush=True)
+            print("\n".join(table({key: results["rows"][key]})), flush=True)
     return 0
 
 
@@ -145,17 +146,6 @@ def _in_its_process(converter: str, task: Task) -> list[dict[str, Any]]:
             raise DidNotRunError((done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300])
         figures: list[dict[str, Any]] = json.loads(out.read_text())
         return figures
-
-
-def table(name: str, converter: str, found: dict[str, Any]) -> Iterable[str]:
-    """Markdown: a block of a table for a network and a converter."""
-    if "figures" not in found:
-        yield f"| {name} | {converter} | did not run: {found['reason']} |"
-        return
-    for figures in found["figures"]:
-        for what, form in (("accuracy", "{:.2%}"), ("spikes_per_synapse", "{:.3g}"), ("milliseconds", "{:.3g}")):
-            cells = " | ".join(form.format(value) for value in figures[what].values())
-            yield f"| {name}, {found['trained']:.2%} | {converter}: {figures['recipe']} | {what} | {cells} |"
 
 
 if __name__ == "__main__":

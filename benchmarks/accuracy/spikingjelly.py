@@ -45,11 +45,12 @@ def _signed(calibration: torch.Tensor, mode: str) -> ann2snn.FXConversionRecipe:
     return _rate(calibration, mode=mode, channel_wise=True, pre_spike_maxpool=True, neuron_factory=factory)
 
 
-def _balanced(calibration: torch.Tensor, passes: int) -> ann2snn.FXConversionRecipe:
+def balanced(calibration: torch.Tensor, passes: int) -> ann2snn.FXConversionRecipe:
     """Every batch lets the thresholds grow a little: the number of passes matters."""
     return ann2snn.LocalThresholdBalancingRecipe(list(calibration.split(LTB_BATCH)) * passes)
 
 
+OWN_NEURON = "channel-wise 99.9%, STBIFNode"
 RECIPES: dict[str, Recipe] = {
     "max": partial(_rate, mode="max"),
     "99.9%": partial(_rate, mode="99.9%"),
@@ -57,9 +58,9 @@ RECIPES: dict[str, Recipe] = {
     "channel-wise max, V0 = 1/2": partial(_channels, mode="max"),
     "channel-wise 99.9%, V0 = 1/2": partial(_channels, mode="99.9%"),
     "channel-wise 99%, V0 = 1/2": partial(_channels, mode="99%"),
-    "LTB, 1 pass": partial(_balanced, passes=1),
-    "LTB, 8 passes": partial(_balanced, passes=8),
-    "channel-wise 99.9%, STBIFNode": partial(_signed, mode="99.9%"),
+    "LTB, 1 pass": partial(balanced, passes=1),
+    "LTB, 8 passes": partial(balanced, passes=8),
+    OWN_NEURON: partial(_signed, mode="99.9%"),
 }
 ALWAYS = ("max", "99.9%")
 

@@ -239,7 +239,7 @@ class NengoDLRunner(Runner):
         """Seconds of a run at each setting; the samples of a batch must fill minibatches, the steps what is unrolled."""
         batch, steps, begun = self._job.batch, self._job.n_steps, time.perf_counter()
         x = np.random.default_rng(0).random((batch, *self._job.network.input_shape), dtype=np.float32)
-        minibatches = [n for n in dict.fromkeys((batch, batch // 4)) if n and batch % n == 0]
+        minibatches = [n for n in dict.fromkeys((batch, batch // 4, batch // 10, batch // 16)) if n and batch % n == 0]
         unrolled = [n for n in (1, 5, 8, 4) if steps % n == 0][:2]
         tried: dict[Setting, float] = {}
         for minibatch, n in [(minibatches[0], n) for n in unrolled] + [(m, unrolled[-1]) for m in minibatches[1:]]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy.__main__ import main, row
+from benchmarks.accuracy.page import table
 from benchmarks.accuracy.task import Task, synapses_of
 from benchmarks.workloads.catalogue import WORKLOADS
 from benchmarks.workloads.network import Equation
@@ -68,3 +69,17 @@ def test_a_damaged_file_is_refused(capsys, tmp_path) -> None:
 def test_missing_data_is_a_row_with_the_reason(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("ONNX_SNN_DATA", str(tmp_path))
     assert "tools/fetch_datasets.sh" in row("lenet-5", "onnx-snn", 100, 1)["reason"]
+
+
+def test_the_table_has_a_line_for_each_measure_and_each_reason() -> None:
+    figures = {"recipe": "r", "accuracy": {"1": 0.5, "2": 0.75}, "spikes_per_synapse": {"1": 1.5, "2": 3.0}}
+    rows = {
+        "mlp/a/100/2": {"trained": 0.9, "figures": [{**figures, "milliseconds": {"1": 1.25, "2": 2.5}}]},
+        "mlp/b/100/2": {"reason": "no data"},
+    }
+    lines = list(table(rows))
+    assert lines[0] == "| network, trained | converter | | T = 1 | T = 2 |"
+    assert lines[2] == "| mlp, 90.00% of 100 images | a: r | accuracy | 50.00% | 75.00% |"
+    assert lines[4].endswith("| ms for 100 images | 1.25 | 2.5 |")
+    assert "did not run: no data" in lines[5]
+    assert {line.count("|") for line in lines} == {6}

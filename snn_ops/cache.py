@@ -17,8 +17,8 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 def cache_bytes(threads: int | None = None, cores: Path = _CORES) -> int:
     """How large a value may be that one layer writes and the next one finds in the cache.
 
-    That is what the second-level caches of so many threads hold together. Where they are small, an eighth of the last-level one,
-    which others use too; no more than `TYPICAL` of it, as a virtual machine reports that of the whole host.
+    That is what the second-level caches of so many threads hold together. Where they are small, it is an eighth of the
+    last-level one, which others use too; no more than `TYPICAL` of it, as a virtual machine reports that of the whole host.
 
     Args:
         threads: that compute; default: one for each core.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from os import fspath
 
 import numpy as np
@@ -91,7 +92,7 @@ class Session:
         carried = {state.output for state in self._states}
         self.output_names = [o.name for o in self.ort.get_outputs() if o.name not in carried]
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Samples times steps that run at once by default.
 

@@ -1,6 +1,6 @@
 """Weights below the smallest normal number become 0.
 
-Training with weight decay leaves them where a neuron has died. Added to anything else they change nothing, but a processor takes
+Training with weight decay leaves them where a neuron has died. Added to anything else they change nothing, but processors take
 a hundred times as long for each (docs/FINDINGS.md). In float16 such numbers are large enough to count, and stay.
 """
 

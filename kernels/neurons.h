@@ -78,6 +78,23 @@ SNN_FUNCTION S clip(S x, S low, S high) {
   x = x < low ? low : x;
   return x > high ? high : x;
 }
+
+// c - a b, rounded once.
+#if defined(SNN_DEVICE) || defined(__FMA__) || defined(__aarch64__)
+SNN_FUNCTION float minus_product(float c, float a, float b) { return fma(-a, b, c); }
+SNN_FUNCTION double minus_product(double c, double a, double b) { return fma(-a, b, c); }
+#else  // of a with 29 bits at most, a float32 product is exact in float64
+SNN_FUNCTION float minus_product(float c, float a, float b) { return float(double(c) - double(a) * double(b)); }
+SNN_FUNCTION double minus_product(double c, double a, double b) { return __builtin_fma(-a, b, c); }
+#endif
+
+// x modulo `unit`, exact, where 0 <= x / unit < 2^14 (float64: 2^28). `reciprocal` is a little more than 1 / unit, so that the
+// quotient is right or one too large; either way the difference is smaller than the unit and has no more digits than it.
+template <class S>
+SNN_FUNCTION S modulo(S x, S unit, S reciprocal) {
+  const S left = minus_product(x, floor(x * reciprocal), unit);
+  return left < S(0) ? left + unit : left;
+}
 }  // namespace math
 
 // Sums that grow without bound are two numbers, whose sum is the value: the sum since a while ago, and its base, the sum
@@ -230,6 +247,29 @@ struct FewSpike : Neuron {
     state[0] = fires ? remainder - weight : remainder;
     state[1] = weight * S(0.5);
     return fires ? weight * S(clock.n_steps) : S(0);
+  }
+};
+
+// The mean of a few-spike neuron's spikes, at once: z rounded to T digits.
+//   r = clip(z + scale 2^-T / 2, 0, scale);  y = min(r - r mod scale 2^-T, scale (1 - 2^-T))
+// r mod last is exact, in two divisions of which none has a quotient that the type could not hold. An r that is 2^28 (float64: 2^56)
+// times the last digit or more does not change by what is below this digit.
+struct FewSpikeMean : Neuron {
+  static constexpr int kParameters = 1, kStates = 0;
+  static constexpr double kSmallestDigit = 1. / (1ull << 50) / (1ull << 50);
+  template <class S>
+  using Constants = NoConstants;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S*, const S* parameter, const Constants<S>&, const Clock& clock) {
+    constexpr bool kDouble = sizeof(S) == sizeof(double);
+    constexpr S kMany = S(1 << (kDouble ? 28 : 14)), kAbove1 = S(1) + S(1) / S(1ll << (kDouble ? 50 : 21));
+    const S scale = parameter[0], digit = scale * S(clock.last_digit), last = digit > S(kSmallestDigit) ? digit : S(0);
+    const S coarse = last * kMany, reciprocal = kAbove1 / last;
+    const S r = math::clip(x + last * S(0.5), S(0), scale);
+    const S below = math::modulo(math::modulo(r, coarse, reciprocal / kMany), last, reciprocal);
+    const S y = r < coarse * kMany ? r - below : r, top = scale - last;
+    return y > top ? top : y;
   }
 };
 

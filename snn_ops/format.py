@@ -100,7 +100,7 @@ _TEXT = _Kind("text", str, str)
 _COUNT = _Kind("an integer from 1 to 2^63 - 1", partial(_count, least=1), str)
 """A number of steps, the version of the format."""
 _COUNT_OR_0 = _Kind("an integer from 0 to 2^63 - 1", partial(_count, least=0), str)
-"""Numbers of bytes and samples, 0 where they are not known."""
+"""Numbers of bytes and samples, 0 where they are not known; a flag."""
 _SCHEDULE = _Kind(" or ".join(SCHEDULES), _schedule, str)
 _OBJECT = _Kind("a JSON object", _object, json.dumps)
 _OPTIONS = _Kind("a JSON object", _object, partial(json.dumps, sort_keys=True))
@@ -159,6 +159,7 @@ class Metadata:
         format: version of the file format.
         n_steps: the T that the model was made for.
         row_bytes: about how many bytes one sample needs for one step; 0: not known.
+        at_once: 1: no value has a row for each step, so that a sample is one row whatever n_steps is (two-phase).
         states: what a streaming model carries from chunk to chunk, ``{"input": NAME, "output": NAME}`` each.
         schedule: one of `SCHEDULES`.
         source, source_sha256: name and SHA-256 of the trained model's file.
@@ -175,6 +176,7 @@ class Metadata:
     format: _Key[int] = _Key(_COUNT, 1)
     n_steps: _Key[int] = _Key(_COUNT, 1)
     row_bytes: _Key[int] = _Key(_COUNT_OR_0, 0)
+    at_once: _Key[int] = _Key(_COUNT_OR_0, 0)
     states: _Key[Sequence[Mapping[str, str]]] = _Key(_PAIRS, ())
     schedule: _Key[str] = _Key(_SCHEDULE, "stepped")
     source: _Key[str] = _Key(_TEXT, "")

@@ -29,6 +29,7 @@ __all__ = [
     "if_",
     "count_if",
     "few_spike",
+    "few_spike_mean",
     "lif",
     "adaptive_lif",
     "izhikevich",
@@ -315,6 +316,39 @@ def few_spike(
         {
             "constant_current": constant_current,
         },
+    )
+    return spikes
+
+
+def few_spike_mean(
+    current: ArrayLike,
+    n_steps: int,
+    scale: ArrayLike = 1.0,
+) -> np.ndarray:
+    """Few-spike code of which only the mean is wanted: T binary digits at once.
+
+        r = clip(current + scale 2^-T / 2, 0, scale)
+        mean = min(r - r mod scale 2^-T, scale (1 - 2^-T))
+
+    Args:
+        current: [B, ...], the mean of the current over all steps.
+        n_steps: number of time steps T, at least 1.
+        scale: above 0; the largest value is scale (1 - 2^-T); broadcasts against [B, ...].
+
+    Returns:
+        spikes: [B, ...], the mean of the spikes over all steps.
+
+    Raises:
+        ValueError: n_steps is below 1, or an operand does not broadcast.
+
+    Source: C. Stoeckl and W. Maass, Optimized spiking neurons can classify images with high accuracy through temporal
+    coding with two spikes, Nature Machine Intelligence 3 (2021), for ReLU.
+    """
+    spikes: np.ndarray
+    (spikes,) = _run(
+        "FewSpikeMean",
+        (current, n_steps, scale),
+        {},
     )
     return spikes
 

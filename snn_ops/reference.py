@@ -31,6 +31,7 @@ __all__ = [
     "if_",
     "count_if",
     "few_spike",
+    "few_spike_mean",
     "lif",
     "adaptive_lif",
     "izhikevich",
@@ -122,6 +123,21 @@ def few_spike(
         {
             "constant_current": constant_current,
         },
+    )
+    return spikes
+
+
+def few_spike_mean(
+    current: ArrayLike,
+    n_steps: int,
+    scale: ArrayLike = 1.0,
+) -> np.ndarray:
+    """`snn_ops.functions.few_spike_mean` in NumPy."""
+    spikes: np.ndarray
+    (spikes,) = _run(
+        "FewSpikeMean",
+        (current, n_steps, scale),
+        {},
     )
     return spikes
 

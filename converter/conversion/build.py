@@ -70,7 +70,8 @@ def _insert_neurons(prepared: Prepared, options: Options) -> Draft:
     spiking.opset_imports[DOMAIN] = (
         OPSET_VERSION if options.streaming and options.long_streams else LOWEST_OPSET_VERSION
     )
-    Metadata(row_bytes=prepared.row_bytes).write(spiking.metadata_props)
+    at_once = int(options.schedule == "two-phase")
+    Metadata(row_bytes=prepared.row_bytes, at_once=at_once).write(spiking.metadata_props)
     n_steps = add_n_steps(spiking, options.n_steps)
     layers: list[Placed] = []
     reasons: dict[str, str] = {}

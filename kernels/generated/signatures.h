@@ -64,6 +64,21 @@ struct FewSpikeSignature {
   Variant variant(const TemporalCall&, Element) const { return Variant::FewSpike; }
 };
 
+struct FewSpikeMeanSignature {
+  static constexpr const char* kName = "FewSpikeMean";
+  static constexpr Time kTime = Time::kAtOnce;
+  static constexpr const char* kInput = "current";
+  static constexpr std::array<const char*, 1> kParameters{"scale"};
+  static constexpr std::array<const char*, 0> kStates{};
+  static constexpr std::array<bool, 0> kIsBase{};
+  static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
+  static constexpr bool kCountsSamples = false;
+
+  explicit FewSpikeMeanSignature(const Attributes&) {}
+  Variant variant(const TemporalCall&, Element) const { return Variant::FewSpikeMean; }
+};
+
 struct LIFSignature {
   static constexpr const char* kName = "LIF";
   static constexpr Time kTime = Time::kSteps;

@@ -58,6 +58,7 @@ _FILES = (
     "if_",
     "count_if",
     "few_spike",
+    "few_spike_mean",
     "lif",
     "adaptive_lif",
     "izhikevich",

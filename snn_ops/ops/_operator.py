@@ -68,6 +68,8 @@ class Operator:
         height: how high its spikes are; None where the output is no spikes.
         code: how its spikes carry a value: "rate", their mean over time is the value; "delta", each is a change of the value;
             None where the output is no spikes.
+        train: the operator whose spikes this one gives the mean of: it takes that mean, held for all steps, and the same
+            parameters. "" where the output is the spikes, or nobody can tell one from another.
         has_closed_form_rate: the firing rate at a current that stays is known in closed form, so that it can be trained by it.
         usual: lowest and highest input worth trying.
         twin: the class elsewhere that computes the same, or "".
@@ -92,6 +94,7 @@ class Operator:
     takes: Literal["current", "target"] = "current"
     height: Height | None = None
     code: Literal["rate", "delta"] | None = None
+    train: str = ""
     has_closed_form_rate: bool = True
     usual: tuple[float, float] = (-1.0, 3.0)
     twin: str = ""

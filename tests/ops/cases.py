@@ -64,6 +64,7 @@ CASES = {
     "SigmaDelta": Case({"threshold": (0.3, 1.7), "net_count": range(4)}, ({"max_spikes": 0}, {"max_spikes": 2})),
     "CountIF": Case({"threshold": (0.3, 1.7), "voltage": (0, 1)}, ({"max_spikes": 3}, {"signed": 1})),
     "FewSpike": Case({"scale": (0.7, 1.2)}),
+    "FewSpikeMean": Case({"scale": (0.7, 1.2)}),
     "Lowpass": Case({"filtered": (-1, 1)}, ({"tau": 0.0}, {"tau": 0.03}, {"smallest": 0.05})),
     "Alpha": Case({"first": (-1, 1), "filtered": (-1, 1)}, ({"tau": 0.0}, {"tau": 0.03}, {"smallest": 0.05})),
     "RunningMean": Case({"sum": (-2, 2)}),

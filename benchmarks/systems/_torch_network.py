@@ -23,7 +23,7 @@ from benchmarks.systems._phases import phases
 from benchmarks.systems.system import CannotComputeError, Job, Runner
 from benchmarks.workloads.network import Layer
 
-SEARCH_SECONDS = 12.0
+SEARCH_SECONDS = 30.0
 """No further setting is tried after so long."""
 
 
@@ -302,12 +302,14 @@ class TorchRunner(Runner):
             attempt(Setting(True, False, False, batch))
             return tried
         few = [n for n in dict.fromkeys((batch, batch // 4, batch // 16)) if n]
+        attempt(Setting(False, False, False, batch))
+        attempt(Setting(False, True, False, batch))
         modes = (False,) if self._job.stream else (False, True)
-        for by_layer, samples in itertools.product(modes, few[:2]):
+        for samples, by_layer in itertools.product(few[:2], modes):
             attempt(Setting(by_layer, False, False, samples))
         images = any(layer.kind.startswith("conv") for layer in self._network.layers)
         changes: list[dict[str, Any]] = [{"channels_last": images}, {"samples": few[-1]}]
-        for change in ({"compiled": True, "by_layer": False}, *changes, {"compiled": True, "by_layer": False}):
+        for change in (*changes, {"compiled": True, "by_layer": False}):
             attempt(replace(min(tried, key=lambda setting: tried[setting]), **change))
         return tried
 

@@ -99,6 +99,7 @@ class TorchRunner(Runner):
         self._use(min(tried, key=lambda setting: tried[setting]))
         self._states = {}
         self.settings = self._setting.named() | {
+            "torch.compile fails": self._not_compiled,
             "threads": torch.get_num_threads(),
             "inference mode": True,
             "once": [layer.name for layer in self._phases.once],
@@ -296,8 +297,9 @@ class TorchRunner(Runner):
             except Exception as error:
                 if not setting.compiled:
                     raise
-                warnings.warn(f"torch.compile: {error}", stacklevel=2)
+                self._not_compiled = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"[:200]
 
+        self._not_compiled = ""
         if self._job.sequence:
             attempt(Setting(True, False, False, batch))
             return tried

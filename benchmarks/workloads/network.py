@@ -87,6 +87,7 @@ class Network:
             about = json.loads(str(content["about"]))
             arrays = {name: content[name] for name in content.files if name != "about"}
         layers = tuple(
-            Layer(**(layer | {"inputs": tuple(layer["inputs"]), "pads": tuple(layer["pads"])})) for layer in about["layers"]
+            Layer(**(layer | {"inputs": tuple(layer["inputs"]), "pads": tuple(layer["pads"])}))
+            for layer in about["layers"]
         )
         return cls(about["name"], Equation(about["equation"]), tuple(about["input_shape"]), layers, arrays)

@@ -100,6 +100,7 @@ def _write_metadata(conversion: Conversion) -> None:
         version=snn_ops.__version__,
         source=conversion.ann.path.name,
         source_sha256=conversion.ann.sha256,
+        code=options.code,
         neuron=conversion.recipe.neuron,
         method=conversion.recipe.method,
         correction=conversion.recipe.correction,

@@ -20,7 +20,7 @@ import numpy as np
 from snn_ops.ops import _body, time_axis
 from snn_ops.ops._kernel import Kernel
 from snn_ops.ops._operator import Operator
-from snn_ops.ops._signature import Time, current
+from snn_ops.ops._signature import Height, Time, Unit, current
 from snn_ops.ops.multi_threshold import BODY_CONSTANTS, PARAMETERS, body_spikes, bounded, towards
 
 
@@ -76,5 +76,7 @@ OPERATOR = Operator(
     ),
     time=Time.AT_ONCE,
     takes="target",
+    height=Height("threshold", Unit.DIFFERENTIAL),
+    code="delta",
     usual=(-1.5, 1.5),
 )

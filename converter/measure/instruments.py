@@ -188,7 +188,7 @@ def _counting_changes(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node
             graph, "MultiThreshold", f"{name}_slots", target, n_steps, attributes={"constant_current": 1}
         )
         operator = OPERATORS[node.op_type]
-        for same in [value.name for value in (*operator.parameters, *operator.states)]:
+        for same in [*(p.name for p in operator.parameters), *(s.name for s in operator.states)]:
             slots.replace_input_with(slots.inputs.index(operand(slots, same)), operand(node, same))
         before, total = [slots], slots.outputs[0]
 

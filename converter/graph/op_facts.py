@@ -62,6 +62,8 @@ class OpFacts:
         passes_on: not linear, but what comes in goes out in another scale or number, as in a maximum or a normalisation.
         truth_value: gives true or false.
         converts: gives the same numbers as another type of elements.
+        moves: only moves, picks or repeats numbers of its inputs.
+        pools: many numbers of an image become one, without weights.
         joins: has an axis along which operands are joined or picked from; they need as many rows along every other axis.
         recurrent: keeps a state of its own over a sequence.
         initial_states: the inputs that are states before a sequence, ``[directions, samples, hidden]``.
@@ -78,6 +80,8 @@ class OpFacts:
     passes_on: bool = False
     truth_value: bool = False
     converts: bool = False
+    moves: bool = False
+    pools: bool = False
     joins: bool = False
     recurrent: bool = False
     initial_states: tuple[int, ...] = ()
@@ -88,9 +92,10 @@ class OpFacts:
 
 _by_element = partial(OpFacts, elementwise=True)
 _truth_value = partial(OpFacts, elementwise=True, truth_value=True)
-_moves = partial(OpFacts, linear=Linear.FIRST, sign=Sign.OF_FIRST)
+_moves = partial(OpFacts, linear=Linear.FIRST, sign=Sign.OF_FIRST, moves=True)
 """What only moves, picks or repeats numbers of input 0."""
 _of_images = partial(OpFacts, channels=Channels.FIRST)
+_pools = partial(_of_images, pools=True)
 
 OPS: Mapping[str, OpFacts] = {
     # functions of each number
@@ -139,7 +144,7 @@ OPS: Mapping[str, OpFacts] = {
     "CastLike": _by_element(linear=Linear.FIRST, converts=True),
     "DequantizeLinear": _by_element(converts=True),
     "Dropout": _by_element(linear=Linear.FIRST, sign=Sign.OF_FIRST),
-    "Identity": _by_element(linear=Linear.ALL, sign=Sign.OF_FIRST),
+    "Identity": _by_element(linear=Linear.ALL, sign=Sign.OF_FIRST, moves=True),
     "QuantizeLinear": _by_element(converts=True),
     # functions of several numbers
     "Add": _by_element(linear=Linear.ALL, sign=Sign.OF_ALL),
@@ -172,18 +177,18 @@ OPS: Mapping[str, OpFacts] = {
     "Gemm": OpFacts(linear=Linear.ONE, weighted=True, channels=Channels.LAST),
     "MatMul": OpFacts(linear=Linear.ONE, weighted=True, channels=Channels.LAST),
     # poolings and normalisations of images
-    "AveragePool": _of_images(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    "AveragePool": _pools(linear=Linear.FIRST, sign=Sign.OF_FIRST),
     "BatchNormalization": _of_images(linear=Linear.FIRST),
-    "DepthToSpace": _of_images(linear=Linear.FIRST, sign=Sign.OF_FIRST),
-    "GlobalAveragePool": _of_images(linear=Linear.FIRST, sign=Sign.OF_FIRST),
-    "GlobalLpPool": _of_images(),
-    "GlobalMaxPool": _of_images(sign=Sign.OF_FIRST, passes_on=True),
+    "DepthToSpace": _moves(channels=Channels.FIRST),
+    "GlobalAveragePool": _pools(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    "GlobalLpPool": _pools(),
+    "GlobalMaxPool": _pools(sign=Sign.OF_FIRST, passes_on=True),
     "GroupNormalization": _of_images(passes_on=True),
     "InstanceNormalization": _of_images(passes_on=True),
     "LRN": _of_images(passes_on=True),
-    "LpPool": _of_images(),
-    "MaxPool": _of_images(sign=Sign.OF_FIRST, passes_on=True),
-    "SpaceToDepth": _of_images(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    "LpPool": _pools(),
+    "MaxPool": _pools(sign=Sign.OF_FIRST, passes_on=True),
+    "SpaceToDepth": _moves(channels=Channels.FIRST),
     # normalisations along axes
     "LayerNormalization": OpFacts(channels=Channels.LAST, passes_on=True),
     "LpNormalization": OpFacts(passes_on=True),
@@ -195,14 +200,14 @@ OPS: Mapping[str, OpFacts] = {
     "ReduceMean": OpFacts(linear=Linear.FIRST, sign=Sign.OF_FIRST),
     "ReduceSum": OpFacts(linear=Linear.FIRST, sign=Sign.OF_FIRST),
     # numbers moved, picked or repeated
-    "Concat": OpFacts(linear=Linear.ALL, sign=Sign.OF_ALL, channels=Channels.LOST, joins=True),
+    "Concat": OpFacts(linear=Linear.ALL, sign=Sign.OF_ALL, channels=Channels.LOST, joins=True, moves=True),
     "ConstantOfShape": OpFacts(lengths=0),
     "Expand": _moves(lengths=1),
     "Flatten": _moves(channels=Channels.LOST),
     "Gather": _moves(),
     "GatherElements": _moves(joins=True),
     "GatherND": _moves(),
-    "Pad": OpFacts(linear=Linear.FIRST),
+    "Pad": OpFacts(linear=Linear.FIRST, moves=True),
     "Reshape": _moves(channels=Channels.LOST),
     "Resize": _moves(),
     "Slice": _moves(),

@@ -91,10 +91,18 @@ def multiply_adds(model: ir.Model, shapes: Shapes, samples: int) -> dict[str, in
         shapes: every value's shape for that many samples.
         samples: their number.
     """
-    return {str(node.name): round(_products(node, shapes) / samples) for node in model.graph if facts(node).weighted}
+    return {
+        str(node.name): round(multiply_adds_of(node, shapes) / samples) for node in model.graph if facts(node).weighted
+    }
 
 
-def _products(node: ir.Node, shapes: Shapes) -> int:
+def multiply_adds_of(node: ir.Node, shapes: Shapes) -> int:
+    """Multiply-adds of one layer with weights, for all rows of its input; 0 where a shape is not known.
+
+    Args:
+        node: the layer.
+        shapes: of its inputs and outputs, by name.
+    """
     if node.op_type == "Einsum":
         return _einsum_products(node, shapes)
     x, w, y = (

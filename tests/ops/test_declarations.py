@@ -15,7 +15,9 @@ OF_EACH = pytest.mark.parametrize("operator", OPERATORS.values(), ids=OPERATORS)
 
 @OF_EACH
 def test_what_spikes_has_a_height_and_a_code(operator) -> None:
-    spikes = operator.output.name == "spikes" or operator.name == "MultiThreshold"
+    spikes = (
+        operator.output.name == "spikes" or operator.code == "delta"
+    )  # whose output is the running sum of its spikes
     assert (operator.height is not None) == (operator.code is not None) == spikes
     if operator.height is not None:
         assert operator.height.parameter in [parameter.name for parameter in operator.parameters]

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from converter.errors import RefusedError
-from snn_ops.format import SCHEDULES
+from snn_ops.format import CODES, SCHEDULES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -59,6 +59,12 @@ FITTED = tuple(name for name, word in NEURONS.items() if word.fitted)
 METHODS = ("percentile", "mse", "balance")
 """How a layer's range follows from its activations."""
 CORRECTIONS = ("none", "bias", "potential")
+RATE_STEPS, DELTA_STEPS, DELTA_SLOTS = 32, 4, 6
+"""T where the user does not say: of the rate code; of the delta code; of its two-phase schedule from `MANY_SLOTS_FROM` on."""
+FIRST_EXPONENT = 3
+"""Of the delta code's finest height 2^-j in the first step; it grows by 1 from step to step."""
+EXPONENT, MANY_SLOTS_FROM, MOST_EXPONENT = 6, 7, 12
+"""Of the delta code's finest height 2^-J: the default, from where a value may take more than four spikes, the largest."""
 AUTO = "auto"
 """The best on held-out calibration samples."""
 NEURON_CHOICES = (AUTO, *NEURONS)
@@ -77,7 +83,14 @@ class Options:
             taken back to one that cannot; "sigma-delta"; "lif", "adaptive-lif", "izhikevich", whose firing rates are fitted;
             "few-spike" (two-phase only); "auto": the best on held-out calibration samples. Where a neuron cannot stand for
             an activation, the activation's default does; the report says so.
-        n_steps: T, for which the model is calibrated and which the file has as its default.
+        code: "rate": the mean of a neuron's spikes is its value. "delta": each spike is a change of the value, +-threshold 2^-j
+            high, and the sum of the spikes is the value; neuron, method, correction and the like have no meaning there.
+        n_steps: T, for which the model is calibrated and which the file has as its default. None: 32; with the delta code 4,
+            and 6 in the two-phase schedule from exponent 7 on, where it is the number of spikes that a value may take.
+        exponent: J of the delta code's finest height 2^-J in the two-phase schedule and in streams; None: 6. In single stepped
+            runs it grows from step to step.
+        analog_input: with the delta code, the model's input enters its first weights as numbers, once.
+        exact_skips: with the delta code, what is no layer with weights reads values themselves, not what was sent of them.
         method: how a layer's range follows from its activations: "percentile", "mse", "balance" or "auto".
         percentile: share of a channel's activations that its range covers, in per cent.
         max_spikes: most spikes in one step; None: 1 for "if" and "if-signed", else 15.
@@ -96,7 +109,11 @@ class Options:
     """
 
     neuron: str = "auto"
-    n_steps: int = 32
+    code: str = "rate"
+    n_steps: int = cast(int, None)
+    exponent: int | None = None
+    analog_input: bool = False
+    exact_skips: bool = False
     method: str = "auto"
     percentile: float = 99.9
     max_spikes: int | None = None
@@ -113,10 +130,17 @@ class Options:
     long_streams: bool = True
 
     def __post_init__(self) -> None:
-        _one_of("neuron", self.neuron, NEURON_CHOICES)
-        _one_of("method", self.method, METHOD_CHOICES)
-        _one_of("correction", self.correction, CORRECTION_CHOICES)
-        _one_of("schedule", self.schedule, SCHEDULES)
+        for what, choices in (
+            ("neuron", NEURON_CHOICES),
+            ("method", METHOD_CHOICES),
+            ("correction", CORRECTION_CHOICES),
+            ("schedule", SCHEDULES),
+            ("code", CODES),
+        ):
+            _one_of(what, getattr(self, what), choices)
+        self._check_delta()
+        if cast("int | None", self.n_steps) is None:
+            object.__setattr__(self, "n_steps", self._usual_steps())
         check_steps(self.n_steps)
         if not 0 < self.percentile <= 100:
             raise RefusedError(f"the percentile must be above 0 and at most 100, it is {self.percentile}")
@@ -130,6 +154,12 @@ class Options:
                 raise RefusedError(f"{name} must not be negative, it is {getattr(self, name)}")
         if self.min_voltage > 0:
             raise RefusedError(f"min_voltage must not be above 0, it is {self.min_voltage}")
+        self._check_schedule()
+        for name in self.layers:
+            self.of_layer(name)
+
+    def _check_schedule(self) -> None:
+        """Raises RefusedError where a neuron has no such schedule, or the schedule cannot be streamed."""
         neurons = {self.neuron, *(settings.get("neuron") for settings in self.layers.values())}
         unfit = [word for name, word in NEURONS.items() if name in neurons and self.schedule not in word.schedules]
         if unfit and self.schedule == "two-phase":
@@ -138,10 +168,56 @@ class Options:
             )
         if unfit:
             raise RefusedError(f"{unfit[0].name} neurons fire after all input; use --schedule two-phase")
-        if self.schedule == "two-phase" and self.streaming:
+        if self.schedule == "two-phase" and self.streaming and not self.is_delta:
             raise RefusedError("a two-phase model receives all steps at once; only stepped models can be streamed")
-        for name in self.layers:
-            self.of_layer(name)
+
+    @property
+    def is_delta(self) -> bool:
+        """Whether spikes are changes of a value."""
+        return self.code == "delta"
+
+    @property
+    def finest(self) -> int:
+        """`exponent`, or its default."""
+        return EXPONENT if self.exponent is None else self.exponent
+
+    @property
+    def steps_of_file(self) -> int:
+        """The file's default number of steps: `n_steps`, but in a two-phase stream, where a step is a frame, 1."""
+        return 1 if self.schedule == "two-phase" and self.streaming else self.n_steps
+
+    def _usual_steps(self) -> int:
+        if not self.is_delta:
+            return RATE_STEPS
+        return DELTA_SLOTS if self.schedule == "two-phase" and self.finest >= MANY_SLOTS_FROM else DELTA_STEPS
+
+    def _check_delta(self) -> None:
+        """Raises RefusedError where options of the two codes are mixed."""
+        if not self.is_delta:
+            named = [n for n in ("exponent", "analog_input", "exact_skips") if getattr(self, n) not in (None, False)]
+            if named:
+                raise RefusedError(f"{named[0]} belongs to the delta code; use --code delta")
+            return
+        others = {
+            "neuron": self.neuron != AUTO,
+            "method": self.method != AUTO,
+            "correction": self.correction != AUTO,
+            "max_spikes": self.max_spikes is not None,
+            "layers": bool(self.layers),
+        }
+        given = [name for name, is_given in others.items() if is_given]
+        if "neuron" in given:
+            raise RefusedError(f"{self.neuron} neurons have no delta code; use --code rate, or leave the neuron open")
+        if given:
+            raise RefusedError(f"the delta code has no {given[0]} to choose; use --code rate, or leave it out")
+        if self.exponent is None:
+            return
+        if not 0 <= self.exponent <= MOST_EXPONENT:
+            raise RefusedError(f"the exponent must be from 0 to {MOST_EXPONENT}, it is {self.exponent}")
+        if self.schedule == "stepped" and not self.streaming:
+            raise RefusedError(
+                "stepped, the finest height is halved from step to step; --exponent needs --schedule two-phase"
+            )
 
     def of_layer(self, name: str) -> Options:
         """The options of one layer.
@@ -197,5 +273,5 @@ def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
 
 def is_open(options: Options) -> bool:
     """Whether anything is left to choose by measuring."""
-    measured = options.neuron == AUTO or NEURONS[options.neuron].measured
+    measured = not options.is_delta and (options.neuron == AUTO or NEURONS[options.neuron].measured)
     return measured and AUTO in (options.neuron, options.method, options.correction)

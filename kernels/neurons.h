@@ -79,6 +79,24 @@ SNN_FUNCTION S clip(S x, S low, S high) {
   return x > high ? high : x;
 }
 
+// A number's bits.
+template <class S>
+struct Binary;
+template <>
+struct Binary<float> {
+  using Bits = unsigned int;
+  static constexpr int kBias = 127, kMantissa = 23;
+  static SNN_FUNCTION Bits bits(float x) { return __builtin_bit_cast(Bits, x); }
+  static SNN_FUNCTION float from(Bits x) { return __builtin_bit_cast(float, x); }
+};
+template <>
+struct Binary<double> {
+  using Bits = unsigned long long;
+  static constexpr int kBias = 1023, kMantissa = 52;
+  static SNN_FUNCTION Bits bits(double x) { return __builtin_bit_cast(Bits, x); }
+  static SNN_FUNCTION double from(Bits x) { return __builtin_bit_cast(double, x); }
+};
+
 // c - a b, rounded once.
 #if defined(SNN_DEVICE) || defined(__FMA__) || defined(__aarch64__)
 SNN_FUNCTION float minus_product(float c, float a, float b) { return fma(-a, b, c); }
@@ -621,7 +639,24 @@ struct TimeMean : RunningMean {
   }
 };
 
-// The inverse: y_t = (t + 1) x_t - t x_{t-1}, so that the mean of y_0 ... y_t is x_t
+// What the last step's input is.
+struct TimeLast : Neuron {
+  static constexpr int kParameters = 0, kStates = 1;
+  static constexpr bool kGivesLast = true;
+  template <class S>
+  using Constants = NoConstants;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock&) {
+    return state[0] = x;
+  }
+  template <class S>
+  static SNN_FUNCTION S last(const S* state, long long) {
+    return state[0];
+  }
+};
+
+// The inverse of RunningMean: y_t = (t + 1) x_t - t x_{t-1}, so that the mean of y_0 ... y_t is x_t
 struct RunningDifference : Neuron {
   static constexpr int kParameters = 0, kStates = 1;
   template <class S>
@@ -659,6 +694,94 @@ struct SigmaDelta : Neuron {
   template <class S>
   static SNN_FUNCTION void rebase(S* state, const S*) {
     sums::rebase(S(kUsualCount), state[0], state[1]);
+  }
+};
+
+// ------------------------------------------------------------------------------------------------ the delta code
+
+// Powers of two, made of their bits: exact, and without a call.
+namespace powers {
+constexpr int kMost = 30;  // largest exponent of either sign
+
+// 2^-j for a whole number j, of which no more than kMost counts.
+template <class S>
+SNN_FUNCTION S of(S j) {
+  using B = math::Binary<S>;
+  return B::from(typename B::Bits(B::kBias - int(math::clip(j, S(-kMost), S(kMost)))) << B::kMantissa);
+}
+// The height of the spike that takes most of `size`: the largest 2^-j, j >= 0, of which 3/4 do not exceed it. From 3/4 of the
+// next power on, half a mantissa more carries into the exponent.
+template <class S>
+SNN_FUNCTION S height_for(S size) {
+  using B = math::Binary<S>;
+  const auto half = typename B::Bits(1) << (B::kMantissa - 1);
+  const S height = B::from((B::bits(size) + half) >> B::kMantissa << B::kMantissa);
+  return height > S(1) ? S(1) : height;
+}
+// How far up to `most` spikes come towards `missing`, one after the other, where each takes at least `smallest`; what is not a
+// number stays none.
+template <class S>
+SNN_FUNCTION S sent(S missing, S smallest, long long most) {
+  S total = S(0);
+  for (long long spike = 0; spike < most; ++spike) {
+    const S sign = missing < S(0) ? S(-1) : S(1), size = sign * missing;
+    const S height = size < smallest ? S(0) : sign * height_for(size);
+    total += height;
+    missing -= height;
+  }
+  return total + (missing - missing);
+}
+// What |r| has to reach for the finest height 2^-j, refined by so many powers.
+template <class S>
+SNN_FUNCTION S smallest(S of_first, S refined) {
+  const S finest = of_first * refined, limit = S(0.75) * of(S(kMost));
+  return finest < limit ? limit : finest;
+}
+}  // namespace powers
+
+struct MultiThresholdConstants {
+  long long max_spikes;
+  long long refinements;
+};
+
+// Spikes of height +-threshold 2^-j towards a target x; the state `sent` is what was sent, in thresholds:
+//   r = (x - resting_value) / threshold - sent;  up to max_spikes times:  j the smallest >= 0 with |r| >= 3/4 2^-j,
+//   if j <= finest_exponent + min(t, refinements):  sent += sign(r) 2^-j, r -= sign(r) 2^-j;   y = resting_value + threshold sent
+// kSpikes: max_spikes as a constant, where a compiler shall see it; 0: any.
+template <int kSpikes>
+struct MultiThreshold : Neuron {
+  static constexpr int kParameters = 3, kStates = 1;
+  template <class S>
+  using Constants = MultiThresholdConstants;
+
+  template <class S>
+  static SNN_FUNCTION S parameter(int k, S value, const MultiThresholdConstants&) {
+    return k == 2 ? S(0.75) * powers::of(value) : value;
+  }
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock& clock) {
+    const S refined = powers::of(S(clock.step < c.refinements ? clock.step : c.refinements));
+    const S missing = (x - parameter[1]) / parameter[0] - state[0];
+    state[0] += powers::sent(missing, powers::smallest(parameter[2], refined), kSpikes ? kSpikes : c.max_spikes);
+    return parameter[1] + parameter[0] * state[0];
+  }
+};
+
+// The same in the two-phase schedule: the sum of the spikes, at most one in each of n_steps slots.
+template <int kSpikes>
+struct MultiThresholdSum : MultiThreshold<kSpikes> {
+  static constexpr int kStates = 0;
+  template <class S>
+  using Constants = NoConstants;
+
+  template <class S>
+  static SNN_FUNCTION S parameter(int k, S value, const NoConstants&) {
+    return k == 2 ? powers::smallest(S(0.75) * powers::of(value), S(1)) : value;
+  }
+  template <class S>
+  static SNN_FUNCTION S step(S x, S*, const S* parameter, const Constants<S>&, const Clock& clock) {
+    const S missing = (x - parameter[1]) / parameter[0];
+    return parameter[1] + parameter[0] * powers::sent(missing, parameter[2], kSpikes ? kSpikes : clock.n_steps);
   }
 };
 

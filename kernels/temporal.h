@@ -15,7 +15,7 @@ enum class Element { kFloat32, kFloat16, kFloat64 };  // the type of currents
 
 constexpr int kMaxRank = 8;             // axes of [B, ...] longer than 1
 constexpr int kMaxAxes = kMaxRank / 2;  // of an operand: neighbours along which it changes are one
-constexpr int kMaxParameters = 2;
+constexpr int kMaxParameters = 3;
 constexpr int kMaxStates = 4;
 
 // An axis along which an operand changes: neuron i reads from place (i / inner) % length * stride.

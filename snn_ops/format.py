@@ -36,6 +36,8 @@ TIME_BATCH = "time_batch"
 """The symbol of the merged axis, T*B."""
 SCHEDULES = ("stepped", "two-phase")
 """When the layers spike: in every step, or each layer after it has seen all steps."""
+CODES = ("rate", "delta")
+"""How spikes carry a value: their mean over time is the value, or each is a change of it and their sum is."""
 PREFIX = f"{DOMAIN}."
 """Of the keys of our metadata."""
 
@@ -75,6 +77,12 @@ def _schedule(text: str) -> str:
     return text
 
 
+def _code(text: str) -> str:
+    if text not in CODES:
+        raise ValueError(text)
+    return text
+
+
 def _object(text: str) -> Object:
     value = json.loads(text)
     if not isinstance(value, dict):
@@ -102,6 +110,7 @@ _COUNT = _Kind("an integer from 1 to 2^63 - 1", partial(_count, least=1), str)
 _COUNT_OR_0 = _Kind("an integer from 0 to 2^63 - 1", partial(_count, least=0), str)
 """Numbers of bytes and samples, 0 where they are not known; a flag."""
 _SCHEDULE = _Kind(" or ".join(SCHEDULES), _schedule, str)
+_CODE = _Kind(" or ".join(CODES), _code, str)
 _OBJECT = _Kind("a JSON object", _object, json.dumps)
 _OPTIONS = _Kind("a JSON object", _object, partial(json.dumps, sort_keys=True))
 """Options are a user's, in any order; the same ones give the same file."""
@@ -162,6 +171,7 @@ class Metadata:
         at_once: 1: no value has a row for each step, so that a sample is one row whatever n_steps is (two-phase).
         states: what a streaming model carries from chunk to chunk, ``{"input": NAME, "output": NAME}`` each.
         schedule: one of `SCHEDULES`.
+        code: one of `CODES`.
         source, source_sha256: name and SHA-256 of the trained model's file.
         version: of the converter.
         neuron, method, correction: the kinds of neurons, how they were calibrated and corrected.
@@ -179,6 +189,7 @@ class Metadata:
     at_once: _Key[int] = _Key(_COUNT_OR_0, 0)
     states: _Key[Sequence[Mapping[str, str]]] = _Key(_PAIRS, ())
     schedule: _Key[str] = _Key(_SCHEDULE, "stepped")
+    code: _Key[str] = _Key(_CODE, "rate")
     source: _Key[str] = _Key(_TEXT, "")
     source_sha256: _Key[str] = _Key(_TEXT, "")
     version: _Key[str] = _Key(_TEXT, "")

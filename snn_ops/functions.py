@@ -39,12 +39,15 @@ __all__ = [
     "stochastic_spiking",
     "poisson_spiking",
     "sigma_delta",
+    "multi_threshold",
+    "multi_threshold_sum",
     "lowpass",
     "alpha",
     "running_mean",
     "running_difference",
     "time_repeat",
     "time_mean",
+    "time_last",
 ]
 
 
@@ -112,6 +115,14 @@ class SigmaDeltaResult(NamedTuple):
     net_count: np.ndarray
     step: int
     net_count_base: np.ndarray
+
+
+class MultiThresholdResult(NamedTuple):
+    """What `multi_threshold` returns."""
+
+    total: np.ndarray
+    sent: np.ndarray
+    step: int
 
 
 class LowpassResult(NamedTuple):
@@ -827,6 +838,102 @@ def sigma_delta(
     return SigmaDeltaResult(*outputs)
 
 
+def multi_threshold(
+    target: ArrayLike,
+    n_steps: int,
+    threshold: ArrayLike = 1.0,
+    resting_value: ArrayLike = 0.0,
+    finest_exponent: ArrayLike = 6.0,
+    sent: ArrayLike = 0.0,
+    step: int = 0,
+    *,
+    max_spikes: int = 1,
+    refinements: int = 0,
+    constant_current: bool = False,
+) -> MultiThresholdResult:
+    """The neuron of the delta code: spikes of several heights, each a change of the value.
+
+        missing = (target - resting_value) / threshold - sent
+        up to max_spikes times: j the smallest >= 0 with |missing| >= 3/4 2^-j, and where j <= finest_exponent +
+            min(step, refinements) sent += sign(missing) 2^-j, missing -= sign(missing) 2^-j
+        total = resting_value + threshold sent
+        step += 1
+
+    Args:
+        target: [T*B, ...] or, with constant_current, [B, ...].
+        n_steps: number of time steps T, at least 1.
+        threshold: above 0; the height of the largest spike; broadcasts against [B, ...].
+        resting_value: the value before the first spike; broadcasts against [B, ...].
+        finest_exponent: j of the smallest spike 2^-j in the first step, a whole number; broadcasts against [B, ...].
+        sent: the sum of the spikes so far, in thresholds; broadcasts against [B, ...].
+        step: number of time steps already done by earlier chunks of the same run.
+        max_spikes: most spikes in one step (at least 1).
+        refinements: number of steps after the first in each of which the finest exponent grows by 1 (not negative).
+        constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
+
+    Returns:
+        total: [T*B, ...], the running sum of the spikes, +-threshold 2^-j high, from the resting value on.
+        sent: [B, ...], after the last step.
+        step: step + n_steps.
+
+    Raises:
+        ValueError: n_steps is below 1, or n_steps does not divide the first axis, or an operand does not broadcast, or
+            an attribute is outside its range.
+
+    Sources: differential coding, a neuron's spikes are changes of its value, and multi-threshold neurons, with
+    thresholds of powers of two and the 3/4 rule: Z. Huang et al., Differential coding for training-free ANN-to-SNN
+    conversion, ICML 2025.
+    """
+    outputs = _run(
+        "MultiThreshold",
+        (target, n_steps, threshold, resting_value, finest_exponent, sent, step),
+        {
+            "max_spikes": max_spikes,
+            "refinements": refinements,
+            "constant_current": constant_current,
+        },
+    )
+    return MultiThresholdResult(*outputs)
+
+
+def multi_threshold_sum(
+    target: ArrayLike,
+    n_steps: int,
+    threshold: ArrayLike = 1.0,
+    resting_value: ArrayLike = 0.0,
+    finest_exponent: ArrayLike = 6.0,
+) -> np.ndarray:
+    """The sum of all spikes of the delta code, in one pass: the neuron of its two-phase schedule.
+
+        missing = (target - resting_value) / threshold, sent = 0
+        n_steps times: j the smallest >= 0 with |missing| >= 3/4 2^-j, and where j <= finest_exponent sent +=
+            sign(missing) 2^-j, missing -= sign(missing) 2^-j
+        total = resting_value + threshold sent
+
+    Args:
+        target: [B, ...].
+        n_steps: number of time steps T, at least 1.
+        threshold: above 0; the height of the largest spike; broadcasts against [B, ...].
+        resting_value: the value before the first spike; broadcasts against [B, ...].
+        finest_exponent: j of the smallest spike 2^-j in the first step, a whole number; broadcasts against [B, ...].
+
+    Returns:
+        total: [B, ...], the sum of the spikes from the resting value on.
+
+    Raises:
+        ValueError: n_steps is below 1, or an operand does not broadcast.
+
+    Source: as `MultiThreshold`.
+    """
+    total: np.ndarray
+    (total,) = _run(
+        "MultiThresholdSum",
+        (target, n_steps, threshold, resting_value, finest_exponent),
+        {},
+    )
+    return total
+
+
 def lowpass(
     x: ArrayLike,
     n_steps: int,
@@ -1078,3 +1185,30 @@ def time_mean(
         {},
     )
     return TimeMeanResult(*outputs)
+
+
+def time_last(
+    x: ArrayLike,
+    n_steps: int,
+) -> np.ndarray:
+    """Out of time: the value at the last step.
+
+        y = x_{T-1}
+
+    Args:
+        x: [T*B, ...].
+        n_steps: number of time steps T, at least 1.
+
+    Returns:
+        y: [B, ...].
+
+    Raises:
+        ValueError: n_steps is below 1, or n_steps does not divide the first axis.
+    """
+    y: np.ndarray
+    (y,) = _run(
+        "TimeLast",
+        (x, n_steps),
+        {},
+    )
+    return y

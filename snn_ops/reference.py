@@ -18,6 +18,7 @@ from snn_ops.functions import (
     IzhikevichResult,
     LIFResult,
     LowpassResult,
+    MultiThresholdResult,
     PoissonSpikingResult,
     RegularSpikingResult,
     RunningDifferenceResult,
@@ -41,12 +42,15 @@ __all__ = [
     "stochastic_spiking",
     "poisson_spiking",
     "sigma_delta",
+    "multi_threshold",
+    "multi_threshold_sum",
     "lowpass",
     "alpha",
     "running_mean",
     "running_difference",
     "time_repeat",
     "time_mean",
+    "time_last",
 ]
 
 
@@ -371,6 +375,49 @@ def sigma_delta(
     return SigmaDeltaResult(*outputs)
 
 
+def multi_threshold(
+    target: ArrayLike,
+    n_steps: int,
+    threshold: ArrayLike = 1.0,
+    resting_value: ArrayLike = 0.0,
+    finest_exponent: ArrayLike = 6.0,
+    sent: ArrayLike = 0.0,
+    step: int = 0,
+    *,
+    max_spikes: int = 1,
+    refinements: int = 0,
+    constant_current: bool = False,
+) -> MultiThresholdResult:
+    """`snn_ops.functions.multi_threshold` in NumPy."""
+    outputs = _run(
+        "MultiThreshold",
+        (target, n_steps, threshold, resting_value, finest_exponent, sent, step),
+        {
+            "max_spikes": max_spikes,
+            "refinements": refinements,
+            "constant_current": constant_current,
+        },
+    )
+    return MultiThresholdResult(*outputs)
+
+
+def multi_threshold_sum(
+    target: ArrayLike,
+    n_steps: int,
+    threshold: ArrayLike = 1.0,
+    resting_value: ArrayLike = 0.0,
+    finest_exponent: ArrayLike = 6.0,
+) -> np.ndarray:
+    """`snn_ops.functions.multi_threshold_sum` in NumPy."""
+    total: np.ndarray
+    (total,) = _run(
+        "MultiThresholdSum",
+        (target, n_steps, threshold, resting_value, finest_exponent),
+        {},
+    )
+    return total
+
+
 def lowpass(
     x: ArrayLike,
     n_steps: int,
@@ -487,3 +534,17 @@ def time_mean(
         {},
     )
     return TimeMeanResult(*outputs)
+
+
+def time_last(
+    x: ArrayLike,
+    n_steps: int,
+) -> np.ndarray:
+    """`snn_ops.functions.time_last` in NumPy."""
+    y: np.ndarray
+    (y,) = _run(
+        "TimeLast",
+        (x, n_steps),
+        {},
+    )
+    return y

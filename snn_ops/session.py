@@ -133,7 +133,7 @@ class Session:
         steps = checked_steps(self.n_steps if n_steps is None else n_steps)
         feed = by_name(inputs, self.input_names)
         samples = len(next(iter(feed.values())))
-        size = self._batch_size or self._samples_at_once(steps)
+        size = self._batch_size or max(1, self._samples_at_once(samples, steps))
         results = []
         for start in range(0, max(samples, 1), size):
             part = {name: array[start : start + size] for name, array in feed.items()}
@@ -141,13 +141,15 @@ class Session:
             progress(min(start + size, samples), samples)
         return results[0] if len(results) == 1 else [np.concatenate(parts) for parts in zip(*results, strict=True)]
 
-    def _samples_at_once(self, n_steps: int) -> int:
-        """As many as make about `rows`, and no more of a file that can also run in chunks of time.
+    def _samples_at_once(self, samples: int, n_steps: int) -> int:
+        """Of so many samples, those of one call: about `rows`, in calls of one size.
 
-        Where no value has a row for each step, a sample is one row.
+        Where no value has a row for each step, a sample is one row. A file that also runs in chunks of time never takes more.
         """
-        samples = self.rows / (1 if self._metadata.at_once else n_steps)
-        return max(1, int(samples) if self._states else round(samples))
+        rows = samples * (1 if self._metadata.at_once else n_steps)
+        if self._states:
+            return max(1, self.rows // n_steps)
+        return -(-samples // max(1, round(rows / self.rows)))
 
     def run_batch(
         self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None = None, first_sample: int = 0
@@ -191,6 +193,7 @@ class Session:
             device=self._provider,
             n_steps=self.n_steps,
             rows=self.rows,
+            has_frames=self._metadata.code == "delta",
             guard=self._guard,
         )
 

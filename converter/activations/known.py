@@ -115,6 +115,9 @@ def _gelu_by_tanh(x: np.ndarray) -> np.ndarray:
     return result
 
 
+IDENTITY = Activation("Identity", neurons=())
+"""No activation: what the delta code's neurons stand behind, since their target is computed as it stands."""
+
 ACTIVATIONS: tuple[Activation, ...] = (
     # y = max(x, 0). The mean of an IF neuron's spikes is exactly that, in steps of threshold / T.
     # Also as Max(x, 0), Clip(x, 0, none) and the like.

@@ -13,12 +13,23 @@ from converter.conversion.main import convert
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
 from converter.normalise.ann import load_ann
-from converter.options import CORRECTION_CHOICES, METHOD_CHOICES, NEURON_CHOICES, Options, load_layers
+from converter.options import (
+    CORRECTION_CHOICES,
+    DELTA_SLOTS,
+    DELTA_STEPS,
+    EXPONENT,
+    MANY_SLOTS_FROM,
+    METHOD_CHOICES,
+    NEURON_CHOICES,
+    RATE_STEPS,
+    Options,
+    load_layers,
+)
 from converter.report.console import messages, print_passes, progress, results
 from converter.report.html import write_html
 from converter.report.json_file import write_json
 from converter.report.tables import conversion_tables
-from snn_ops.format import SCHEDULES
+from snn_ops.format import CODES, SCHEDULES
 
 _DEFAULTS = Options()
 
@@ -39,10 +50,30 @@ def convert_command(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="the spiking model [default: MODEL.snn.onnx beside MODEL]")
     ] = None,
-    neuron: Annotated[str, typer.Option(help=f"neuron: {', '.join(NEURON_CHOICES)}")] = _DEFAULTS.neuron,
+    code: Annotated[
+        str,
+        typer.Option(help=f"how spikes carry a value, as their mean or as its changes: {', '.join(CODES)}"),
+    ] = _DEFAULTS.code,
+    neuron: Annotated[
+        str, typer.Option(help=f"neuron of the rate code: {', '.join(NEURON_CHOICES)}")
+    ] = _DEFAULTS.neuron,
     steps: Annotated[
-        int, typer.Option(help="time steps the model is made for; callers may change them")
-    ] = _DEFAULTS.n_steps,
+        int | None,
+        typer.Option(
+            help=f"time steps the model is made for; callers may change them [default: {RATE_STEPS}; with the delta code "
+            f"{DELTA_STEPS}, two-phase from exponent {MANY_SLOTS_FROM} on {DELTA_SLOTS}]"
+        ),
+    ] = None,
+    exponent: Annotated[
+        int | None,
+        typer.Option(help=f"J of the delta code's finest height 2^-J, two-phase and in streams [default: {EXPONENT}]"),
+    ] = _DEFAULTS.exponent,
+    analog_input: Annotated[
+        bool, typer.Option(help="delta code: the input enters its first weights as numbers, once")
+    ] = _DEFAULTS.analog_input,
+    exact_skips: Annotated[
+        bool, typer.Option(help="delta code: skip connections read values, not what was sent of them")
+    ] = _DEFAULTS.exact_skips,
     method: Annotated[
         str, typer.Option(help=f"how ranges are calibrated: {', '.join(METHOD_CHOICES)}")
     ] = _DEFAULTS.method,
@@ -90,7 +121,11 @@ def convert_command(
     """Turn a trained ONNX model into a spiking one, one file that any ONNX Runtime runs."""
     options = Options(
         neuron=neuron,
-        n_steps=steps,
+        **({} if steps is None else {"n_steps": steps}),
+        code=code,
+        exponent=exponent,
+        analog_input=analog_input,
+        exact_skips=exact_skips,
         method=method,
         percentile=percentile,
         max_spikes=max_spikes,

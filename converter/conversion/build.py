@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.activations.sites import Site, sites_in_copy
+from converter.calibration import delta_fit
 from converter.calibration.correction import correct
 from converter.calibration.ranges import calibrated_range
 from converter.calibration.rate_fit import fit_layer
@@ -18,9 +19,11 @@ from converter.graph.build import add_n_steps
 from converter.graph.passes import PassReport
 from converter.io.samples import Samples
 from converter.neurons.choice import choose_neuron
+from converter.neurons.delta import DeltaNeuron
 from converter.neurons.fitted import FittedNeuron
 from converter.neurons.neuron import Placed
 from converter.options import Options
+from converter.spiking.codes import DELTA
 from converter.spiking.islands import Island, analog_islands, find_islands
 from converter.spiking.place_time import place_time
 from snn_ops.format import DOMAIN, LOWEST_OPSET_VERSION, OPSET_VERSION, Metadata
@@ -54,6 +57,8 @@ def build(prepared: Prepared, recipe: Recipe, samples: Samples, corrections_on: 
         samples: those that ranges follow from.
         corrections_on: samples to correct on, of which no more than `samples` has are used; default: `samples`.
     """
+    if prepared.options.is_delta:
+        return _build_delta(prepared, samples)
     options = replace(prepared.options, **asdict(recipe))
     prepared.observations.see(samples, prepared.progress)
     draft = _insert_neurons(prepared, options)
@@ -63,6 +68,29 @@ def build(prepared: Prepared, recipe: Recipe, samples: Samples, corrections_on: 
         corrected_on = samples.first(min(most, prepared.affordable_samples(len(prepared.sites))))
         correct(recipe.correction, prepared.trained, draft.model, draft.layers, corrected_on, options.n_steps)
     return draft
+
+
+def _build_delta(prepared: Prepared, samples: Samples) -> Draft:
+    """A model of the delta code: a neuron on every value that enters weights."""
+    options, spiking = prepared.options, prepared.trained.clone()
+    spiking.opset_imports[DOMAIN] = OPSET_VERSION
+    at_once = int(options.schedule == "two-phase" and not options.streaming)
+    Metadata(row_bytes=prepared.row_bytes, at_once=at_once).write(spiking.metadata_props)
+    n_steps = add_n_steps(spiking, options.steps_of_file)
+    neuron = DeltaNeuron(options)
+    copies = sites_in_copy(prepared.sites, spiking)
+    layers = [
+        replace(neuron.insert(spiking.graph, copy, n_steps), site=site)
+        for site, copy in zip(prepared.sites, copies, strict=True)
+    ]
+    targets = delta_fit.gather(prepared.trained, prepared.encoders, samples, prepared.progress)
+    numbers = delta_fit.fit(prepared.encoders, targets, prepared.multiply_adds, neuron.base, neuron.most_base)
+    for placed, of_layer in zip(layers, numbers, strict=True):
+        neuron.set_numbers(placed, of_layer)
+    if options.schedule == "two-phase" and not options.streaming:
+        return Draft(spiking, layers, [], {})
+    report, _ = place_time(spiking, n_steps, prepared.axes, DELTA)
+    return Draft(spiking, layers, [], {}, (report,))
 
 
 def _insert_neurons(prepared: Prepared, options: Options) -> Draft:

@@ -36,6 +36,7 @@ def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft:
     """
     n_steps, products = prepared.options.n_steps, prepared.multiply_adds
     samples, steps = prepared.samples.first(prepared.affordable_samples(1)), prepared.affordable_steps()
+    steps = min(steps, prepared.options.steps_of_file)
     errors = compare_layers(prepared.trained, draft.model, draft.layers, samples, steps)
     measured = list(zip(draft.layers, errors, strict=True))
     work = count_work(draft.model, products, {str(p.node.name): e.spike_rate for p, e in measured}, n_steps)
@@ -100,11 +101,12 @@ def _write_metadata(conversion: Conversion) -> None:
         version=snn_ops.__version__,
         source=conversion.ann.path.name,
         source_sha256=conversion.ann.sha256,
+        code=options.code,
         neuron=conversion.recipe.neuron,
         method=conversion.recipe.method,
         correction=conversion.recipe.correction,
         schedule=options.schedule,
-        n_steps=options.n_steps,
+        n_steps=options.steps_of_file,
         calibration_samples=conversion.calibration_samples,
         options=asdict(options),
         layers=[asdict(layer) for layer in conversion.layers],

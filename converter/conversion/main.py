@@ -40,7 +40,7 @@ def convert(
     Raises:
         RefusedError: the model or the samples cannot be used; the message says why and what to do.
     """
-    options = replace(options or Options(), **changes)
+    options = replace(options, **changes) if options else Options(**changes)
     ann = model if isinstance(model, Ann) else load_ann(model)
     samples = calibration if isinstance(calibration, Samples) else check_samples(calibration, ann.input_specs)
     with concerning(ann.path):

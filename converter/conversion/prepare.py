@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from converter.activations.encoders import Encoder, find_encoders
 from converter.activations.sites import KeptAnalog, Site, find_sites
 from converter.calibration.histograms import Observations, Observed
 from converter.errors import RefusedError
@@ -21,7 +22,7 @@ from converter.measure.cost import multiply_adds, row_bytes
 from converter.normalise.ann import Ann
 from converter.normalise.proof import prove
 from converter.options import FITTED, Options
-from converter.spiking.batch_first import batch_first
+from converter.spiking.batch_first import batch_first, values_batch_first
 from converter.spiking.pool_before_activation import pool_before_activation
 from snn_ops.session import rows_at_once
 
@@ -47,6 +48,7 @@ class Prepared:
         multiply_adds: per sample, by the name of a layer with weights.
         row_bytes: about how many bytes one sample needs for one step.
         observations: histograms of the activations, filled by `build`.
+        encoders: of the delta code: the values that neurons send; `sites` are theirs.
         reports: what the passes did so far.
     """
 
@@ -61,6 +63,7 @@ class Prepared:
     multiply_adds: Mapping[str, int]
     row_bytes: int
     observations: Observations
+    encoders: Sequence[Encoder] = ()
     reports: tuple[PassReport, ...] = ()
 
     def affordable_samples(self, runs: int) -> int:
@@ -84,13 +87,23 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
     """
     proven = prove(ann, samples.feed)
     trained = proven.model
-    pooled = pool_before_activation(trained, proven.axes)
-    turned, axes = batch_first(trained, proven.axes)
     sample_shapes = {name: (1, *array.shape[1:]) for name, array in samples.feed.items()}
-    annotate(trained, sample_shapes)
-    sites, kept_analog = find_sites(trained, axes)
-    if not sites:
-        raise RefusedError(f"it has no activation that a neuron could replace: {_what_there_is(trained, axes)}")
+    encoders: list[Encoder] = []
+    if options.is_delta:
+        annotate(trained, sample_shapes)
+        encoders, kept_analog = find_encoders(trained, proven.axes, analog_input=options.analog_input)
+        turned, axes = values_batch_first(trained, proven.axes, encoders)
+        reports, sites = (*proven.reports, turned), [encoder.site for encoder in encoders]
+        if not sites:
+            raise RefusedError("it has no layer with weights that neurons could send a value to; run it as it is")
+    else:
+        pooled = pool_before_activation(trained, proven.axes)
+        turned, axes = batch_first(trained, proven.axes)
+        annotate(trained, sample_shapes)
+        reports = (*proven.reports, pooled, turned)
+        sites, kept_analog = find_sites(trained, axes)
+        if not sites:
+            raise RefusedError(f"it has no activation that a neuron could replace: {_what_there_is(trained, axes)}")
     _check_subgraphs(trained, sites)
     _check_layers(options, sites)
     shapes = infer_shapes(trained, sample_shapes)
@@ -105,8 +118,9 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
         kept_analog,
         multiply_adds(trained, shapes, 1),
         row_bytes(trained, shapes),
-        Observations(trained, _observed(sites, options)),
-        (*proven.reports, pooled, turned),
+        Observations(trained, [] if encoders else _observed(sites, options)),
+        encoders,
+        reports,
     )
 
 

@@ -55,6 +55,8 @@ def search(prepared: Prepared) -> tuple[Recipe, list[Trial]]:
 
 def _default_recipe(options: Options) -> Recipe:
     """What is taken without measuring."""
+    if options.is_delta:
+        return Recipe("multi-threshold", "quantile", "none")
     return Recipe(
         "if-burst" if options.neuron == AUTO else options.neuron,
         "percentile" if options.method == AUTO else options.method,

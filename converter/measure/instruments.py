@@ -12,9 +12,10 @@ from onnx_ir.passes import common as common_passes
 
 from converter.graph.build import add_functions, captured, constant, operand, operator_node, operator_of, to_proto
 from converter.neurons.neuron import Placed
+from converter.spiking.codes import DELTA, RATE, READOUTS
 from converter.spiking.regions import find_regions, runs_through_time
 from snn_ops.format import DOMAIN, N_STEPS, Metadata
-from snn_ops.ops import OPERATORS, Unit
+from snn_ops.ops import OPERATORS, Time, Unit
 
 RATE_SUFFIX = "_spike_rate"
 MEAN_SUFFIX = "_mean_over_time"
@@ -62,7 +63,7 @@ def tail_of(proto: onnx.ModelProto, types: Mapping[str, str]) -> onnx.ModelProto
     graph = model.graph
     means, same = _into_tail(model)
     taken = [*(mean.outputs[0] for mean in means), *same]
-    after = _after_means(model)
+    after = _after_readouts(model)
     outputs = [value for value in graph.outputs if value.producer() in after]
     graph.remove(node for node in list(graph) if node not in after)
     graph.inputs.clear()
@@ -77,35 +78,40 @@ def tail_of(proto: onnx.ModelProto, types: Mapping[str, str]) -> onnx.ModelProto
 
 def _into_tail(model: ir.Model) -> tuple[list[ir.Node], list[ir.Value]]:
     """The inputs of the tail and the outputs: means over time, and values that are the same at every step."""
-    after, temporal = _after_means(model), find_regions(model).temporal
+    after, temporal = _after_readouts(model), find_regions(model).temporal
     inputs = [value for node in after for value in (*node.inputs, *captured(node))]
     wanted = [v for v in (*inputs, *model.graph.outputs) if v is not None and not v.is_initializer()]
     by_producer = [(value.producer(), value) for value in dict.fromkeys(wanted)]
-    means = [node for node, value in by_producer if node is not None and _is_mean(node) and value is node.outputs[0]]
-    same = [v for node, v in by_producer if node is None or not (node in after or node in temporal or _is_mean(node))]
+    means = [node for node, value in by_producer if node is not None and _is_readout(node) and value is node.outputs[0]]
+    same = [
+        v for node, v in by_producer if node is None or not (node in after or node in temporal or _is_readout(node))
+    ]
     return means, same
 
 
-def _after_means(model: ir.Model) -> dict[ir.Node, None]:
+def _after_readouts(model: ir.Model) -> dict[ir.Node, None]:
     """The tail without the means over time and the transposes of their inputs."""
     before: set[ir.Node | None] = set()
     for node in reversed(model.graph):
-        if _is_mean(node) or node in before:
+        if _is_readout(node) or node in before:
             before |= {node, *(value.producer() for value in node.inputs if value is not None)}
     tail = find_regions(model).tail
     return dict.fromkeys(node for node in model.graph if node in tail and node not in before)
 
 
-def _is_mean(node: ir.Node) -> bool:
-    return node.op_type == "TimeMean" and node.domain == DOMAIN
+def _is_readout(node: ir.Node) -> bool:
+    return node.op_type in READOUTS and node.domain == DOMAIN
 
 
 def _read_out(graph: ir.Graph, mean: ir.Node, n_steps: ir.Value, chosen: ir.Value) -> ir.Value:
-    """TimeMean(x) -> [K, B, ...]: the running mean, split into steps, those chosen."""
+    """TimeMean(x) -> [K, B, ...]: the running mean, split into steps, those chosen. Of TimeLast, x itself."""
     x = mean.inputs[0]
     assert x is not None
     name = str(mean.name)
-    running = operator_node(graph, "RunningMean", f"{name}_running", x, n_steps)
+    if mean.op_type == DELTA.readout:
+        running = ir.node("Identity", [x], name=f"{name}_running")
+    else:
+        running = operator_node(graph, "RunningMean", f"{name}_running", x, n_steps)
     batch = ir.node("Shape", [mean.outputs[0]], {"start": 0}, name=f"{name}_shape")
     one = constant(graph, f"{name}_one", np.asarray([1], np.int64))
     steps = ir.node("Reshape", [n_steps, one], name=f"{name}_steps")
@@ -130,7 +136,7 @@ def add_spike_rates(graph: ir.Graph, layers: Collection[str] | None = None) -> N
         if not emits_spikes(node) or (layers is not None and node.name not in layers):
             continue
         name = f"{node.name}{RATE_SUFFIX}"
-        counting = _counting(node, name)
+        counting = _counting(graph, node, name)
         to_float = {"to": int(ir.DataType.FLOAT)}
         counting.append(ir.node("Cast", [counting[-1].outputs[0]], to_float, name=f"{name}_float"))
         rate = ir.node("ReduceMean", [counting[-1].outputs[0]], {"keepdims": 0}, name=name)
@@ -141,7 +147,7 @@ def add_spike_rates(graph: ir.Graph, layers: Collection[str] | None = None) -> N
 
 
 def emits_spikes(node: ir.Node) -> bool:
-    """Whether the node's first output is spikes."""
+    """Whether the node's first output is spikes, or their running sum."""
     return node.domain == DOMAIN and OPERATORS[node.op_type].height is not None
 
 
@@ -167,11 +173,13 @@ def spike_train(node: ir.Node) -> ir.Node | None:
     )
 
 
-def _counting(node: ir.Node, name: str) -> list[ir.Node]:
+def _counting(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node]:
     """Nodes that turn spikes into how many they are: |spikes| / height where a step may have several, else 0 or 1."""
     train, height = spike_train(node), OPERATORS[node.op_type].height
     before, spikes = ([train], train.outputs[0]) if train is not None else ([], node.outputs[0])
     assert height is not None
+    if height.unit is Unit.DIFFERENTIAL:
+        return _counting_changes(graph, node, name)
     if height.unit is not Unit.COUNTED:
         return [*before, ir.node("Cast", [spikes], {"to": int(ir.DataType.BOOL)}, name=f"{name}_bool")]
     size = ir.node("Abs", [spikes], name=f"{name}_size")
@@ -183,6 +191,47 @@ def _counting(node: ir.Node, name: str) -> list[ir.Node]:
         times = ir.node("Mul", [counting[-1].outputs[0], same_type.outputs[0]], name=f"{name}_times_dt")
         counting += [dt, same_type, times]
     return counting
+
+
+def _counting_changes(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node]:
+    """The same for a running sum, of at most one spike a step: where it differs from the step before.
+
+    Of several spikes a step, as in the two-phase schedule, the neuron is run again, slot by slot; that is right for one step.
+    """
+    n_steps, before = node.inputs[1], []
+    assert n_steps is not None
+    total = node.outputs[0]
+    at_once = OPERATORS[node.op_type].time is Time.AT_ONCE
+    if at_once or node.attributes["max_spikes"].as_int() > 1:
+        target = node.inputs[0]
+        assert target is not None
+        if not at_once:
+            n_steps = constant(graph, f"{name}_slots_of_a_step", np.asarray(node.attributes["max_spikes"].as_int()))
+        slots = operator_node(
+            graph, "MultiThreshold", f"{name}_slots", target, n_steps, attributes={"constant_current": 1}
+        )
+        operator = OPERATORS[node.op_type]
+        for same in [*(p.name for p in operator.parameters), *(s.name for s in operator.states)]:
+            slots.replace_input_with(slots.inputs.index(operand(slots, same)), operand(node, same))
+        before, total = [slots], slots.outputs[0]
+
+    def step(op_type: str, inputs: Sequence[ir.Value], what: str, **attributes: int) -> ir.Value:
+        before.append(ir.node(op_type, inputs, attributes, name=f"{name}_{what}"))
+        return before[-1].outputs[0]
+
+    one, none, last = (
+        constant(graph, f"{name}_{what}", np.asarray([number], np.int64))
+        for what, number in (("one", 1), ("none", 0), ("last", -1))
+    )
+    rows = step("Reshape", [n_steps, one], "rows")
+    neurons = step("Shape", [total], "neurons", start=1)
+    split = step("Reshape", [total, step("Concat", [rows, last, neurons], "shape", axis=0)], "split")
+    one_step = step("Concat", [one, step("Shape", [split], "of_a_step", start=1)], "first_shape", axis=0)
+    resting = step("CastLike", [operand(node, "resting_value"), total], "resting")
+    first = step("Expand", [resting, one_step], "first")
+    earlier = step("Concat", [first, step("Slice", [split, none, last, none], "earlier")], "before", axis=0)
+    step("Not", [step("Equal", [split, earlier], "stays")], "changes")
+    return before
 
 
 def with_rates(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -212,7 +261,8 @@ def with_layer_means(model: ir.Model, layers: Sequence[Placed]) -> onnx.ModelPro
         assert producer is not None
         through_time = runs_through_time(producer) or producer in regions.temporal
         if through_time and not (producer.domain == DOMAIN and OPERATORS[producer.op_type].gives_mean):
-            mean = operator_node(graph, "TimeMean", f"{value.name}{MEAN_SUFFIX}", value, n_steps)
+            readout = (DELTA if OPERATORS[placed.node.op_type].code == DELTA.name else RATE).readout
+            mean = operator_node(graph, readout, f"{value.name}{MEAN_SUFFIX}", value, n_steps)
         else:
             mean = ir.node("Identity", [value], name=f"{value.name}{MEAN_SUFFIX}")
         mean.outputs[0].name = f"{value.name}{MEAN_SUFFIX}"

@@ -6,12 +6,16 @@ activation and one after it put them there, and the model computes the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import onnx_ir as ir
 
+from converter.activations.encoders import Encoder
 from converter.activations.functions import ElementwiseFunction
 from converter.activations.known import find_activations
 from converter.graph.batch_axis import BatchAxes
 from converter.graph.build import to_front, transposed
+from converter.graph.op_facts import facts
 from converter.graph.passes import Lines, PassReport
 
 
@@ -65,3 +69,37 @@ def _wrap(graph: ir.Graph, function: ElementwiseFunction, axis: int, rank: int) 
         **{str(node.outputs[0].name): 0 for node in function.nodes},
         str(y_back.name): axis,
     }
+
+
+def values_batch_first(model: ir.Model, axes: BatchAxes, encoders: Sequence[Encoder]) -> tuple[PassReport, BatchAxes]:
+    """The same for values that neurons of the delta code send: encoders go over to the value with its samples in axis 0.
+
+    Args:
+        model: a trained model, with the ranks of its values.
+        axes: where the samples of each value lie.
+        encoders: they are changed.
+    """
+    lines = Lines("batch first")
+    for encoder in encoders:
+        value, axis = encoder.value, axes.place(encoder.value)
+        if axis == 0 or value.shape is None:
+            continue
+        there, back = to_front(axis, len(value.shape))
+        users = [(user, index) for user, index in value.uses() if not facts(user).reads_shape]
+        first = transposed(value, there, f"{value.name}_batch_first")
+        last = transposed(first.outputs[0], back, f"{value.name}_batch_back")
+        producer = value.producer()
+        if producer is None:
+            model.graph.insert_before(model.graph[0], [first, last])
+        else:
+            model.graph.insert_after(producer, [first, last])
+        for user, index in users:
+            user.replace_input_with(index, last.outputs[0])
+        first.outputs[0].shape = ir.Shape([value.shape[other] for other in there])
+        last.outputs[0].shape = value.shape
+        axes = axes.with_values({str(first.outputs[0].name): 0, str(last.outputs[0].name): axis})
+        lines.changed(
+            f"value {value.name!r}", f"its samples lay in axis {axis}: a Transpose puts them in axis 0, and one back"
+        )
+        encoder.value, encoder.channel_axis = first.outputs[0], there.index(encoder.channel_axis)
+    return lines.report(), axes

@@ -3,8 +3,9 @@
 * A neuron whose current is the same at every step takes it as [B, ...] (`constant_current` = 1): what comes before it runs
   once. This is TimeRepeat after the model's input, moved through everything that is the same at every step.
 * Where such a value meets one that changes (a shortcut around a neuron), TimeRepeat stands in between.
-* After the last neurons TimeMean takes the mean over time at once: linear layers, Softmax and the rest of the tail run
-  once, on the mean. For linear layers this is the same as TimeMean at the end.
+* After the last neurons the code's readout takes the value out of time at once: linear layers, Softmax and the rest of the
+  tail run once. With the rate code that is TimeMean, for linear layers the same as TimeMean at the end; with the delta code
+  TimeLast.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ import onnx_ir as ir
 from converter.graph.batch_axis import BatchAxes
 from converter.graph.batch_rules import Axis
 from converter.graph.passes import Lines, PassReport
+from converter.spiking.codes import RATE, Code
 from converter.spiking.regions import Regions, find_regions, runs_through_time
 from converter.spiking.time_nodes import TimeNodes
 from snn_ops.format import BATCH, TIME_BATCH
 
 
-def place_time(model: ir.Model, n_steps: ir.Value, axes: BatchAxes) -> tuple[PassReport, BatchAxes]:
-    """Inserts TimeRepeat and TimeMean into the main graph, and sets `constant_current`.
+def place_time(model: ir.Model, n_steps: ir.Value, axes: BatchAxes, code: Code = RATE) -> tuple[PassReport, BatchAxes]:
+    """Inserts TimeRepeat and the code's readout into the main graph, and sets `constant_current`.
 
     Args:
         model: a trained model in which neurons have been placed.
         n_steps: its `n_steps` input.
         axes: where the samples lie. A value that does not depend on them is a constant, the same at every step anyway.
+        code: how spikes carry values.
 
     Returns:
         The report, and where the samples lie, of new values too.
@@ -40,13 +43,13 @@ def place_time(model: ir.Model, n_steps: ir.Value, axes: BatchAxes) -> tuple[Pas
         elif node in regions.temporal:
             _repeat_what_stays(node, regions, axes, time, lines)
         elif node in regions.tail:
-            _take_means(node, regions, time, lines)
+            _take_out_of_time(node, regions, time, lines, code)
     spikes: dict[str, Axis] = {}
     for index, value in enumerate(model.graph.outputs):
         if regions.is_temporal(value):
-            lines.changed(f"output {value.name!r}", "is a mean over time")
+            lines.changed(f"output {value.name!r}", f"is taken out of time by {code.readout}")
             axis = axes.axis.get(str(value.name))
-            model.graph.outputs[index] = _mean_as_output(model.graph, value, time)
+            model.graph.outputs[index] = _result_as_output(model.graph, value, time, code)
             spikes[str(value.name)] = axis
     for node in find_regions(model).temporal:
         for value in node.outputs:
@@ -65,21 +68,21 @@ def _repeat_what_stays(node: ir.Node, regions: Regions, axes: BatchAxes, time: T
             lines.changed(node, f"runs at every step, where {value.name!r} is repeated for it")
 
 
-def _take_means(node: ir.Node, regions: Regions, time: TimeNodes, lines: Lines) -> None:
+def _take_out_of_time(node: ir.Node, regions: Regions, time: TimeNodes, lines: Lines, code: Code) -> None:
     """Inputs that change, of a node that runs once."""
     assert node.graph is not None
     for index, value in enumerate(node.inputs):
         if value is not None and regions.is_temporal(value):
-            node.replace_input_with(index, time.after(node.graph, "TimeMean", value))
-            lines.changed(node, f"runs once, on the mean of {value.name!r} over time")
+            node.replace_input_with(index, time.after(node.graph, code.readout, value))
+            lines.changed(node, f"runs once, on what {code.readout} gives of {value.name!r}")
 
 
-def _mean_as_output(graph: ir.Graph, value: ir.Value, time: TimeNodes) -> ir.Value:
-    """The mean gets the output's name; the spikes get another."""
-    mean = time.after(graph, "TimeMean", value)
-    mean.shape = value.shape
-    value.name, mean.name = f"{value.name}_spikes", value.name
-    return mean
+def _result_as_output(graph: ir.Graph, value: ir.Value, time: TimeNodes, code: Code) -> ir.Value:
+    """The result gets the output's name; what runs through time gets another."""
+    result = time.after(graph, code.readout, value)
+    result.shape = value.shape
+    value.name, result.name = f"{value.name}_spikes", value.name
+    return result
 
 
 def _say_shape_through_time(value: ir.Value) -> None:

@@ -10,6 +10,8 @@
 #include "operators/lif.h"
 #include "operators/lif_rate.h"
 #include "operators/lowpass.h"
+#include "operators/multi_threshold.h"
+#include "operators/multi_threshold_sum.h"
 #include "operators/poisson_spiking.h"
 #include "operators/regular_spiking.h"
 #include "operators/running_difference.h"
@@ -17,6 +19,7 @@
 #include "operators/sigma_delta.h"
 #include "operators/soft_lif_rate.h"
 #include "operators/stochastic_spiking.h"
+#include "operators/time_last.h"
 #include "operators/time_mean.h"
 
 #define SNN_OPERATORS(X) \
@@ -33,8 +36,11 @@
   X(StochasticSpikingOperator) \
   X(PoissonSpikingOperator) \
   X(SigmaDeltaOperator) \
+  X(MultiThresholdOperator) \
+  X(MultiThresholdSumOperator) \
   X(LowpassOperator) \
   X(AlphaOperator) \
   X(RunningMeanOperator) \
   X(RunningDifferenceOperator) \
-  X(TimeMeanOperator)
+  X(TimeMeanOperator) \
+  X(TimeLastOperator)

@@ -292,6 +292,41 @@ struct SigmaDeltaSignature {
   Variant variant_1(const TemporalCall&, Element) const { return Variant::SigmaDelta1; }
 };
 
+struct MultiThresholdSignature {
+  static constexpr const char* kName = "MultiThreshold";
+  static constexpr Time kTime = Time::kSteps;
+  static constexpr const char* kInput = "target";
+  static constexpr std::array<const char*, 3> kParameters{"threshold", "resting_value", "finest_exponent"};
+  static constexpr std::array<const char*, 1> kStates{"sent"};
+  static constexpr std::array<bool, 1> kIsBase{false};
+  static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
+  static constexpr bool kCountsSamples = false;
+
+  int64_t max_spikes;
+  int64_t refinements;
+  bool constant_current;
+
+  explicit MultiThresholdSignature(const Attributes& attributes)
+      : max_spikes(attributes.positive_integer("max_spikes", 1)),
+        refinements(attributes.non_negative_integer("refinements", 0)),
+        constant_current(attributes.flag("constant_current", false)) {}
+};
+
+struct MultiThresholdSumSignature {
+  static constexpr const char* kName = "MultiThresholdSum";
+  static constexpr Time kTime = Time::kAtOnce;
+  static constexpr const char* kInput = "target";
+  static constexpr std::array<const char*, 3> kParameters{"threshold", "resting_value", "finest_exponent"};
+  static constexpr std::array<const char*, 0> kStates{};
+  static constexpr std::array<bool, 0> kIsBase{};
+  static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
+  static constexpr bool kCountsSamples = false;
+
+  explicit MultiThresholdSumSignature(const Attributes&) {}
+};
+
 struct LowpassSignature {
   static constexpr const char* kName = "Lowpass";
   static constexpr Time kTime = Time::kSteps;
@@ -391,6 +426,21 @@ struct TimeMeanSignature {
   explicit TimeMeanSignature(const Attributes&) {}
   Variant variant(const TemporalCall&, Element) const { return Variant::TimeMean; }
   Variant variant_1(const TemporalCall&, Element) const { return Variant::TimeMean1; }
+};
+
+struct TimeLastSignature {
+  static constexpr const char* kName = "TimeLast";
+  static constexpr Time kTime = Time::kLast;
+  static constexpr const char* kInput = "x";
+  static constexpr std::array<const char*, 0> kParameters{};
+  static constexpr std::array<const char*, 0> kStates{};
+  static constexpr std::array<bool, 0> kIsBase{};
+  static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
+  static constexpr bool kCountsSamples = false;
+
+  explicit TimeLastSignature(const Attributes&) {}
+  Variant variant(const TemporalCall&, Element) const { return Variant::TimeLast; }
 };
 
 }  // namespace onnx_snn

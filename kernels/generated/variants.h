@@ -28,13 +28,21 @@
   X(PoissonSpiking, PoissonSpiking) \
   X(SigmaDelta, SigmaDelta) \
   X(SigmaDelta1, SigmaDelta1) \
+  X(MultiThreshold, MultiThreshold<0>) \
+  X(MultiThreshold1, MultiThreshold<1>) \
+  X(MultiThreshold4, MultiThreshold<4>) \
+  X(MultiThreshold6, MultiThreshold<6>) \
+  X(MultiThresholdSum, MultiThresholdSum<0>) \
+  X(MultiThresholdSum4, MultiThresholdSum<4>) \
+  X(MultiThresholdSum6, MultiThresholdSum<6>) \
   X(Lowpass, Lowpass) \
   X(Alpha, Alpha) \
   X(RunningMean, RunningMean) \
   X(RunningMean1, RunningMean1) \
   X(RunningDifference, RunningDifference) \
   X(TimeMean, TimeMean) \
-  X(TimeMean1, TimeMean1)
+  X(TimeMean1, TimeMean1) \
+  X(TimeLast, TimeLast)
 
 namespace onnx_snn {
 
@@ -61,6 +69,13 @@ enum class Variant {
   PoissonSpiking,
   SigmaDelta,
   SigmaDelta1,
+  MultiThreshold,
+  MultiThreshold1,
+  MultiThreshold4,
+  MultiThreshold6,
+  MultiThresholdSum,
+  MultiThresholdSum4,
+  MultiThresholdSum6,
   Lowpass,
   Alpha,
   RunningMean,
@@ -68,6 +83,7 @@ enum class Variant {
   RunningDifference,
   TimeMean,
   TimeMean1,
+  TimeLast,
 };
 
 }  // namespace onnx_snn

@@ -68,12 +68,15 @@ _FILES = (
     "stochastic_spiking",
     "poisson_spiking",
     "sigma_delta",
+    "multi_threshold",
+    "multi_threshold_sum",
     "lowpass",
     "alpha",
     "running_mean",
     "running_difference",
     "time_repeat",
     "time_mean",
+    "time_last",
 )
 """The operators, in the order of docs/operators.md: each declares its `Operator` in a file of this folder."""
 

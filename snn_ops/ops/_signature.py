@@ -190,6 +190,8 @@ class Unit(Enum):
     """One height, at most one spike in a step."""
     BINARY = "binary"
     """T heights times 2^-(t+1): binary digits of the value, the highest first."""
+    DIFFERENTIAL = "differential"
+    """The output is the running sum of spikes: one height times a power of two, of either sign, for each change of it."""
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,11 @@ CASES = {
     "StochasticSpiking": Case({"amplitude": (0.2, 2)}, ({"seed": 12345678901234},)),
     "PoissonSpiking": Case({"amplitude": (0.2, 2)}, ({"seed": 7, "dt": 0.004},)),
     "SigmaDelta": Case({"threshold": (0.3, 1.7), "net_count": range(4)}, ({"max_spikes": 0}, {"max_spikes": 2})),
+    "MultiThreshold": Case(
+        {"threshold": (0.3, 1.7), "resting_value": (-0.5, 0.5), "finest_exponent": range(-1, 9), "sent": range(-1, 2)},
+        ({"refinements": 3}, {"max_spikes": 4}, {"max_spikes": 6, "refinements": 2}, {"max_spikes": 3}),
+    ),
+    "MultiThresholdSum": Case({"threshold": (0.3, 1.7), "resting_value": (-0.5, 0.5), "finest_exponent": range(-1, 9)}),
     "CountIF": Case({"threshold": (0.3, 1.7), "voltage": (0, 1)}, ({"max_spikes": 3}, {"signed": 1})),
     "FewSpike": Case({"scale": (0.7, 1.2)}),
     "FewSpikeMean": Case({"scale": (0.7, 1.2)}),
@@ -71,6 +76,7 @@ CASES = {
     "RunningDifference": Case({"total": (-2, 2)}),
     "TimeRepeat": Case({}),
     "TimeMean": Case({"sum": (-2, 2)}),
+    "TimeLast": Case({}),
 }
 """Every operator has a row."""
 

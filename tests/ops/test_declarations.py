@@ -15,7 +15,9 @@ OF_EACH = pytest.mark.parametrize("operator", OPERATORS.values(), ids=OPERATORS)
 
 @OF_EACH
 def test_what_spikes_has_a_height_and_a_code(operator) -> None:
-    spikes = operator.output.name == "spikes"
+    spikes = (
+        operator.output.name == "spikes" or operator.code == "delta"
+    )  # whose output is the running sum of its spikes
     assert (operator.height is not None) == (operator.code is not None) == spikes
     if operator.height is not None:
         assert operator.height.parameter in [parameter.name for parameter in operator.parameters]
@@ -36,10 +38,15 @@ def test_spikes_are_as_high_as_declared(op_type) -> None:
     most = {"max_spikes": 3} if "max_spikes" in operator.defaults else {}
     spikes = operator.run(*inputs, **most)[0]
     heights = np.abs(spikes) / (sizes / operator.defaults["dt"] if operator.height.per_dt else sizes)
-    found = heights[spikes != 0]
+    if operator.height.unit is Unit.DIFFERENTIAL:
+        heights = np.abs(np.diff(heights * np.sign(spikes), axis=0, prepend=0))
+    found = heights[heights != 0]
     assert found.size
     if operator.height.unit is Unit.SINGLE:
         np.testing.assert_allclose(found, 1)
+    elif operator.height.unit is Unit.DIFFERENTIAL:
+        np.testing.assert_allclose(found * 2.0**6, np.round(found * 2.0**6), atol=1e-9)
+        assert operator.gives_mean or np.isclose(found.min(), 2.0**-6)
     elif operator.height.unit is Unit.BINARY and operator.gives_mean:
         units = np.abs(spikes) / sizes * 2.0**steps
         np.testing.assert_allclose(units, np.round(units))
@@ -91,7 +98,7 @@ def test_states(operator) -> None:
         assert np.isfinite(state.at_rest(operator.defaults))
         assert not state.matters_if or state.matters_if in operator.defaults
     if operator.states and operator.height is not None:
-        assert operator.states[0].name in ("voltage", "net_count")  # what decides on a spike comes first
+        assert operator.states[0].name in ("voltage", "net_count", "sent")  # what decides on a spike comes first
 
 
 def test_a_count_that_nothing_depends_on() -> None:

@@ -58,3 +58,12 @@ def test_the_mean_of_few_spikes() -> None:
         train = OPERATORS["FewSpike"].run(z, steps, np.float32(1.3), constant_current=1)[0]
         mean = OPERATORS["FewSpikeMean"].run(z, steps, np.float32(1.3))[0]
         np.testing.assert_array_equal(train.reshape(steps, -1).mean(axis=0), mean[0])
+
+
+@pytest.mark.parametrize("neurons", [4095, 4096, 4097, 5120, 20_001])
+def test_layers_of_many_neurons(neurons) -> None:
+    """Divided among the threads in blocks; each neuron with a scale of its own."""
+    rng = np.random.default_rng(neurons)
+    z, scale = (rng.uniform(low, 2, (1, neurons)).astype(np.float32) for low in (-1, 0.5))
+    found = snn_ops.few_spike_mean(z, n_steps=6, scale=scale)
+    np.testing.assert_array_equal(found, snn_ops.reference.few_spike_mean(z, n_steps=6, scale=scale))

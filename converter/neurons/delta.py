@@ -1,0 +1,89 @@
+"""The neuron of the delta code, in front of layers with weights: MultiThreshold, or MultiThresholdSum in two phases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.activations.sites import Site
+from converter.graph.build import operator_node, set_operand
+from converter.graph.op_facts import facts
+from converter.neurons.neuron import Neuron, Placed
+from converter.options import FIRST_EXPONENT, MOST_EXPONENT, Options
+
+
+@dataclass(frozen=True)
+class DeltaNumbers:
+    """What calibration says of a neuron; arrays broadcast against the value.
+
+    Attributes:
+        threshold, resting_value: in the value's own unit.
+        finest_exponent: j of the smallest height 2^-j, in the first step.
+        refinements: steps in each of which it grows by 1.
+    """
+
+    threshold: np.ndarray
+    resting_value: np.ndarray
+    finest_exponent: np.ndarray
+    refinements: int
+
+
+class DeltaNeuron(Neuron):
+    """Sends a value's changes.
+
+    Args:
+        options: of the conversion. Stepped, the finest height is halved from step to step, in a stream down to a fixed one. In
+            two phases a neuron sends at once all that it ever sends: of a single run that is one operator without a state, in a
+            stream, whose steps are frames, up to n_steps spikes a step.
+    """
+
+    def __init__(self, options: Options) -> None:
+        two_phase = options.schedule == "two-phase"
+        super().__init__(options.n_steps if two_phase else 1)
+        self._options = options
+        self._is_stepped = not two_phase
+        single_run = two_phase and not options.streaming
+        self.op_type = "MultiThresholdSum" if single_run else "MultiThreshold"  # type: ignore[misc]
+
+    @property
+    def base(self) -> int:
+        """The finest exponent of an average layer, in the first step."""
+        return FIRST_EXPONENT if self._is_stepped else self._options.finest
+
+    @property
+    def most_base(self) -> int:
+        """What it grows to."""
+        if not self._is_stepped:
+            return self.base
+        return self._options.finest if self._options.streaming else MOST_EXPONENT
+
+    def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
+        """x -> MultiThreshold(x), for the layers with weights and, unless skips are exact, for all who compute with x."""
+        uses = [(user, index) for user, index in site.y.uses() if self._is_served(user)]
+        several = {"max_spikes": self.max_spikes} if self.op_type == "MultiThreshold" else {}
+        node = operator_node(graph, self.op_type, site.name, site.y, n_steps, attributes=several)
+        node.name = f"{site.name}_{self.op_type}"
+        producer = site.y.producer()
+        if producer is None:
+            graph.insert_before(graph[0], node)
+        else:
+            graph.insert_after(producer, node)
+        result = node.outputs[0]
+        for user, index in uses:
+            user.replace_input_with(index, result)
+        result.shape, result.name = site.y.shape, f"{site.y.name}_total"
+        return Placed(site, self, node, site.x, result)
+
+    def set_numbers(self, placed: Placed, numbers: DeltaNumbers) -> None:
+        """The neuron's parameters."""
+        for name in ("threshold", "resting_value", "finest_exponent"):
+            set_operand(placed.node, name, getattr(numbers, name))
+        if "refinements" in placed.node.attributes:
+            placed.node.attributes["refinements"] = ir.AttrInt64("refinements", numbers.refinements)
+
+    def _is_served(self, user: ir.Node) -> bool:
+        if facts(user).reads_shape:
+            return False
+        return not self._options.exact_skips or facts(user).weighted or facts(user).recurrent

@@ -17,7 +17,7 @@ from snn_ops.files import write_whole
 RESULTS = Path(__file__).parent / "results"
 PAGE, PICTURES, README = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "images", ROOT / "README.md"
 BEGIN, END = "<!-- written by `make bench` -->", "<!-- until here -->"
-OURS = "onnx-snn"
+OURS, TRAINED = "onnx-snn", "trained"
 FEWEST_RUNS_FOR_P99 = 100
 CLAIMS = (
     Cell("cnn", "if", 30, 100, 2, "cpu"),
@@ -125,7 +125,19 @@ def cell_table(cell: CellResult) -> Iterator[str]:
     """A row for each system; what is faster than ours, in bold."""
     yield f"**{cell.cell}**"
     yield ""
-    head = ["system", "ms", "10 % - 90 %", "p99 ms", "samples/s", "to ours", "load s", "first ms", "peak MB", "outputs"]
+    head = [
+        "system",
+        "ms",
+        "10 % - 90 %",
+        "p99 ms",
+        "samples/s",
+        "to ours",
+        "to trained",
+        "load s",
+        "first ms",
+        "peak MB",
+    ]
+    head += ["conversion s", "file MB", "outputs"]
     yield from markdown(head, [line_of(row, cell) for row in cell.rows])
     yield ""
 
@@ -133,7 +145,7 @@ def cell_table(cell: CellResult) -> Iterator[str]:
 def line_of(row: Row, cell: CellResult) -> list[str]:
     times, ours = row.times, cell.row(OURS)
     if times is None:
-        return [row.system, *[""] * 8, reason(row)]
+        return [row.system, *[""] * 11, reason(row)]
     faster = ours is not None and ours.times is not None and row.target == "spiking" and times.p50 < ours.times.p50
     return [
         f"**{row.system}**" if faster and not row.system.startswith(OURS) else row.system,
@@ -141,10 +153,12 @@ def line_of(row: Row, cell: CellResult) -> list[str]:
         f"{number(1e3 * times.p10)} - {number(1e3 * times.p90)}",
         number(1e3 * times.p99) if cell.cell.batch == 1 and times.runs >= FEWEST_RUNS_FOR_P99 else "",
         number(cell.cell.batch / times.p50),
-        number(times.p50 / ours.times.p50) if ours is not None and ours.times is not None else "",
+        *(number(times.p50 / base) if base else "" for base in (median(cell, OURS), median(cell, TRAINED))),
         number(row.load_seconds),
         number(1e3 * row.first_seconds) if row.first_seconds is not None else "",
         number(row.peak_bytes / 1e6) if row.peak_bytes else "",
+        number(row.conversion_seconds),
+        number(row.file_bytes / 1e6) if row.file_bytes else "",
         row.note or row.difference,
     ]
 

@@ -23,7 +23,7 @@ from benchmarks.systems._phases import phases
 from benchmarks.systems.system import CannotComputeError, Job, Runner
 from benchmarks.workloads.network import Layer
 
-SEARCH_SECONDS = 12.0
+SEARCH_SECONDS = 30.0
 """No further setting is tried after so long."""
 
 
@@ -99,6 +99,7 @@ class TorchRunner(Runner):
         self._use(min(tried, key=lambda setting: tried[setting]))
         self._states = {}
         self.settings = self._setting.named() | {
+            "torch.compile fails": self._not_compiled,
             "threads": torch.get_num_threads(),
             "inference mode": True,
             "once": [layer.name for layer in self._phases.once],
@@ -296,18 +297,21 @@ class TorchRunner(Runner):
             except Exception as error:
                 if not setting.compiled:
                     raise
-                warnings.warn(f"torch.compile: {error}", stacklevel=2)
+                self._not_compiled = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"[:200]
 
+        self._not_compiled = ""
         if self._job.sequence:
             attempt(Setting(True, False, False, batch))
             return tried
         few = [n for n in dict.fromkeys((batch, batch // 4, batch // 16)) if n]
+        attempt(Setting(False, False, False, batch))
+        attempt(Setting(False, True, False, batch))
         modes = (False,) if self._job.stream else (False, True)
-        for by_layer, samples in itertools.product(modes, few[:2]):
+        for samples, by_layer in itertools.product(few[:2], modes):
             attempt(Setting(by_layer, False, False, samples))
         images = any(layer.kind.startswith("conv") for layer in self._network.layers)
         changes: list[dict[str, Any]] = [{"channels_last": images}, {"samples": few[-1]}]
-        for change in ({"compiled": True, "by_layer": False}, *changes, {"compiled": True, "by_layer": False}):
+        for change in (*changes, {"compiled": True, "by_layer": False}):
             attempt(replace(min(tried, key=lambda setting: tried[setting]), **change))
         return tried
 

@@ -25,6 +25,7 @@ ROWS = (
         times=times(0.02, 5),
         difference="outputs equal",
     ),
+    Row("trained", MEASURED, target="trained", note="Relu", times=times(0.004)),
     Row("swift", MEASURED, times=times(0.001), difference="outputs equal"),
     Row("snntorch", ELSE, reason="spike counts of 3.00% of the neurons"),
     Row("norse", NOT_RUN, reason="cannot be installed: no such | thing"),
@@ -43,7 +44,7 @@ def results(tmp_path):
 
 def test_every_row_is_on_the_page(results) -> None:
     text = page.page([results])
-    assert "| sinabs | 20 | 10 - 40 |  | 5,000 | 10 |" in text
+    assert "| sinabs | 20 | 10 - 40 |  | 5,000 | 10 | 5 |" in text
     assert "| **swift** | 1 | 0.5 - 2 |" in text
     assert "computes something else: spike counts of 3.00% of the neurons" in text
     assert "did not run: cannot be installed: no such / thing" in text
@@ -67,7 +68,7 @@ def test_claims_are_ratios_of_medians(results) -> None:
     assert f"| swift |{' 0.5 |' * len(page.CLAIMS)}" in lines
     assert not any("norse" in line for line in lines)
     first = page.CLAIMS[0].key
-    results.cells[first] = replace(results.cells[first], rows=(ROWS[0], replace(ROWS[3], system="sinabs")))
+    results.cells[first] = replace(results.cells[first], rows=(ROWS[0], replace(ROWS[4], system="sinabs")))
     assert "| sinabs | other outputs | 10 |" in page.claims([results])
 
 

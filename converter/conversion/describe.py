@@ -17,8 +17,10 @@ from converter.conversion.prepare import Prepared
 from converter.conversion.result import Conversion, Layer, Recipe, Trial
 from converter.graph.build import add_functions
 from converter.graph.passes import PassReport
-from converter.measure.cost import Work, count_work
-from converter.measure.layers import LayerError, compare_layers
+from converter.graph.shapes import infer_shapes
+from converter.measure.cost import Work, analog_layers, count_work
+from converter.measure.layers import LayerError, compare
+from converter.measure.routes import Routes
 from converter.neurons.neuron import Placed
 from converter.options import AUTO
 from converter.spiking.expose_states import expose_states
@@ -34,11 +36,15 @@ def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft:
         trials: those that were measured, the chosen one last.
         draft: the model by that recipe; it becomes the conversion's.
     """
-    n_steps, products = prepared.options.n_steps, prepared.multiply_adds
-    samples, steps = prepared.samples.first(prepared.affordable_samples(1)), prepared.affordable_steps()
-    errors = compare_layers(prepared.trained, draft.model, draft.layers, samples, steps)
-    measured = list(zip(draft.layers, errors, strict=True))
-    work = count_work(draft.model, products, {str(p.node.name): e.spike_rate for p, e in measured}, n_steps)
+    n_steps, steps = prepared.options.n_steps, prepared.affordable_steps()
+    samples = (prepared.held_out or prepared.samples).first(prepared.affordable_samples(1))
+    shapes = infer_shapes(prepared.trained, prepared.sample_shapes)
+    routes = Routes(draft.model, prepared.sample_shapes)
+    found = compare(prepared.trained, draft.model, draft.layers, samples, steps, analog_layers(routes))
+    measured = list(zip(draft.layers, found.errors, strict=True))
+    spikes = {name: each.scaled(n_steps / steps) for name, each in found.spikes.items()}
+    work = count_work(prepared.trained, shapes, routes, spikes, found.densities, n_steps)
+    products = {layer.name: layer.multiply_adds for layer in work.layers}
     reasons = _reasons(prepared, draft)
     layers = [_layer(placed, error, work, reasons.get(placed.site.name, "")) for placed, error in measured]
     finishing = _finish_graph(draft.model, streaming=prepared.options.streaming)

@@ -181,6 +181,11 @@ class Options:
         """`exponent`, or its default."""
         return EXPONENT if self.exponent is None else self.exponent
 
+    @property
+    def steps_of_file(self) -> int:
+        """The file's default number of steps: `n_steps`, but in a two-phase stream, where a step is a frame, 1."""
+        return 1 if self.schedule == "two-phase" and self.streaming else self.n_steps
+
     def _usual_steps(self) -> int:
         if not self.is_delta:
             return RATE_STEPS

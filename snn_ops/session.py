@@ -169,6 +169,7 @@ class Session:
             device=self._provider,
             n_steps=self.n_steps,
             rows=self.rows,
+            has_frames=self._metadata.code == "delta",
             guard=self._guard,
         )
 

@@ -12,7 +12,7 @@ import onnxruntime as ort
 
 from snn_ops.feed import Inputs, by_name, checked_steps, first_not_finite
 from snn_ops.files import read_npz, write_npz
-from snn_ops.format import N_STEPS
+from snn_ops.format import N_STEPS, STEP
 from snn_ops.provider import device_id, without_graph
 
 _ELEMENTS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
@@ -71,6 +71,7 @@ class Stream:
         device: "cpu" or "cuda".
         n_steps: of a chunk that does not say how many.
         rows: samples times steps that run at once, see `run`.
+        has_frames: a new frame may begin (`run`): the file's code is the delta code.
         guard: a context to call ONNX Runtime in.
     """
 
@@ -85,16 +86,17 @@ class Stream:
         device: str,
         n_steps: int,
         rows: int,
+        has_frames: bool,
         guard: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._session, self._states = session, list(states)
         self._inputs, self._outputs, self._numbers = list(inputs), list(outputs), dict(numbers)
         self._device, self._device_id, self._run_options = device, device_id(session), without_graph()
-        self._n_steps, self._rows, self._guard = n_steps, rows, guard
+        self._n_steps, self._rows, self._guard, self._has_frames = n_steps, rows, guard, has_frames
         self._batch: int | None = None
         self._values: list[ort.OrtValue] | None = None  # on the device; None: at rest
 
-    def run(self, inputs: Inputs, n_steps: int | None = None) -> list[np.ndarray]:
+    def run(self, inputs: Inputs, n_steps: int | None = None, *, new_frame: bool = False) -> list[np.ndarray]:
         """Advances by `n_steps` steps.
 
         They run in chunks of rows / batch steps (at least one), so that the activations of a long run stay in the cache. The
@@ -105,13 +107,17 @@ class Stream:
         Args:
             inputs: as for `Session.run`, held for these steps; the next call may bring others.
             n_steps: default: the session's.
+            new_frame: the input has changed as a whole: neurons of the delta code send large spikes first again, and finer ones
+                from step to step, as at the beginning of the stream. What was sent stays; without this, every step may use the
+                file's finest height.
 
         Returns:
-            The model's outputs after the last of these steps: means over all steps since the stream began.
+            The model's outputs after the last of these steps. With the rate code they are means over all steps since the stream
+            began; with the delta code they answer for the present input.
 
         Raises:
-            ValueError: n_steps below 1, inputs missing, a sample that holds NaN or infinity, or not as many samples as the
-                stream began with. The stream stays where it was.
+            ValueError: n_steps below 1, new_frame in a file of the rate code, inputs missing, a sample that holds NaN or
+                infinity, or not as many samples as the stream began with. The stream stays where it was.
         """
         steps = checked_steps(self._n_steps if n_steps is None else n_steps)
         arrays = {name: np.ascontiguousarray(array) for name, array in by_name(inputs, self._inputs).items()}
@@ -122,7 +128,7 @@ class Stream:
             )
         chunk = max(1, self._rows // max(batch, 1))
         held = self._held({**arrays, **self._numbers}, n_chunks=-(-steps // chunk))
-        values = self._values
+        values = self._at_new_frame() if new_frame else self._values
         for done in range(0, steps, chunk):
             is_last = done + chunk >= steps
             results, values = self._advance(held, values, min(chunk, steps - done), self._outputs if is_last else ())
@@ -173,6 +179,16 @@ class Stream:
         except ValueError as error:
             raise ValueError(f"{error}: it does not hold the state of a stream") from error
         self.restore(saved)
+
+    def _at_new_frame(self) -> list[ort.OrtValue] | None:
+        """The state, with the steps counted from here on."""
+        if not self._has_frames:
+            raise ValueError("frames belong to the delta code: a stream of the rate code goes on without new_frame")
+        if self._values is None:
+            return None
+        begins = ort.OrtValue.ortvalue_from_numpy(np.zeros((), np.int64), self._device, self._device_id)
+        pairs = zip(self._states, self._values, strict=True)
+        return [begins if state.input == STEP else value for state, value in pairs]
 
     def _held(self, arrays: Mapping[str, np.ndarray], *, n_chunks: int) -> dict[str, ort.OrtValue]:
         """The inputs where all chunks read them; of a single chunk, ONNX Runtime takes them to the device without waiting."""

@@ -103,8 +103,7 @@ def fit(
     targets: Mapping[str, TargetValues],
     multiply_adds: Mapping[str, int],
     base: int,
-    *,
-    stepped: bool,
+    most_base: int,
 ) -> list[DeltaNumbers]:
     """The numbers of every neuron.
 
@@ -112,18 +111,18 @@ def fit(
         encoders: the values.
         targets: from `gather`.
         multiply_adds: per sample, by the name of a layer with weights.
-        base: the finest exponent of an average layer, in the first step where it grows from step to step.
-        stepped: it grows.
+        base: the finest exponent of an average layer, in the first step.
+        most_base: what that grows to, from step to step; of a layer that begins finer, as much finer.
     """
     cheap = _cheap(encoders, multiply_adds)
     return [
-        _numbers(encoder, targets[str(encoder.value.name)], base + IMAGE_REFINEMENT * encoder.is_image + more, stepped)
+        _numbers(encoder, targets[str(encoder.value.name)], base, most_base, IMAGE_REFINEMENT * encoder.is_image + more)
         for encoder, more in zip(encoders, cheap, strict=True)
     ]
 
 
-def _numbers(encoder: Encoder, target: TargetValues, base: float, stepped: bool) -> DeltaNumbers:
-    exponent = min(round(base), MOST_BASE)
+def _numbers(encoder: Encoder, target: TargetValues, base: int, most_base: int, finer: float) -> DeltaNumbers:
+    exponent, last = (min(round(of_average + finer), MOST_BASE) for of_average in (base, most_base))
     found = []
     for rest in (np.zeros(len(target.values)), np.median(target.values, axis=1)):
         away = target.values - rest[:, None]
@@ -151,7 +150,7 @@ def _numbers(encoder: Encoder, target: TargetValues, base: float, stepped: bool)
         threshold.reshape(shape),
         rest.reshape(shape),
         (exponent + shift).reshape(shape),
-        MOST_BASE - exponent if stepped else 0,
+        last - exponent,
     )
 
 

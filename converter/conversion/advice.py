@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from converter.conversion.result import Conversion
-from converter.options import NEURONS, is_open
+from converter.options import NEURONS, Options, is_open
 
 
 def advice(conversion: Conversion) -> list[str]:
@@ -13,12 +13,7 @@ def advice(conversion: Conversion) -> list[str]:
         notes.append("the model was quantised; converted, and compared with, is what its integers stand for in floats")
     worst = max(conversion.layers, key=lambda layer: layer.relative_error)
     if worst.relative_error > 0.1:
-        neuron = NEURONS[conversion.recipe.neuron]
-        ways = ["more calibration samples", "more steps"]
-        if neuron.most_spikes == 1 or neuron.fitted:
-            ways.insert(0, "--neuron if-burst")
-        if conversion.options.schedule == "stepped" and not neuron.fitted:
-            ways.append("--schedule two-phase")
+        ways = _delta_ways(conversion.options) if conversion.options.is_delta else _rate_ways(conversion)
         notes.append(f"the largest error is {worst.relative_error:.0%}, in layer {worst.name!r}; try {', '.join(ways)}")
     others = [layer for layer in conversion.layers if layer.reason]
     if others:
@@ -31,7 +26,7 @@ def advice(conversion: Conversion) -> list[str]:
         notes.append(
             f"taken without measuring: {conversion.recipe} (few samples, or a model so large that it would take long)"
         )
-    if (conversion.work.energy_ratio or 0) > 1:
+    if (conversion.work.energy_ratio or 0) > 1 and not conversion.options.is_delta:
         notes.append(
             f"{conversion.options.n_steps} steps of these spikes cost more additions than the trained model's multiply-adds "
             "are worth; fewer steps cost less, and so does --neuron if-signed"
@@ -41,3 +36,20 @@ def advice(conversion: Conversion) -> list[str]:
             "two-phase: a layer fires when it has received all T steps, so a streaming device waits T steps per layer"
         )
     return notes
+
+
+def _rate_ways(conversion: Conversion) -> list[str]:
+    """To a smaller error with the rate code."""
+    neuron = NEURONS[conversion.recipe.neuron]
+    ways = ["more calibration samples", "more steps"]
+    if neuron.most_spikes == 1 or neuron.fitted:
+        ways.insert(0, "--neuron if-burst")
+    if conversion.options.schedule == "stepped" and not neuron.fitted:
+        ways.append("--schedule two-phase")
+    return ways
+
+
+def _delta_ways(options: Options) -> list[str]:
+    """To a smaller error with the delta code."""
+    finer = "more steps" if options.schedule == "stepped" else f"--exponent {options.finest + 2}"
+    return [finer, "more calibration samples"]

@@ -22,7 +22,7 @@ from converter.neurons.choice import choose_neuron
 from converter.neurons.delta import DeltaNeuron
 from converter.neurons.fitted import FittedNeuron
 from converter.neurons.neuron import Placed
-from converter.options import FIRST_EXPONENT, Options
+from converter.options import Options
 from converter.spiking.codes import DELTA
 from converter.spiking.islands import Island, analog_islands, find_islands
 from converter.spiking.place_time import place_time
@@ -73,22 +73,20 @@ def build(prepared: Prepared, recipe: Recipe, samples: Samples, corrections_on: 
 def _build_delta(prepared: Prepared, samples: Samples) -> Draft:
     """A model of the delta code: a neuron on every value that enters weights."""
     options, spiking = prepared.options, prepared.trained.clone()
-    two_phase = options.schedule == "two-phase"
     spiking.opset_imports[DOMAIN] = OPSET_VERSION
     Metadata(row_bytes=prepared.row_bytes).write(spiking.metadata_props)
-    n_steps = add_n_steps(spiking, options.n_steps)
-    neuron = DeltaNeuron(two_phase=two_phase, exact_skips=options.exact_skips)
+    n_steps = add_n_steps(spiking, options.steps_of_file)
+    neuron = DeltaNeuron(options)
     copies = sites_in_copy(prepared.sites, spiking)
     layers = [
         replace(neuron.insert(spiking.graph, copy, n_steps), site=site)
         for site, copy in zip(prepared.sites, copies, strict=True)
     ]
     targets = delta_fit.gather(prepared.trained, prepared.encoders, samples, prepared.progress)
-    base = options.finest if two_phase else FIRST_EXPONENT
-    numbers = delta_fit.fit(prepared.encoders, targets, prepared.multiply_adds, base, stepped=not two_phase)
+    numbers = delta_fit.fit(prepared.encoders, targets, prepared.multiply_adds, neuron.base, neuron.most_base)
     for placed, of_layer in zip(layers, numbers, strict=True):
         neuron.set_numbers(placed, of_layer)
-    if two_phase:
+    if options.schedule == "two-phase" and not options.streaming:
         return Draft(spiking, layers, [], {})
     report, _ = place_time(spiking, n_steps, prepared.axes, DELTA)
     return Draft(spiking, layers, [], {}, (report,))

@@ -36,7 +36,8 @@ def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft:
         trials: those that were measured, the chosen one last.
         draft: the model by that recipe; it becomes the conversion's.
     """
-    n_steps, steps = prepared.options.n_steps, prepared.affordable_steps()
+    n_steps = prepared.options.steps_of_file
+    steps = min(prepared.affordable_steps(), n_steps)
     samples = (prepared.held_out or prepared.samples).first(prepared.affordable_samples(1))
     shapes = infer_shapes(prepared.trained, prepared.sample_shapes)
     routes = Routes(draft.model, prepared.sample_shapes)
@@ -111,7 +112,7 @@ def _write_metadata(conversion: Conversion) -> None:
         method=conversion.recipe.method,
         correction=conversion.recipe.correction,
         schedule=options.schedule,
-        n_steps=options.n_steps,
+        n_steps=options.steps_of_file,
         calibration_samples=conversion.calibration_samples,
         options=asdict(options),
         layers=[asdict(layer) for layer in conversion.layers],

@@ -91,7 +91,7 @@ def operator_node(
     element = np.dtype(np.float64 if x.dtype == ir.DataType.DOUBLE else np.float32)
     inputs: list[ir.Value | None] = [x]
     for tensor in operator.inputs[1:]:
-        if tensor.name == n_steps.name:
+        if tensor.name == N_STEPS:
             inputs.append(n_steps)
             continue
         value = np.asarray((operands or {}).get(tensor.name, 0), tensor.kind.dtype(element))

@@ -256,7 +256,7 @@ def trained_work(trained: ir.Model, shapes: Shapes, changes: Callable[[ir.Value]
     shape_of = _shapes_of(shapes)
     found = {}
     for node in trained.graph:
-        signals = _signals(node, changes)
+        signals = layer_signals(node, changes)
         if signals:
             found[str(node.name)] = round(total_fan_out(node, signals[0], shape_of)) + recurrence(node, shape_of)
     return found
@@ -270,7 +270,7 @@ def row_bytes(model: ir.Model, shapes: Shapes) -> int:
 
 def analog_layers(routes: Routes) -> list[str]:
     """Names of the layers that numbers enter which are no spikes."""
-    layers = [(node, _signals(node, routes.changes)) for node in routes.model.graph]
+    layers = [(node, layer_signals(node, routes.changes)) for node in routes.model.graph]
     return [
         str(node.name)
         for node, signals in layers
@@ -339,7 +339,7 @@ def _shapes_of(shapes: Shapes) -> ShapeOf:
     return lambda value: shapes.get(str(value.name))
 
 
-def _signals(node: ir.Node, changes: Callable[[ir.Value], bool]) -> list[int]:
+def layer_signals(node: ir.Node, changes: Callable[[ir.Value], bool]) -> list[int]:
     """The inputs of a layer that depend on the samples; none of a node that is no layer."""
     if not is_layer(node):
         return []
@@ -369,7 +369,7 @@ class _Count:
         """Every layer with weights."""
         originals = {str(node.name): node for node in self.trained.graph}
         for node in self.routes.model.graph:
-            signals = _signals(node, self.routes.changes)
+            signals = layer_signals(node, self.routes.changes)
             if signals and str(node.name) in originals:
                 yield self._layer(node, originals[str(node.name)], signals)
 

@@ -179,19 +179,23 @@ def _counting(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node]:
 def _counting_changes(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node]:
     """The same for a running sum, of at most one spike a step: where it differs from the step before.
 
-    Of the two-phase schedule, which gives the last sum only, the neuron is run again, slot by slot.
+    Of several spikes a step, as in the two-phase schedule, the neuron is run again, slot by slot; that is right for one step.
     """
     n_steps, before = node.inputs[1], []
     assert n_steps is not None
     total = node.outputs[0]
-    if OPERATORS[node.op_type].time is Time.AT_ONCE:
+    at_once = OPERATORS[node.op_type].time is Time.AT_ONCE
+    if at_once or node.attributes["max_spikes"].as_int() > 1:
         target = node.inputs[0]
         assert target is not None
+        if not at_once:
+            n_steps = constant(graph, f"{name}_slots_of_a_step", np.asarray(node.attributes["max_spikes"].as_int()))
         slots = operator_node(
             graph, "MultiThreshold", f"{name}_slots", target, n_steps, attributes={"constant_current": 1}
         )
-        for parameter in OPERATORS[node.op_type].parameters:
-            slots.replace_input_with(slots.inputs.index(operand(slots, parameter.name)), operand(node, parameter.name))
+        operator = OPERATORS[node.op_type]
+        for same in [*(p.name for p in operator.parameters), *(s.name for s in operator.states)]:
+            slots.replace_input_with(slots.inputs.index(operand(slots, same)), operand(node, same))
         before, total = [slots], slots.outputs[0]
 
     def step(op_type: str, inputs: Sequence[ir.Value], what: str, **attributes: int) -> ir.Value:

@@ -11,6 +11,7 @@ from converter.activations.sites import Site
 from converter.graph.build import operator_node, set_operand
 from converter.graph.op_facts import facts
 from converter.neurons.neuron import Neuron, Placed
+from converter.options import FIRST_EXPONENT, MOST_EXPONENT, Options
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,36 @@ class DeltaNeuron(Neuron):
     """Sends a value's changes.
 
     Args:
-        two_phase: it has its whole target before it sends.
-        exact_skips: what is no layer with weights goes on reading the value itself, not what was sent.
+        options: of the conversion. Stepped, the finest height is halved from step to step, in a stream down to a fixed one. In
+            two phases a neuron sends at once all that it ever sends: of a single run that is one operator without a state, in a
+            stream, whose steps are frames, up to n_steps spikes a step.
     """
 
-    def __init__(self, *, two_phase: bool, exact_skips: bool) -> None:
-        super().__init__()
-        self.op_type = "MultiThresholdSum" if two_phase else "MultiThreshold"  # type: ignore[misc]
-        self._exact_skips = exact_skips
+    def __init__(self, options: Options) -> None:
+        two_phase = options.schedule == "two-phase"
+        super().__init__(options.n_steps if two_phase else 1)
+        self._options = options
+        self._is_stepped = not two_phase
+        single_run = two_phase and not options.streaming
+        self.op_type = "MultiThresholdSum" if single_run else "MultiThreshold"  # type: ignore[misc]
+
+    @property
+    def base(self) -> int:
+        """The finest exponent of an average layer, in the first step."""
+        return FIRST_EXPONENT if self._is_stepped else self._options.finest
+
+    @property
+    def most_base(self) -> int:
+        """What it grows to."""
+        if not self._is_stepped:
+            return self.base
+        return self._options.finest if self._options.streaming else MOST_EXPONENT
 
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
         """x -> MultiThreshold(x), for the layers with weights and, unless skips are exact, for all who compute with x."""
         uses = [(user, index) for user, index in site.y.uses() if self._is_served(user)]
-        node = operator_node(graph, self.op_type, site.name, site.y, n_steps)
+        several = {"max_spikes": self.max_spikes} if self.op_type == "MultiThreshold" else {}
+        node = operator_node(graph, self.op_type, site.name, site.y, n_steps, attributes=several)
         node.name = f"{site.name}_{self.op_type}"
         producer = site.y.producer()
         if producer is None:
@@ -68,4 +86,4 @@ class DeltaNeuron(Neuron):
     def _is_served(self, user: ir.Node) -> bool:
         if facts(user).reads_shape:
             return False
-        return not self._exact_skips or facts(user).weighted or facts(user).recurrent
+        return not self._options.exact_skips or facts(user).weighted or facts(user).recurrent

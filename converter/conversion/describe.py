@@ -19,8 +19,10 @@ from converter.graph.build import add_functions
 from converter.graph.passes import PassReport
 from converter.graph.shapes import infer_shapes
 from converter.measure.cost import Work, analog_layers, count_work
+from converter.measure.eight_bit import eight_bit
 from converter.measure.layers import LayerError, compare
 from converter.measure.routes import Routes
+from converter.measure.totals import Measured
 from converter.neurons.neuron import Placed
 from converter.options import AUTO
 from converter.spiking.expose_states import expose_states
@@ -58,6 +60,18 @@ def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft:
         islands=[replace(i, multiply_adds=sum(products.get(name, 0) for name in i.nodes)) for i in draft.islands],
         kept_analog=list(prepared.kept_analog),
         work=work,
+        measured=Measured(
+            len(samples),
+            prepared.held_out is not None,
+            steps,
+            found.ann_accuracy,
+            found.outputs.accuracy,
+            found.outputs.agreement,
+            found.outputs.relative_error,
+        ),
+        eight_bit=eight_bit(
+            prepared.trained, shapes, prepared.axes, prepared.samples.first(prepared.affordable_passes()), samples, work
+        ),
         calibration_samples=len(prepared.samples),
         compared_steps=steps,
         trials=list(trials),
@@ -116,7 +130,7 @@ def _write_metadata(conversion: Conversion) -> None:
         calibration_samples=conversion.calibration_samples,
         options=asdict(options),
         layers=[asdict(layer) for layer in conversion.layers],
-        work=conversion.work.summary(),
+        work=asdict(conversion.totals()),
         islands=[asdict(island) for island in conversion.islands],
         kept_analog=[asdict(kept) for kept in conversion.kept_analog],
     )

@@ -32,6 +32,8 @@ MOST_SAMPLES = 32
 """Samples that something is measured on."""
 FEW_STEPS = 16
 """Of the delta code, whose neurons fall silent: spikes of fewer steps say nothing of those of all."""
+MOST_PASSES = 256
+"""Samples that the 8-bit network's ranges follow from."""
 LEAST_TO_HOLD_OUT = 32
 """Samples, from which on an eighth of them is kept from calibration, to measure the result on."""
 
@@ -81,6 +83,11 @@ class Prepared:
         """How many samples the budget allows for `runs` runs of T steps."""
         cost = max(1, sum(self.multiply_adds.values())) * self.options.n_steps * runs
         return int(max(1, min(MOST_SAMPLES, MEASURING_MULTIPLY_ADDS // cost)))
+
+    def affordable_passes(self) -> int:
+        """How many samples the budget allows to run the trained model on once more."""
+        cost = max(1, sum(self.multiply_adds.values()))
+        return int(max(1, min(MOST_PASSES, MEASURING_MULTIPLY_ADDS / 4 // cost)))
 
     def affordable_steps(self) -> int:
         """T, or as many steps as one sample can be run for in bounded time and memory."""

@@ -23,11 +23,12 @@ import onnx_ir as ir
 from converter.graph.build import constant_of, depending_on_inputs
 from converter.graph.op_facts import Cost, facts
 from converter.graph.shapes import Shapes
-from converter.measure.fan_out import ShapeOf, entries, fan_out, is_layer, products, recurrence
+from converter.measure.fan_out import ShapeOf, entries, fan_out, is_layer, products, recurrence, width
 from converter.measure.instruments import emits_spikes
 from converter.measure.layers import Spikes
 from converter.measure.routes import Routes
-from snn_ops.format import DOMAIN, known
+from converter.measure.totals import NeuroBench, WorkTotals
+from snn_ops.format import DOMAIN
 from snn_ops.ops import OPERATORS, Time, Unit
 
 PICOJOULE_PER_MULTIPLY_ADD = 4.6
@@ -41,29 +42,6 @@ FUNCTIONS_OF_A_CELL = 5
 
 
 @dataclass(frozen=True)
-class NeuroBench:
-    """NeuroBench's metrics under its names, per sample.
-
-    Attributes:
-        Dense: products of all steps, zeros included.
-        Effective_MACs, Effective_ACs: those in which neither number nor weight is 0: of layers whose inputs are graded, and of
-            layers whose inputs are -1, 0 or 1, the height of a spike taken into the weights.
-        ActivationSparsity: share of neurons and steps without a spike.
-        ConnectionSparsity: share of weights that are 0.
-        Footprint: bytes of parameters.
-        MembraneUpdates: neurons in the first step, then those that spike.
-    """
-
-    Dense: float = 0.0
-    Effective_MACs: float = 0.0
-    Effective_ACs: float = 0.0
-    ActivationSparsity: float = 0.0
-    ConnectionSparsity: float = 0.0
-    Footprint: int = 0
-    MembraneUpdates: float = 0.0
-
-
-@dataclass(frozen=True)
 class LayerWork:
     """A layer with weights, for one sample.
 
@@ -74,6 +52,7 @@ class LayerWork:
         synaptic_operations: by the name of the neurons whose spikes cause them.
         weights: how many it has.
         inputs, outputs: elements.
+        width: outputs that an input meets at one position.
     """
 
     name: str
@@ -84,46 +63,7 @@ class LayerWork:
     weights: int
     inputs: int
     outputs: int
-
-
-@dataclass(frozen=True)
-class WorkTotals:
-    """What `Work` comes to, as the file's metadata keep it.
-
-    Attributes:
-        multiply_adds: of the trained model.
-        analog: those that stay multiply-adds in the spiking model.
-        synaptic_operations: additions that spikes cause in T steps.
-        energy_ratio: `Work.energy_ratio`.
-        executed: the multiply-adds of `analog` in all steps in which they are run.
-        synapses: multiply-adds of the layers fed by spikes.
-        spikes_per_synapse, energy_ratio_all: as in `Work`.
-        spikes, neuron_updates: `Work.spikes`, `Work.neuron_updates`.
-        neurobench: `Work.neurobench`.
-    """
-
-    multiply_adds: int
-    analog: int
-    synaptic_operations: float
-    energy_ratio: float | None
-    executed: int | None = None
-    synapses: int | None = None
-    spikes_per_synapse: float | None = None
-    energy_ratio_all: float | None = None
-    spikes: float | None = None
-    neuron_updates: int | None = None
-    neurobench: Mapping[str, Any] = field(default_factory=dict)
-
-    @staticmethod
-    def read(values: Mapping[str, Any]) -> WorkTotals:
-        """From a file's metadata.
-
-        Raises:
-            FormatError: they are damaged.
-        """
-        totals = known(WorkTotals, values, "work")
-        known(NeuroBench, totals.neurobench, "work")
-        return totals
+    width: int
 
 
 @dataclass(frozen=True)
@@ -138,6 +78,7 @@ class Work:
         executed_multiply_adds: those that stay, in all steps in which they are run.
         synapses: multiply-adds of the layers fed by spikes.
         spikes: of all neurons in T steps.
+        neurons: how many there are.
         neuron_updates: neurons times the steps in which they are computed.
         functions: pJ of what lies between layers, in all steps in which it is run.
         trained_functions: the same of the trained model.
@@ -152,6 +93,7 @@ class Work:
     executed_multiply_adds: int = 0
     synapses: int = 0
     spikes: float = 0.0
+    neurons: int = 0
     neuron_updates: int = 0
     functions: float = 0.0
     trained_functions: float = 0.0
@@ -175,7 +117,7 @@ class Work:
             self.energy_ratio_all,
             self.spikes,
             self.neuron_updates,
-            asdict(self.neurobench),
+            self.neurobench,
         )
 
     @property
@@ -307,6 +249,7 @@ def count_work(
         executed_multiply_adds=sum(layer.executed for layer in layers),
         synapses=sum(layer.multiply_adds - layer.analog for layer in layers if layer.synaptic_operations),
         spikes=sum(float(each.count.sum()) for each in spikes.values()),
+        neurons=sum(each.count.size for each in spikes.values()),
         neuron_updates=count.neuron_updates(),
         functions=count.functions(),
         trained_functions=functions_of(
@@ -389,6 +332,7 @@ class _Count:
         self._effective_macs += steps * again
         self._dense += (total - analog) * self.n_steps + (analog + again) * steps
         given = [original.inputs[index] for index in signals]
+        inputs = sum(math.prod(shape_of(value) or ()) for value in given if value is not None)
         return LayerWork(
             str(node.name),
             total + again,
@@ -396,8 +340,9 @@ class _Count:
             (analog + again) * steps,
             operations,
             sum(array.size for array in weights_of(original)),
-            sum(math.prod(shape_of(value) or ()) for value in given if value is not None),
+            inputs,
             math.prod(shape_of(original.outputs[0]) or ()),
+            width(original, shape_of) or max(1, total // max(1, inputs)),
         )
 
     def _spiking(self, node: ir.Node, signals: list[int]) -> list[int]:

@@ -28,6 +28,7 @@ from converter.io.samples import Samples
 from converter.measure.cost import PICOJOULE_PER_MULTIPLY_ADD, Work, functions_of, layer_signals, total_fan_out
 from converter.measure.fan_out import ShapeOf, fan_out, is_layer, recurrence
 from converter.measure.scores import Score
+from converter.measure.totals import EightBit
 
 BITS = 8
 PICOJOULE_PER_MULTIPLY_ADD_8 = 0.2 + 0.1
@@ -39,28 +40,6 @@ ROWS = 32
 """Samples that are run at once."""
 USED = "_used"
 """Of the name of the share of an activation that is not 0."""
-
-
-@dataclass(frozen=True)
-class EightBit:
-    """What the 8-bit network gives and takes. Energies are shares of the trained model's, as `Work` has them.
-
-    Attributes:
-        accuracy: on the samples that were measured; None without labels.
-        agreement: share of samples with the trained model's class; None with one score only.
-        relative_error: ||8-bit - trained|| / ||trained|| of the outputs.
-        energy_ratio: of all products.
-        energy_ratio_skipping: of those whose activation is not 0.
-        energy_ratio_all, energy_ratio_all_skipping: with rescaling and what lies between layers.
-    """
-
-    accuracy: float | None
-    agreement: float | None
-    relative_error: float | None
-    energy_ratio: float | None
-    energy_ratio_skipping: float | None
-    energy_ratio_all: float | None
-    energy_ratio_all_skipping: float | None
 
 
 def eight_bit(

@@ -85,6 +85,15 @@ def recurrence(node: ir.Node, shape_of: ShapeOf) -> int:
     return math.prod(x) // max(1, x[-1]) * math.prod(w) if x and w else 0
 
 
+def width(node: ir.Node, shape_of: ShapeOf) -> int:
+    """How many outputs an element meets at one position of a convolution; 0 of other layers."""
+    w = shape_of(_given(node, 1)) if node.op_type in ("Conv", "ConvTranspose") else None
+    if w is None:
+        return 0
+    group = node.attributes["group"].as_int() if "group" in node.attributes else 1
+    return w[1] if node.op_type == "ConvTranspose" else w[0] // group
+
+
 def _is_cell(node: ir.Node) -> bool:
     """LSTM and its like: a recurrent layer whose weights are inputs."""
     return facts(node).recurrent and bool(facts(node).initial_states)

@@ -298,7 +298,7 @@ def _fitted(value: Any, hint: Any, key: str) -> Any:
         if kind in (list, tuple):
             if isinstance(value, list):
                 return kind(_elements(value, kind, arguments, key))
-        elif is_dataclass(kind):
+        elif isinstance(kind, type) and is_dataclass(kind):
             if isinstance(value, dict):
                 return known(kind, value, key)
         elif kind is float:

@@ -382,10 +382,10 @@ class _Count:
 
     def _is_binary(self, value: ir.Value, events: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> bool:
         """Whether each number is a spike of one height or none."""
-        if len(events) != 1:
+        sources = self.routes.sources(value)
+        if len(sources) != 1 or len(events) != 1:
             return False
-        (name,) = events
-        (neuron,) = (source.producer() for source in self.routes.sources(value))
+        (name,), (neuron,) = events, (source.producer() for source in sources)
         assert neuron is not None
         height = OPERATORS[neuron.op_type].height
         several = "max_spikes" in neuron.attributes and neuron.attributes["max_spikes"].as_int() > 1

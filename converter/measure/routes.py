@@ -192,8 +192,10 @@ class Routes:
             return [signal * (factor != 0)]
         if node.op_type == "Div":
             return [given[0] * np.ones_like(given[1], float)]
-        if node.op_type in ("Concat", "Pad"):
-            inputs = _signals_alone(inputs, changing) if node.op_type == "Concat" else [*inputs[:2], None, *inputs[3:]]
+        if node.op_type == "Concat":
+            inputs = _signals_alone(inputs, changing)
+        if node.op_type == "Pad":  # with zeros, whatever else stands there
+            inputs = [None if index == 2 else array for index, array in enumerate(inputs)]
         if node.op_type in ("Resize", "Upsample"):
             return [_resized(node, inputs)]
         return self._session(node, changing).run(inputs)

@@ -206,13 +206,15 @@ def test_an_island_multiplies_in_every_step(tmp_path) -> None:
     """A product of two signals inside an island, and a layer behind a Softmax: T times what the trained model does."""
     model = text_model(
         """
-        network (float[N,4,6] x) => (float[N,4,3] y) <float[6,5] Q, float[6,5] K, float[4,5] V, float[5,3] U> {
-          q = MatMul(x, Q)  a = Relu(q)  k = MatMul(x, K)  b = Relu(k)  s = Einsum<equation = "nic,njc->nij">(a, b)
-          m = Softmax<axis = -1>(s)  v = MatMul(m, V)  d = Relu(v)  y = MatMul(d, U) }
+        network (float[N,4,6] x) => (float[N,4,3] y)
+        <float[6,7] W, float[7,5] Q, float[7,5] K, float[4,5] V, float[5,3] U> {
+          w = MatMul(x, W)  r = Relu(w)  q = MatMul(r, Q)  k = MatMul(r, K)
+          s = Einsum<equation = "nic,njc->nij">(q, k)  m = Softmax<axis = -1>(s)  v = MatMul(m, V)  d = Relu(v)
+          y = MatMul(d, U) }
         """
     )
     conversion, _ = convert_model(model, tmp_path, neuron="if", method="percentile", correction="none", n_steps=16)
-    first, product, after = 2 * 4 * 6 * 5, 4 * 4 * 5, 4 * 4 * 5
+    first, product, after = 4 * 6 * 7, 4 * 4 * 5, 4 * 4 * 5
     assert conversion.work.analog_multiply_adds == first + product + after
     assert conversion.work.executed_multiply_adds == first + 16 * (product + after)
     energy = conversion.work.synaptic_operations * 0.9 + conversion.work.executed_multiply_adds * 4.6

@@ -98,7 +98,7 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None, *, memory_traffic
                 results().print(work_table)
             verdict = work.verdict()
             if verdict:
-                messages().print(f"note: {verdict}", soft_wrap=True)
+                results().print(f"note: {verdict}", soft_wrap=True)
     for message in reader.damaged.values():
         messages().print(f"damaged: {message}", soft_wrap=True)
 

@@ -15,7 +15,7 @@ OPSET_VERSION = 2
 """The newest version of the domain: streams that do not end stay true in it. A file that imports an older one keeps that one's
 operators."""
 LOWEST_OPSET_VERSION = 1
-"""The version that models for runs of some thousand steps import: no state has a low part, which costs time."""
+"""The version that models for runs of some thousand steps import: no state has a base."""
 FORMAT_VERSION = 1
 """The newest version of the file format that this release reads. It rises only when an older reader would compute something
 else from a file; a key or a field that is new does not raise it."""
@@ -108,7 +108,7 @@ _TEXT = _Kind("text", str, str)
 _COUNT = _Kind("an integer from 1 to 2^63 - 1", partial(_count, least=1), str)
 """A number of steps, the version of the format."""
 _COUNT_OR_0 = _Kind("an integer from 0 to 2^63 - 1", partial(_count, least=0), str)
-"""Numbers of bytes and samples, 0 where they are not known."""
+"""Numbers of bytes and samples, 0 where they are not known; a flag."""
 _SCHEDULE = _Kind(" or ".join(SCHEDULES), _schedule, str)
 _CODE = _Kind(" or ".join(CODES), _code, str)
 _OBJECT = _Kind("a JSON object", _object, json.dumps)
@@ -168,6 +168,7 @@ class Metadata:
         format: version of the file format.
         n_steps: the T that the model was made for.
         row_bytes: about how many bytes one sample needs for one step; 0: not known.
+        at_once: 1: no value has a row for each step, so that a sample is one row whatever n_steps is (two-phase).
         states: what a streaming model carries from chunk to chunk, ``{"input": NAME, "output": NAME}`` each.
         schedule: one of `SCHEDULES`.
         code: one of `CODES`.
@@ -185,6 +186,7 @@ class Metadata:
     format: _Key[int] = _Key(_COUNT, 1)
     n_steps: _Key[int] = _Key(_COUNT, 1)
     row_bytes: _Key[int] = _Key(_COUNT_OR_0, 0)
+    at_once: _Key[int] = _Key(_COUNT_OR_0, 0)
     states: _Key[Sequence[Mapping[str, str]]] = _Key(_PAIRS, ())
     schedule: _Key[str] = _Key(_SCHEDULE, "stepped")
     code: _Key[str] = _Key(_CODE, "rate")

@@ -27,6 +27,22 @@ MemoryTables = Annotated[bool, typer.Option("--memory-traffic", help="show the b
 Json = Annotated[Path | None, typer.Option(help="write the same as JSON; - is standard output")]
 
 
+def parse_numbers(text: str, option: str) -> list[int]:
+    """ "4,8" -> [4, 8].
+
+    Args:
+        text: the numbers.
+        option: that they were given for.
+
+    Raises:
+        typer.BadParameter: something that is no number.
+    """
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a list of numbers like 4,8,16", param_hint=option) from None
+
+
 def parse_provider_options(texts: list[str] | None) -> dict[str, str]:
     """["use_tf32=0"] -> {"use_tf32": "0"}.
 

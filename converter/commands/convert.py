@@ -110,10 +110,10 @@ def convert_command(
     streaming: Annotated[
         bool, typer.Option(help="neurons' states become inputs and outputs, so that a caller can run chunks of time")
     ] = _DEFAULTS.streaming,
-    low_parts: Annotated[
+    long_streams: Annotated[
         bool,
-        typer.Option(help="sums keep what they lose by rounding: for streams of more than a million steps; costs time"),
-    ] = _DEFAULTS.low_parts,
+        typer.Option(help="with --streaming: sums are two numbers each and stay true for more than a million steps"),
+    ] = _DEFAULTS.long_streams,
     report: Annotated[Path | None, typer.Option(help="write what was done as a page to read, HTML")] = None,
     memory_traffic: MemoryTables = False,
     verbose: Verbose = False,
@@ -140,7 +140,7 @@ def convert_command(
         inc_n=inc_n,
         dt=dt,
         streaming=streaming,
-        low_parts=low_parts,
+        long_streams=long_streams,
     )
     stem = model.name if model.is_dir() else model.stem
     out = out or model.with_name(f"{stem}.snn.onnx")

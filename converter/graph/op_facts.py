@@ -74,13 +74,15 @@ class OpFacts:
         passes_on: not linear, but what comes in goes out in another scale or number, as in a maximum or a normalisation.
         truth_value: gives true or false.
         converts: gives the same numbers as another type of elements.
+        moves: only moves, picks or repeats numbers of its inputs.
+        pools: many numbers of an image become one, without weights.
         joins: has an axis along which operands are joined or picked from; they need as many rows along every other axis.
         recurrent: keeps a state of its own over a sequence.
         initial_states: the inputs that are states before a sequence, ``[directions, samples, hidden]``.
         lengths: the input that says how often something is repeated or made; None: there is none.
         reads_shape: takes nothing of its input but the shape.
         random: draws other numbers in every run.
-        cost: what each element takes; of a layer, what is not its products.
+        cost: what each element takes that is computed; `takes` asks about a row.
         reads_more: it reads more elements than it gives, and each that it reads takes that.
     """
 
@@ -92,6 +94,8 @@ class OpFacts:
     passes_on: bool = False
     truth_value: bool = False
     converts: bool = False
+    moves: bool = False
+    pools: bool = False
     joins: bool = False
     recurrent: bool = False
     initial_states: tuple[int, ...] = ()
@@ -105,9 +109,10 @@ class OpFacts:
 _by_element = partial(OpFacts, elementwise=True)
 _truth_value = partial(OpFacts, elementwise=True, truth_value=True)
 _of_table = partial(OpFacts, elementwise=True, cost=Cost.TABLE)
-_moves = partial(OpFacts, linear=Linear.FIRST, sign=Sign.OF_FIRST, cost=Cost.NOTHING)
+_moves = partial(OpFacts, linear=Linear.FIRST, sign=Sign.OF_FIRST, moves=True)
 """What only moves, picks or repeats numbers of input 0."""
 _of_images = partial(OpFacts, channels=Channels.FIRST)
+_pools = partial(_of_images, pools=True, reads_more=True)
 
 OPS: Mapping[str, OpFacts] = {
     # functions of each number
@@ -152,12 +157,12 @@ OPS: Mapping[str, OpFacts] = {
     "Tanh": _of_table(),
     "ThresholdedRelu": _by_element(),
     # the number itself, perhaps as another type
-    "Cast": _by_element(linear=Linear.FIRST, converts=True, cost=Cost.NOTHING),
-    "CastLike": _by_element(linear=Linear.FIRST, converts=True, cost=Cost.NOTHING),
-    "DequantizeLinear": _by_element(converts=True, cost=Cost.NOTHING),
-    "Dropout": _by_element(linear=Linear.FIRST, sign=Sign.OF_FIRST, cost=Cost.NOTHING),
-    "Identity": _by_element(linear=Linear.ALL, sign=Sign.OF_FIRST, cost=Cost.NOTHING),
-    "QuantizeLinear": _by_element(converts=True, cost=Cost.NOTHING),
+    "Cast": _by_element(linear=Linear.FIRST, converts=True),
+    "CastLike": _by_element(linear=Linear.FIRST, converts=True),
+    "DequantizeLinear": _by_element(converts=True),
+    "Dropout": _by_element(linear=Linear.FIRST, sign=Sign.OF_FIRST, moves=True),
+    "Identity": _by_element(linear=Linear.ALL, sign=Sign.OF_FIRST, moves=True),
+    "QuantizeLinear": _by_element(converts=True),
     # functions of several numbers
     "Add": _by_element(linear=Linear.ALL, sign=Sign.OF_ALL),
     "Div": _of_table(linear=Linear.FIRST),
@@ -183,24 +188,24 @@ OPS: Mapping[str, OpFacts] = {
     "Or": _truth_value(),
     "Xor": _truth_value(),
     # layers
-    "Conv": _of_images(linear=Linear.FIRST, weighted=True, cost=Cost.NOTHING),
-    "ConvTranspose": _of_images(linear=Linear.FIRST, weighted=True, cost=Cost.NOTHING),
-    "Einsum": OpFacts(linear=Linear.ONE, weighted=True, cost=Cost.NOTHING),
-    "Gemm": OpFacts(linear=Linear.ONE, weighted=True, channels=Channels.LAST, cost=Cost.NOTHING),
-    "MatMul": OpFacts(linear=Linear.ONE, weighted=True, channels=Channels.LAST, cost=Cost.NOTHING),
+    "Conv": _of_images(linear=Linear.FIRST, weighted=True),
+    "ConvTranspose": _of_images(linear=Linear.FIRST, weighted=True),
+    "Einsum": OpFacts(linear=Linear.ONE, weighted=True),
+    "Gemm": OpFacts(linear=Linear.ONE, weighted=True, channels=Channels.LAST),
+    "MatMul": OpFacts(linear=Linear.ONE, weighted=True, channels=Channels.LAST),
     # poolings and normalisations of images
-    "AveragePool": _of_images(linear=Linear.FIRST, sign=Sign.OF_FIRST, reads_more=True),
+    "AveragePool": _pools(linear=Linear.FIRST, sign=Sign.OF_FIRST),
     "BatchNormalization": _of_images(linear=Linear.FIRST, cost=Cost.MULTIPLICATION),
-    "DepthToSpace": _of_images(linear=Linear.FIRST, sign=Sign.OF_FIRST, cost=Cost.NOTHING),
-    "GlobalAveragePool": _of_images(linear=Linear.FIRST, sign=Sign.OF_FIRST, reads_more=True),
-    "GlobalLpPool": _of_images(reads_more=True),
-    "GlobalMaxPool": _of_images(sign=Sign.OF_FIRST, passes_on=True, reads_more=True),
+    "DepthToSpace": _moves(channels=Channels.FIRST),
+    "GlobalAveragePool": _pools(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    "GlobalLpPool": _pools(),
+    "GlobalMaxPool": _pools(sign=Sign.OF_FIRST, passes_on=True),
     "GroupNormalization": _of_images(passes_on=True, cost=Cost.TABLE),
     "InstanceNormalization": _of_images(passes_on=True, cost=Cost.TABLE),
     "LRN": _of_images(passes_on=True, cost=Cost.TABLE),
-    "LpPool": _of_images(reads_more=True),
-    "MaxPool": _of_images(sign=Sign.OF_FIRST, passes_on=True, reads_more=True),
-    "SpaceToDepth": _of_images(linear=Linear.FIRST, sign=Sign.OF_FIRST, cost=Cost.NOTHING),
+    "LpPool": _pools(),
+    "MaxPool": _pools(sign=Sign.OF_FIRST, passes_on=True),
+    "SpaceToDepth": _moves(channels=Channels.FIRST),
     # normalisations along axes
     "LayerNormalization": OpFacts(channels=Channels.LAST, passes_on=True, cost=Cost.TABLE),
     "LpNormalization": OpFacts(passes_on=True, cost=Cost.TABLE),
@@ -212,14 +217,14 @@ OPS: Mapping[str, OpFacts] = {
     "ReduceMean": OpFacts(linear=Linear.FIRST, sign=Sign.OF_FIRST, reads_more=True),
     "ReduceSum": OpFacts(linear=Linear.FIRST, sign=Sign.OF_FIRST, reads_more=True),
     # numbers moved, picked or repeated
-    "Concat": OpFacts(linear=Linear.ALL, sign=Sign.OF_ALL, channels=Channels.LOST, joins=True, cost=Cost.NOTHING),
-    "ConstantOfShape": OpFacts(lengths=0, cost=Cost.NOTHING),
+    "Concat": OpFacts(linear=Linear.ALL, sign=Sign.OF_ALL, channels=Channels.LOST, joins=True, moves=True),
+    "ConstantOfShape": OpFacts(lengths=0),
     "Expand": _moves(lengths=1),
     "Flatten": _moves(channels=Channels.LOST),
     "Gather": _moves(),
     "GatherElements": _moves(joins=True),
     "GatherND": _moves(),
-    "Pad": OpFacts(linear=Linear.FIRST, cost=Cost.NOTHING),
+    "Pad": OpFacts(linear=Linear.FIRST, moves=True),
     "Reshape": _moves(channels=Channels.LOST),
     "Resize": _moves(),
     "Slice": _moves(),
@@ -237,8 +242,8 @@ OPS: Mapping[str, OpFacts] = {
     "RNN": OpFacts(recurrent=True, initial_states=(5,), cost=Cost.TABLE),
     "Scan": OpFacts(recurrent=True),
     # shapes
-    "Shape": OpFacts(reads_shape=True, cost=Cost.NOTHING),
-    "Size": OpFacts(reads_shape=True, cost=Cost.NOTHING),
+    "Shape": OpFacts(reads_shape=True),
+    "Size": OpFacts(reads_shape=True),
     # random numbers
     "Bernoulli": OpFacts(random=True),
     "Multinomial": OpFacts(random=True),
@@ -254,6 +259,13 @@ _FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataTy
 def facts(node: ir.Node) -> OpFacts:
     """The row of a node's operator; nothing is known of operators that the table or ONNX itself does not have."""
     return _NONE if node.domain else OPS.get(node.op_type, _NONE)
+
+
+def takes(node: ir.Node) -> Cost:
+    """What each element of the result takes; of a layer, what is not its products."""
+    row = facts(node)
+    free = row.moves or row.weighted or row.converts or row.reads_shape or row.lengths is not None
+    return Cost.NOTHING if free else row.cost
 
 
 def is_linear(node: ir.Node, changes: Changes) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state
 
 from converter.errors import RefusedError
 from converter.graph.build import constant_of, to_proto
@@ -17,6 +18,14 @@ from snn_ops.library import register
 from snn_ops.provider import SILENT, ProviderOptions, start_session
 
 Feed = Mapping[str, np.ndarray]
+RUNTIME_VERSION = str(ort.__version__)
+"""Of ONNX Runtime."""
+RUNTIME_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    *(e for e in vars(onnxruntime_pybind11_state).values() if isinstance(e, type) and issubclass(e, Exception)),
+)
+"""What ONNX Runtime raises, and `snn_ops` in its place: ONNX Runtime's own classes have nothing in common."""
 _NOT_FOR_USERS = (
     (r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", ""),
     (r"Load model from .*? failed: ?", ""),

@@ -21,7 +21,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.graph.build import constant_of, depending_on_inputs
-from converter.graph.op_facts import Cost, facts
+from converter.graph.op_facts import Cost, facts, takes
 from converter.graph.shapes import Shapes
 from converter.measure.fan_out import ShapeOf, entries, fan_out, is_layer, products, recurrence, width
 from converter.measure.instruments import emits_spikes
@@ -158,20 +158,26 @@ class Work:
 def multiply_adds(model: ir.Model, shapes: Shapes, samples: int) -> dict[str, int]:
     """Multiply-adds per sample of every layer with weights, by the node's name, those with a border of zeros included.
 
-    By them layers are compared and runs planned, without what recurrences take; `trained_work` has those that exist.
+    By them layers are compared and runs planned, without what recurrences take; `count_work` has those that exist.
 
     Args:
         model: the trained model.
         shapes: every value's shape for that many samples.
         samples: their number.
     """
+    return {str(node.name): round(multiply_adds_of(node, shapes) / samples) for node in model.graph if is_layer(node)}
+
+
+def multiply_adds_of(node: ir.Node, shapes: Shapes) -> int:
+    """Multiply-adds of one layer with weights, for all rows of its input; 0 where a shape is not known.
+
+    Args:
+        node: the layer.
+        shapes: of its inputs and outputs, by name.
+    """
     shape_of = _shapes_of(shapes)
-    return {str(node.name): round(_with_border(node, shape_of) / samples) for node in model.graph if is_layer(node)}
-
-
-def _with_border(node: ir.Node, shape_of: ShapeOf) -> float:
     if node.op_type not in ("Conv", "ConvTranspose"):
-        return total_fan_out(node, 0, shape_of) if facts(node).recurrent else products(node, shape_of)
+        return round(total_fan_out(node, 0, shape_of)) if facts(node).recurrent else products(node, shape_of)
     x, w, y = (shape_of(value) if value is not None else None for value in (*node.inputs[:2], node.outputs[0]))
     if not x or not w or not y:
         return 0
@@ -185,23 +191,6 @@ def total_fan_out(node: ir.Node, index: int, shape_of: ShapeOf, *, effective: bo
     if shape is None:
         return 0.0
     return float(np.broadcast_to(fan_out(node, index, shape_of, effective=effective), shape).sum())
-
-
-def trained_work(trained: ir.Model, shapes: Shapes, changes: Callable[[ir.Value], bool]) -> dict[str, int]:
-    """Multiply-adds of every layer for one sample, without the borders; recurrences included.
-
-    Args:
-        trained: the trained model.
-        shapes: for one sample.
-        changes: whether a value depends on the samples.
-    """
-    shape_of = _shapes_of(shapes)
-    found = {}
-    for node in trained.graph:
-        signals = layer_signals(node, changes)
-        if signals:
-            found[str(node.name)] = round(total_fan_out(node, signals[0], shape_of)) + recurrence(node, shape_of)
-    return found
 
 
 def row_bytes(model: ir.Model, shapes: Shapes) -> int:
@@ -265,7 +254,7 @@ def functions_of(
 ) -> float:
     """pJ of what lies between a trained model's layers, for one sample."""
     return sum(
-        _elements(node, shape_of) * picojoule[facts(node).cost]
+        _elements(node, shape_of) * picojoule[takes(node)]
         for node in model.graph
         if any(value is not None and changes(value) for value in node.inputs)
     )
@@ -429,7 +418,7 @@ class _Count:
 
     def _cost(self, node: ir.Node) -> Cost:
         if node.domain != DOMAIN:
-            return facts(node).cost
+            return takes(node)
         moves = OPERATORS[node.op_type].kernel is None or OPERATORS[node.op_type].time is Time.REPEAT
         return Cost.NOTHING if moves else Cost.ADDITION
 

@@ -10,7 +10,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
 
-from converter.graph.build import add_functions, captured, constant, operand, operator_node, to_proto
+from converter.graph.build import add_functions, captured, constant, operand, operator_node, operator_of, to_proto
 from converter.neurons.neuron import Placed
 from converter.spiking.codes import DELTA, RATE, READOUTS
 from converter.spiking.regions import find_regions, runs_through_time
@@ -155,17 +155,40 @@ def emits_spikes(node: ir.Node) -> bool:
     return node.domain == DOMAIN and OPERATORS[node.op_type].height is not None
 
 
+def spike_train(node: ir.Node) -> ir.Node | None:
+    """A node, not yet in the graph, that gives the spikes of which this one gives the mean; None where this one gives spikes.
+
+    It takes T values for each neuron, so it stands only where somebody asks for the spikes.
+    """
+    operator = operator_of(node)
+    if not operator.train:
+        return None
+    inputs = {tensor.name: value for tensor, value in zip(operator.inputs, node.inputs, strict=True)}
+    train = OPERATORS[operator.train]
+    mean, n_steps = node.outputs[0], operand(node, N_STEPS)
+    return ir.node(
+        train.name,
+        [mean, n_steps, *(inputs[tensor.name] for tensor in train.inputs[2:])],
+        {**train.defaults, "constant_current": 1},
+        domain=DOMAIN,
+        version=node.version,
+        outputs=[ir.Value(name=f"{node.name}_train", type=mean.type), *(ir.Value(name="") for _ in train.outputs[1:])],
+        name=f"{node.name}_train",
+    )
+
+
 def _counting(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node]:
     """Nodes that turn spikes into how many they are: |spikes| / height where a step may have several, else 0 or 1."""
-    spikes, height = node.outputs[0], OPERATORS[node.op_type].height
+    train, height = spike_train(node), OPERATORS[node.op_type].height
+    before, spikes = ([train], train.outputs[0]) if train is not None else ([], node.outputs[0])
     assert height is not None
     if height.unit is Unit.DIFFERENTIAL:
         return _counting_changes(graph, node, name)
     if height.unit is not Unit.COUNTED:
-        return [ir.node("Cast", [spikes], {"to": int(ir.DataType.BOOL)}, name=f"{name}_bool")]
+        return [*before, ir.node("Cast", [spikes], {"to": int(ir.DataType.BOOL)}, name=f"{name}_bool")]
     size = ir.node("Abs", [spikes], name=f"{name}_size")
     one = ir.node("CastLike", [operand(node, height.parameter), spikes], name=f"{name}_height")
-    counting = [size, one, ir.node("Div", [size.outputs[0], one.outputs[0]], name=f"{name}_quotient")]
+    counting = [*before, size, one, ir.node("Div", [size.outputs[0], one.outputs[0]], name=f"{name}_quotient")]
     if height.per_dt:  # the operand is the area of a spike
         dt = ir.node("Constant", [], {"value_float": node.attributes["dt"].as_float()}, name=f"{name}_dt")
         same_type = ir.node("CastLike", [dt.outputs[0], spikes], name=f"{name}_dt_cast")
@@ -222,6 +245,7 @@ def with_rates(proto: onnx.ModelProto) -> onnx.ModelProto:
     """The model with a spike rate for each layer as further outputs."""
     model = ir.from_proto(proto)
     add_spike_rates(model.graph)
+    add_functions(model)
     return to_proto(model)
 
 

@@ -78,6 +78,8 @@ def test_every_operator_that_spikes_is_counted(op_type) -> None:
     counts = np.abs(spikes) / height
     if operator.height.unit is Unit.DIFFERENTIAL:
         counts = changes(op_type, feed)
+    elif operator.height.unit is Unit.BINARY and operator.gives_mean:
+        counts = np.unpackbits((counts * 2**8).astype(np.uint8))
     elif operator.height.unit is not Unit.COUNTED:
         counts = counts != 0
     assert counts.any()

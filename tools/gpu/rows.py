@@ -1,9 +1,13 @@
-"""Rows of measurements: kept in a JSON file as they come, so that a run that is ended early loses only what it had not done."""
+"""Rows of checks: kept in a JSON file as they come, so that a run that is ended early loses only what it had not done.
+
+``python -m tools.gpu.rows FILE`` puts lines "STAGE: what became of it" from its input into the file as its summary.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +73,12 @@ def show(rows: list[Row]) -> None:
 def form(value: object) -> str:
     """A number with as many digits as it deserves."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def summary(stages: Sequence[str]) -> dict[str, str]:
+    """Of lines "STAGE: what became of it"."""
+    return dict(line.split(": ", 1) for line in stages)
+
+
+if __name__ == "__main__":
+    Results(Path(sys.argv[1]), {}).put("summary", summary(sys.stdin.read().splitlines()))

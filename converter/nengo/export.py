@@ -37,9 +37,7 @@ def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False, n_steps: 
     metadata = Metadata.read(model.metadata_props)
     for node in model.graph:
         if (node.domain, node.op_type) not in HANDLERS:
-            way_out = (
-                "; convert with --code rate: there neurons take activations' places" if metadata.code == "delta" else ""
-            )
+            way_out = "; with --code rate a neuron may take its place" if metadata.code == "delta" else ""
             raise RefusedError(f"{node.op_type} has no counterpart in Nengo{way_out}", node=node.name)
     label, n_steps = metadata.source or model.graph.name or "network", n_steps or metadata.n_steps
     steps, slots = (1, n_steps) if _is_at_once(model) else (n_steps, None)

@@ -196,27 +196,23 @@ def test_looking_up_numbers_is_refused(tmp_path) -> None:
 
 
 def test_what_the_delta_code_leaves_without_a_counterpart_is_refused(tmp_path) -> None:
-    """A function in primitives stands between the neurons; the rate code puts a neuron in its place."""
+    """Functions stand between its neurons as they are; with the rate code IF takes the place of this one."""
     model = text_model(
         """
         net (float[N,8] x) => (float[N,4] y)
-        <float[8,16] W, float[16,4] V, float[1] ROOT, float[1] ONE, float[1] HALF>
+        <float[8,16] W, float[16,4] V, float[1] ZERO>
         {
           h = MatMul(x, W)
-          d = Div(h, ROOT)
-          [erf] e = Erf(d)
-          p = Add(e, ONE)
-          m = Mul(h, p)
-          a = Mul(m, HALF)
+          [largest] a = Max(h, ZERO)
           y = MatMul(a, V)
         }
         """,
-        ROOT=np.sqrt([2.0]),
-        ONE=np.ones(1),
-        HALF=np.full(1, 0.5),
+        ZERO=np.zeros(1),
     )
     path, x = save(model, tmp_path / "m.onnx"), samples(model)
-    with pytest.raises(RefusedError, match=r"node 'erf': Erf has no counterpart in Nengo; convert with --code rate"):
+    with pytest.raises(
+        RefusedError, match=r"node 'largest': Max has no counterpart in Nengo; with --code rate a neuron may take its"
+    ):
         make_script(convert(path, x, code="delta").proto())
     assert make_script(convert(path, x, code="rate").proto()).populations
 

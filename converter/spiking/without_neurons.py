@@ -2,7 +2,8 @@
 
 1. MultiThreshold and MultiThresholdSum give what they stand for: their users read the target itself.
 2. TimeRepeat and TimeLast, whose result is their input for a run of one step, go; what else reads `n_steps` reads 1.
-3. The input `n_steps`, and the functions and the metadata of ONNX-SNN go.
+3. Inputs with a default go: `n_steps`, and in a stream the states, whose outputs go too.
+4. The functions and the metadata of ONNX-SNN go.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ def without_neurons(model: ir.Model) -> tuple[ir.Model, dict[str, str]]:
             targets[name_of(node)] = x
         elif operator.time is not Time.REPEAT and node.op_type != "TimeLast":
             raise RefusedError(f"{node.op_type} does not belong to the delta code", node=name_of(node))
+        graph.outputs[:] = [value for value in graph.outputs if value not in node.outputs[1:]]
         _pass_by(graph, node, x)
-    del graph.inputs[[value.name for value in graph.inputs].index(N_STEPS)]
+    graph.inputs[:] = [value for value in graph.inputs if not value.is_initializer()]
     if N_STEPS in graph.initializers:
         graph.initializers[N_STEPS].const_value = ir.tensor(np.asarray(1, np.int64), name=N_STEPS)
     for value in [*graph.outputs, *(value for node in graph for value in node.outputs)]:

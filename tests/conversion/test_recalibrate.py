@@ -20,6 +20,8 @@ OPTIONS = (
     {},
     {"schedule": "two-phase", "exponent": 7},
     {"analog_input": True, "exact_skips": True},
+    {"streaming": True},
+    {"streaming": True, "schedule": "two-phase", "exponent": 5},
 )
 
 

@@ -78,6 +78,18 @@ def test_sums_of_the_delta_code_in_nengo_dl(schedule) -> None:
     assert found.same_class == 1
 
 
+@pytest.mark.slow
+@needs_nengo_dl
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_sums_of_the_delta_code_of_100_images(activation, schedule) -> None:
+    for simulator, most in (("nengo", 0), ("nengo-dl", 2e-5)):
+        found = verify(delta_lenet5(schedule, activation), {"image": images(100)}, 8, simulator=simulator)
+        assert found.original <= most * found.compared, found.first
+        assert found.differing <= 10 * most * found.compared, found.first
+        assert found.same_class == 1
+
+
 @pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
 @pytest.mark.parametrize("options", [{"analog_input": True}, {"exact_skips": True}])
 @pytest.mark.parametrize("model", [mlp, convnet])

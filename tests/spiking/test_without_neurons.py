@@ -14,7 +14,7 @@ from tests.models import convert_model, convnet, mlp, samples
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"schedule": "two-phase"}, {"analog_input": True}, {"exact_skips": True, "schedule": "stepped"}]
+    "options", [{}, {"schedule": "two-phase"}, {"analog_input": True, "exact_skips": True}, {"streaming": True}]
 )
 @pytest.mark.parametrize("model", [mlp, convnet])
 def test_it_is_the_network_that_was_converted(model, options, tmp_path) -> None:
@@ -26,6 +26,7 @@ def test_it_is_the_network_that_was_converted(model, options, tmp_path) -> None:
     assert not has_delta_code(trained)
     assert DOMAIN not in trained.opset_imports
     assert [value.name for value in trained.graph.inputs] == ["x"]
+    assert [value.name for value in trained.graph.outputs] == ["y"]
     assert not any(key.startswith("onnx_snn") for key in trained.metadata_props)
     x = samples(made, 3)
     (found,) = start_quietly(trained).run(["y"], {"x": x})

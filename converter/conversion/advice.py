@@ -38,7 +38,8 @@ def advice(conversion: Conversion) -> list[str]:
         notes.append("too few samples to hold any out: errors and spikes are those of samples that calibration saw")
     if conversion.options.schedule == "two-phase":
         notes.append(
-            "two-phase: a layer fires when it has received all T steps, so a streaming device waits T steps per layer"
+            f"two-phase: a layer begins when the one before it has sent, so event-driven hardware has the answer after "
+            f"{conversion.steps_to_answer} steps ({conversion.options.n_steps} for each layer of the longest chain)"
         )
     return notes
 

@@ -92,6 +92,9 @@ class Conversion:
     eight_bit: EightBit
     """The network with 8-bit integers, on the same samples."""
     calibration_samples: int
+    steps_to_answer: int
+    """When event-driven hardware has the answer: after T steps; in the two-phase schedule, where a layer begins when the one before
+    it has sent, after T steps for each layer of the longest chain."""
     compared_steps: int
     """Steps after which the layers' errors and spike rates were taken; fewer than T for large models."""
     trials: list[Trial] = field(default_factory=list)
@@ -129,6 +132,7 @@ class Conversion:
                 for trial in self.trials
             ],
             "calibration_samples": self.calibration_samples,
+            "steps_to_answer": self.steps_to_answer,
             "compared_steps": self.compared_steps,
             "layers": [asdict(layer) for layer in self.layers],
             "islands": [asdict(island) for island in self.islands],

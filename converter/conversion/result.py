@@ -93,8 +93,8 @@ class Conversion:
     """The network with 8-bit integers, on the same samples."""
     calibration_samples: int
     steps_to_answer: int
-    """When event-driven hardware has the answer: after T steps; in the two-phase schedule, where a layer begins when the one before
-    it has sent, after T steps for each layer of the longest chain."""
+    """When event-driven hardware has the answer: after T steps; in the two-phase schedule, where a layer begins when the one
+    before it has sent, after T steps for each layer of the longest chain."""
     compared_steps: int
     """Steps after which the layers' errors and spike rates were taken; fewer than T for large models."""
     trials: list[Trial] = field(default_factory=list)

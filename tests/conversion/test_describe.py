@@ -34,8 +34,12 @@ def test_format_rules(streaming, tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "steps"),
-    [({"n_steps": 6}, 6), ({"n_steps": 6, "schedule": "two-phase"}, 12), ({"code": "delta"}, 4)]
-    + [({"code": "delta", "schedule": "two-phase"}, 4 * 3)],
+    [
+        ({"n_steps": 6}, 6),
+        ({"n_steps": 6, "schedule": "two-phase"}, 12),
+        ({"code": "delta"}, 4),
+        ({"code": "delta", "schedule": "two-phase"}, 4 * 3),
+    ],
 )
 def test_steps_to_the_answer(options, steps, tmp_path) -> None:
     """T, or T for each layer: two activations with the rate code, three values that enter weights with the delta code."""

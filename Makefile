@@ -11,7 +11,7 @@ REHEARSAL_VENV := .venv-rehearsal
 CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
 
-.PHONY: help demo test test-slow lint ci format wheel sanitize docs bench gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
+.PHONY: help demo test test-slow lint ci format wheel sanitize docs bench bench-check gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -58,8 +58,12 @@ sanitize: $(VENV)/ready-dev ## the kernel tests under AddressSanitizer and UBSan
 docs: $(VENV)/ready-dev ## what is written from the code: C++ headers, functions, docs/operators.md, docs/architecture.md
 	$(BIN)/python -m tools.generate
 
-bench: $(VENV)/ready-dev ## operator benchmark on this machine
-	$(BIN)/python -m benchmarks.operators
+bench: $(VENV)/ready-dev ## every benchmark that is not done yet, peers in environments of their own, and docs/benchmarks.md; BENCH="--budget 40" bounds it
+	$(BIN)/python -m benchmarks $(BENCH)
+	$(BIN)/python -m benchmarks.page
+
+bench-check: $(VENV)/ready-dev ## the harness on the smallest cells: equal outputs, complete tables (part of `make test`)
+	$(BIN)/python -m pytest tests/benchmarks
 
 # onnxruntime-gpu has an environment of its own, since onnxruntime would lie in the same folder
 $(GPU_VENV)/ready: pyproject.toml $(NATIVE)
@@ -88,4 +92,4 @@ gpu-kit: $(VENV)/ready-dev ## build/gpu_kit: what a machine with a GPU and witho
 	PYTHON=$(BIN)/python tools/gpu/make_kit.sh
 
 clean: ## everything that make made
-	rm -rf $(VENV) $(GPU_VENV) $(REHEARSAL_VENV) build dist *.egg-info snn_ops/libonnx_snn.so
+	rm -rf $(VENV) .venv-peers $(GPU_VENV) $(REHEARSAL_VENV) build dist *.egg-info snn_ops/libonnx_snn.so

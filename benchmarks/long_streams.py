@@ -47,6 +47,7 @@ class Case:
 CASES = (
     Case("RunningMean", "around 0.5", lambda u, part: u),
     Case("TimeMean", "around 0.5", lambda u, part: u),
+    Case("TimeMean", "always 0.3", lambda u, part: np.full_like(u, 0.3)),
     Case("TimeMean", "spikes of 0.25", lambda u, part: 0.25 * (u < 0.25)),
     Case("RunningDifference", "always 0.375", lambda u, part: np.full_like(u, 0.375)),
     Case("SigmaDelta", "always 0.3", lambda u, part: np.full_like(u, 0.3), {"threshold": 0.7}),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -20,11 +20,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from spikingjelly.activation_based import ann2snn, functional, neuron
+from spikingjelly.activation_based import ann2snn, functional
 from spikingjelly.logger import logger
 from torch import nn
 
 from benchmarks import onnx_to_torch, zoo_data
+from benchmarks.accuracy.spikingjelly import OWN_NEURON, balanced
+from benchmarks.accuracy.spikingjelly import RECIPES as IN_THE_BENCHMARK
 from benchmarks.machine import describe
 from benchmarks.zoo import samples_for
 from converter import load_ann
@@ -41,49 +43,7 @@ MODELS = (
     "tiny_pretrainedResnet",
 )
 BATCH = 200
-LTB_BATCH = 16
-SIGNED_LEVELS = 1024
-
-Recipe = Callable[[torch.Tensor], ann2snn.FXConversionRecipe]
-
-
-def _rate(calibration: torch.Tensor, **options: Any) -> ann2snn.FXConversionRecipe:
-    """In one batch: from several, the recipe would keep a moving average of their maxima."""
-    return ann2snn.RateCodingRecipe([calibration], **options)
-
-
-def _channels(calibration: torch.Tensor, mode: str) -> ann2snn.FXConversionRecipe:
-    """The recipe "robust" of SpikingJelly's ImageNet example."""
-    return _rate(calibration, mode=mode, channel_wise=True, pre_spike_maxpool=True, half_threshold=True)
-
-
-def _signed(calibration: torch.Tensor, mode: str) -> ann2snn.FXConversionRecipe:
-    """Neurons that may take spikes back, as many as they sent: of SpikingJelly, but in none of its recipes for ReLU."""
-
-    def factory(_: float) -> nn.Module:
-        return neuron.STBIFNode(1.0, level=SIGNED_LEVELS)
-
-    return _rate(calibration, mode=mode, channel_wise=True, pre_spike_maxpool=True, neuron_factory=factory)
-
-
-def _balanced(calibration: torch.Tensor, passes: int) -> ann2snn.FXConversionRecipe:
-    """Every batch lets the thresholds grow a little: the number of passes matters."""
-    return ann2snn.LocalThresholdBalancingRecipe(list(calibration.split(LTB_BATCH)) * passes)
-
-
-OWN_NEURON = "channel-wise 99.9%, STBIFNode"
-RECIPES: dict[str, Recipe] = {
-    "max": partial(_rate, mode="max"),
-    "99.9%": partial(_rate, mode="99.9%"),
-    "99%": partial(_rate, mode="99%"),
-    "channel-wise max, V0 = 1/2": partial(_channels, mode="max"),
-    "channel-wise 99.9%, V0 = 1/2": partial(_channels, mode="99.9%"),
-    "channel-wise 99%, V0 = 1/2": partial(_channels, mode="99%"),
-    "LTB, 1 pass": partial(_balanced, passes=1),
-    "LTB, 8 passes": partial(_balanced, passes=8),
-    "LTB, 64 passes": partial(_balanced, passes=64),
-    OWN_NEURON: partial(_signed, mode="99.9%"),
-}
+RECIPES = IN_THE_BENCHMARK | {"LTB, 64 passes": partial(balanced, passes=64)}
 ALWAYS = ("max", "99.9%", OWN_NEURON)
 DELAYED = ", delayed readout"
 

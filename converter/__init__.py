@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from converter.bench.main import Benchmark, benchmark
     from converter.conversion.main import convert
     from converter.conversion.result import Conversion
     from converter.errors import RefusedError
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Ann",
+    "Benchmark",
     "Conversion",
     "Evaluation",
     "Options",
     "RefusedError",
     "SpikingModel",
+    "benchmark",
     "convert",
     "evaluate",
     "load_ann",
@@ -34,11 +37,13 @@ __all__ = [
 
 _MODULES = {
     "Ann": "normalise.ann",
+    "Benchmark": "bench.main",
     "Conversion": "conversion.result",
     "Evaluation": "measure.evaluation",
     "Options": "options",
     "RefusedError": "errors",
     "SpikingModel": "spiking.model",
+    "benchmark": "bench.main",
     "convert": "conversion.main",
     "evaluate": "measure.evaluation",
     "load_ann": "normalise.ann",

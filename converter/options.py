@@ -104,8 +104,8 @@ class Options:
         min_voltage: lowest membrane potential of LIF and AdaptiveLIF neurons.
         tau_n, inc_n: of AdaptiveLIF neurons: time constant of the adaptation in seconds, and its share of a spike's height.
         streaming: make the neurons' states inputs and outputs of the model, so that it can run in chunks of time.
-        low_parts: keep what sums lose by rounding as states of their own, so that means, counts and voltages stay true in runs
-            of more than a million steps; IF and SigmaDelta neurons take a quarter to a half longer.
+        long_streams: with `streaming`: sums, counts and voltages are two numbers each, so that they stay true in streams of
+            more than a million steps. False: one number, as release 0.1.0 has them.
     """
 
     neuron: str = "auto"
@@ -127,7 +127,7 @@ class Options:
     inc_n: float = 0.01
     dt: float = 0.001
     streaming: bool = False
-    low_parts: bool = False
+    long_streams: bool = True
 
     def __post_init__(self) -> None:
         for what, choices in (

@@ -66,12 +66,19 @@ SNN_FUNCTION double fma(double a, double b, double c) { return a * b + c; }
 #endif
 #endif
 
+// 0 for what is below `smallest` in size.
+template <bool kSome, class S>
+SNN_FUNCTION S without_smallest(S x, S smallest) {
+  return kSome && (x < S(0) ? -x : x) < smallest ? S(0) : x;
+}
+
 // Written so that a NaN stays a NaN: a comparison with NaN is false and leaves x as it is.
 template <class S>
 SNN_FUNCTION S clip(S x, S low, S high) {
   x = x < low ? low : x;
   return x > high ? high : x;
 }
+
 // A number's bits.
 template <class S>
 struct Binary;
@@ -89,22 +96,52 @@ struct Binary<double> {
   static SNN_FUNCTION Bits bits(double x) { return __builtin_bit_cast(Bits, x); }
   static SNN_FUNCTION double from(Bits x) { return __builtin_bit_cast(double, x); }
 };
+
+// c - a b, rounded once.
+#if defined(SNN_DEVICE) || defined(__FMA__) || defined(__aarch64__)
+SNN_FUNCTION float minus_product(float c, float a, float b) { return fma(-a, b, c); }
+SNN_FUNCTION double minus_product(double c, double a, double b) { return fma(-a, b, c); }
+#else  // of a with 29 bits at most, a float32 product is exact in float64
+SNN_FUNCTION float minus_product(float c, float a, float b) { return float(double(c) - double(a) * double(b)); }
+SNN_FUNCTION double minus_product(double c, double a, double b) { return __builtin_fma(-a, b, c); }
+#endif
+
+// x modulo `unit`, exact, where 0 <= x / unit < 2^14 (float64: 2^28). `reciprocal` is a little more than 1 / unit, so that the
+// quotient is right or one too large; either way the difference is smaller than the unit and has no more digits than it.
+template <class S>
+SNN_FUNCTION S modulo(S x, S unit, S reciprocal) {
+  const S left = minus_product(x, floor(x * reciprocal), unit);
+  return left < S(0) ? left + unit : left;
+}
 }  // namespace math
 
-// Sums that grow without bound are two numbers: `high` is the sum in the type, `low` what it has lost by rounding. Without
-// `low`, a float32 sum of inputs of one size stays where it is after 2^24 of them.
+// Sums that grow without bound are two numbers, whose sum is the value: the sum since a while ago, and its base, the sum
+// before. Every kSteps steps of a run the sum moves into the base. Otherwise a float32 sum of inputs of one size would
+// stay where it is after 2^24 of them.
 namespace sums {
-// high += by, and low is what that lost.
-template <class S>
-SNN_FUNCTION void move(S by, S& high, S& low) {
-  const S total = high + by;
-  low = by - (total - high);
-  high = total;
+constexpr long long kSteps = 64;
+
+// After `steps` steps of a run it is time to rebase.
+SNN_FUNCTION bool is_due(long long steps) { return steps % kSteps == 0; }
+// It becomes so within n_steps more.
+SNN_FUNCTION bool is_due_within(long long steps, long long n_steps) { return steps % kSteps + n_steps >= kSteps; }
+
+// The value. Where no base is other than 0 it is the sum, and a kernel need not read bases.
+template <bool kWithBase, class S>
+SNN_FUNCTION S value(S sum, S base) {
+  return kWithBase ? base + sum : sum;
 }
-// W. Kahan, Further remarks on reducing truncation errors, Communications of the ACM 8(1), 1965.
+
+// Moves the sum into the base where it is not below `least` in size; what rounding takes from the base stays in the sum. NaN and
+// infinity stay where they are. D. Knuth, The art of computer programming 2, section 4.2.2, theorem B.
 template <class S>
-SNN_FUNCTION void add(S x, S& high, S& low) {
-  move(x + low, high, low);
+SNN_FUNCTION void rebase(S least, S& sum, S& base) {
+  const S size = sum < S(0) ? -sum : sum;
+  const S total = base + sum, taken = total - base;
+  const S rest = (base - (total - taken)) + (sum - taken);
+  const bool moves = size >= least && sum - sum == S(0);
+  base = moves ? total : base;
+  sum = moves ? rest : sum;
 }
 }  // namespace sums
 
@@ -114,6 +151,9 @@ struct Neuron {
   static constexpr bool kTakesMean = false;  // true: x is the mean of the current over all steps of the call
   static constexpr bool kHasStages = false;  // true: step is fire(x, integrate(x, state, c), state, parameter, c)
   static constexpr bool kGivesLast = false;  // true: the output is last(state, steps done), once, after all steps of the call
+  static constexpr bool kDecays = false;     // true: states decay; step<false> (of stages: fire<false>) takes `smallest` for 0
+  static constexpr bool kHasBases = false;   // true: states are pairs, a sum and its base; step<false> takes all bases for 0,
+                                             // step changes none, rebase(state, parameter) does, after steps where sums::is_due
   template <class S, class Constants>
   static SNN_FUNCTION S parameter(int, S value, const Constants&) {
     return value;
@@ -136,18 +176,28 @@ struct IFConstants {
   long long max_spikes;  // per step; 0: no limit
 };
 
-// At most one spike a step.  u = v + x;  s = threshold * [u >= threshold];  v = u - s, with what v has lost by rounding in `low`
+// A voltage is rebased where it is that many thresholds away from 0: below 0, or where it cannot fire as fast as its current asks for.
+constexpr int kUsualVoltage = 8;
+// A count is rebased long before 2^24, where float32 would lose ones.
+constexpr int kUsualCount = 4096;
+
+// At most one spike a step.  u = base + (v + x);  s = threshold * [u >= threshold];  v = (v + x) - s
 struct IF : Neuron {
   static constexpr int kParameters = 1, kStates = 2;
+  static constexpr bool kHasBases = true;
   template <class S>
   using Constants = IFConstants;
 
-  template <class S>
+  template <bool kWithBases = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>&, const Clock&) {
-    const S added = x + state[1];
-    S spike = state[0] + added >= parameter[0] ? parameter[0] : S(0);
-    sums::move(added - spike, state[0], state[1]);
+    const S u = state[0] + x;
+    S spike = sums::value<kWithBases>(u, state[1]) >= parameter[0] ? parameter[0] : S(0);
+    state[0] = u - spike;
     return spike;
+  }
+  template <class S>
+  static SNN_FUNCTION void rebase(S* state, const S* parameter) {
+    sums::rebase(S(kUsualVoltage) * parameter[0], state[0], state[1]);
   }
 };
 
@@ -156,22 +206,28 @@ struct IF : Neuron {
 template <bool kSigned>
 struct IFCounting : Neuron {
   static constexpr int kParameters = 1, kStates = 4;
+  static constexpr bool kHasBases = true;
   template <class S>
   using Constants = IFConstants;
 
-  template <class S>
+  template <bool kWithBases = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
     const bool limited = c.max_spikes > 0;
-    const S count = state[2] + state[3], added = x + state[1];
+    const S count = sums::value<kWithBases>(state[2], state[3]), u = state[0] + x;
     S most = S(c.max_spikes), least = S(0);
     if (kSigned) least = limited && count > most ? -most : -count;
-    S n = math::floor((state[0] + added) / parameter[0]);
+    S n = math::floor(sums::value<kWithBases>(u, state[1]) / parameter[0]);
     n = n > least ? n : least;
     n = limited && n > most ? most : n;
     S spike = n * parameter[0];
-    sums::move(added - spike, state[0], state[1]);
-    sums::add(n, state[2], state[3]);
+    state[0] = u - spike;
+    state[2] += n;
     return spike;
+  }
+  template <class S>
+  static SNN_FUNCTION void rebase(S* state, const S* parameter) {
+    sums::rebase(S(kUsualVoltage) * parameter[0], state[0], state[1]);
+    sums::rebase(S(kUsualCount), state[2], state[3]);
   }
 };
 
@@ -212,6 +268,29 @@ struct FewSpike : Neuron {
   }
 };
 
+// The mean of a few-spike neuron's spikes, at once: z rounded to T digits.
+//   r = clip(z + scale 2^-T / 2, 0, scale);  y = min(r - r mod scale 2^-T, scale (1 - 2^-T))
+// r mod last is exact, in two divisions of which none has a quotient that the type could not hold. An r that is 2^28 (float64: 2^56)
+// times the last digit or more does not change by what is below this digit.
+struct FewSpikeMean : Neuron {
+  static constexpr int kParameters = 1, kStates = 0;
+  static constexpr double kSmallestDigit = 1. / (1ull << 50) / (1ull << 50);
+  template <class S>
+  using Constants = NoConstants;
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S*, const S* parameter, const Constants<S>&, const Clock& clock) {
+    constexpr bool kDouble = sizeof(S) == sizeof(double);
+    constexpr S kMany = S(1 << (kDouble ? 28 : 14)), kAbove1 = S(1) + S(1) / S(1ll << (kDouble ? 50 : 21));
+    const S scale = parameter[0], digit = scale * S(clock.last_digit), last = digit > S(kSmallestDigit) ? digit : S(0);
+    const S coarse = last * kMany, reciprocal = kAbove1 / last;
+    const S r = math::clip(x + last * S(0.5), S(0), scale);
+    const S below = math::modulo(math::modulo(r, coarse, reciprocal / kMany), last, reciprocal);
+    const S y = r < coarse * kMany ? r - below : r, top = scale - last;
+    return y > top ? top : y;
+  }
+};
+
 // ------------------------------------------------------------------------------------- leaky integrate and fire
 
 template <class S>
@@ -223,22 +302,25 @@ struct LIFConstants {
   double exact_dt;  // for SpikesWithArea
   S tau_n_rate;     // dt / tau_n, of the adaptation
   S inc_n;
+  S smallest;  // a voltage or adaptation below it in size becomes 0
 };
 
 // nengo.LIF: exact solution between spikes, spike time inside the step, refractory time to the fraction of a step.
 struct LIF : SpikesWithArea {
   static constexpr int kParameters = 1, kStates = 2;
+  static constexpr bool kDecays = true;
   template <class S>
   using Constants = LIFConstants<S>;
 
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
     S voltage = state[0], refractory_time = state[1] - c.dt;
     S delta = math::clip(c.dt - refractory_time, S(0), c.dt);
     voltage -= (x - voltage) * math::expm1(-delta / c.tau_rc);
     bool spiked = voltage > S(1);
     S t_spike = c.dt + c.tau_rc * math::log1p(-(voltage - S(1)) / (x - S(1)));
-    state[0] = spiked ? S(0) : (voltage < c.min_voltage ? c.min_voltage : voltage);
+    voltage = voltage < c.min_voltage ? c.min_voltage : voltage;
+    state[0] = math::without_smallest<kSmallest>(spiked ? S(0) : voltage, c.smallest);
     state[1] = spiked ? c.tau_ref + t_spike : refractory_time;
     return spiked ? parameter[0] : S(0);
   }
@@ -270,7 +352,7 @@ struct LIFSmallStep : LIF {
     S decay = math::fma(y * y, math::fma(y, math::fma(y, S(kCube), S(kSquare)), c.slope), y);
     return state[0] + (state[0] - x) * decay;
   }
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S fire(S x, S voltage, S* state, const S* parameter, const Constants<S>& c) {
     bool spiked = voltage > S(1);
     S n = voltage - S(1);
@@ -278,13 +360,13 @@ struct LIFSmallStep : LIF {
     const S k = S(-2) * c.tau_rc;
     S rest = math::fma(q, math::fma(z, math::fma(z, k * S(1. / 5), k * S(1. / 3)), k), c.longest_rest);
     voltage = voltage < c.min_voltage ? c.min_voltage : voltage;
-    state[0] = spiked ? S(0) : voltage;
+    state[0] = math::without_smallest<kSmallest>(spiked ? S(0) : voltage, c.smallest);
     state[1] = spiked ? rest : state[1] - c.dt;
     return spiked ? parameter[0] : S(0);
   }
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
-    return fire(x, integrate(x, state, c), state, parameter, c);
+    return fire<kSmallest>(x, integrate(x, state, c), state, parameter, c);
   }
 };
 
@@ -294,23 +376,23 @@ struct Adaptive : Base {
   static constexpr int kStates = 3;
   using General = Adaptive<LIF>;
 
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const LIFConstants<S>& c, const Clock& clock) {
-    return adapt(Base::step(x - state[2], state, parameter, c, clock), state, c);
+    return adapt<kSmallest>(Base::template step<kSmallest>(x - state[2], state, parameter, c, clock), state, c);
   }
   template <class S>
   static SNN_FUNCTION S integrate(S x, const S* state, const LIFConstants<S>& c) {
     return Base::integrate(x - state[2], state, c);
   }
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S fire(S x, S voltage, S* state, const S* parameter, const LIFConstants<S>& c) {
-    return adapt(Base::fire(x - state[2], voltage, state, parameter, c), state, c);
+    return adapt<kSmallest>(Base::template fire<kSmallest>(x - state[2], voltage, state, parameter, c), state, c);
   }
 
  private:
-  template <class S>
+  template <bool kSmallest, class S>
   static SNN_FUNCTION S adapt(S spike, S* state, const LIFConstants<S>& c) {
-    state[2] += c.tau_n_rate * (c.inc_n * spike - state[2]);
+    state[2] = math::without_smallest<kSmallest>(state[2] + c.tau_n_rate * (c.inc_n * spike - state[2]), c.smallest);
     return spike;
   }
 };
@@ -489,17 +571,19 @@ template <class S>
 struct FilterConstants {
   S decay;  // exp(-dt / tau)
   S mixed;  // dt / tau exp(-dt / tau)
+  S smallest;  // a state below it in size becomes 0
 };
 
 // nengo.Lowpass: 1 / (tau s + 1), the input held over each step.  y = a y + (1 - a) x
 struct Lowpass : Neuron {
   static constexpr int kParameters = 0, kStates = 1;
+  static constexpr bool kDecays = true;
   template <class S>
   using Constants = FilterConstants<S>;
 
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>& c, const Clock&) {
-    state[0] = c.decay * state[0] + (S(1) - c.decay) * x;
+    state[0] = math::without_smallest<kSmallest>(c.decay * state[0] + (S(1) - c.decay) * x, c.smallest);
     return state[0];
   }
 };
@@ -507,48 +591,51 @@ struct Lowpass : Neuron {
 // nengo.Alpha: 1 / (tau s + 1)^2, as two lowpass filters in a row; state 0 is the first, state 1 the second.
 struct Alpha : Neuron {
   static constexpr int kParameters = 0, kStates = 2;
+  static constexpr bool kDecays = true;
   template <class S>
   using Constants = FilterConstants<S>;
 
-  template <class S>
+  template <bool kSmallest = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>& c, const Clock&) {
     S first = state[0], rest = S(1) - c.decay;
-    state[0] = c.decay * first + rest * x;
-    state[1] = c.decay * state[1] + c.mixed * first + (rest - c.mixed) * x;
+    state[0] = math::without_smallest<kSmallest>(c.decay * first + rest * x, c.smallest);
+    state[1] = math::without_smallest<kSmallest>(c.decay * state[1] + c.mixed * first + (rest - c.mixed) * x, c.smallest);
     return state[1];
   }
 };
 
 // ------------------------------------------------------------------------------- functions of the mean over time
 
-// y_t = (x_0 + ... + x_t) / (t + 1).  added = x + low;  total = sum + added;  low = added - (total - sum);  sum = total
+// y_t = (x_0 + ... + x_t) / (t + 1).  sum += x;  y = (base + sum) / (step + 1)
 struct RunningMean : Neuron {
   static constexpr int kParameters = 0, kStates = 2;
+  static constexpr bool kHasBases = true;
   template <class S>
   using Constants = NoConstants;
 
-  template <class S>
+  template <bool kWithBases = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock& clock) {
-    sums::add(x, state[0], state[1]);
-    return state[0] / S(clock.step + 1);
+    state[0] += x;
+    return sums::value<kWithBases>(state[0], state[1]) / S(clock.step + 1);
+  }
+  template <class S>
+  static SNN_FUNCTION void rebase(S* state, const S*) {
+    sums::rebase(S(0), state[0], state[1]);
   }
 };
 
 // The same after the last step only: sums at every step and divides once.
-struct TimeMean : Neuron {
-  static constexpr int kParameters = 0, kStates = 2;
+struct TimeMean : RunningMean {
   static constexpr bool kGivesLast = true;
-  template <class S>
-  using Constants = NoConstants;
 
-  template <class S>
+  template <bool kWithBases = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock&) {
-    sums::add(x, state[0], state[1]);
+    state[0] += x;
     return S(0);
   }
   template <class S>
   static SNN_FUNCTION S last(const S* state, long long steps) {
-    return state[0] / S(steps);
+    return sums::value<true>(state[0], state[1]) / S(steps);
   }
 };
 
@@ -587,63 +674,70 @@ struct SigmaDeltaConstants {
   long long max_spikes;  // of either sign per step; 0: no limit
 };
 
-// Signed spikes whose running sum follows (t + 1) x_t; the state is the net number of spikes sent, exact in two numbers:
-//   n = clip(round((t + 1) (x / threshold)) - sent, -max_spikes, max_spikes);  s = n threshold;  sent += n
+// Signed spikes whose running sum follows (t + 1) x_t; the state is the net number of spikes sent, with its base:
+//   n = clip(round((t + 1) x / threshold) - base - count, -max_spikes, max_spikes);  s = n threshold;  count += n
 struct SigmaDelta : Neuron {
   static constexpr int kParameters = 1, kStates = 2;
+  static constexpr bool kHasBases = true;
   template <class S>
   using Constants = SigmaDeltaConstants;
 
-  template <class S>
+  template <bool kWithBases = true, class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock& clock) {
-    const double total = double(clock.step + 1) * double(S(x / parameter[0]));
-    double missing = math::rint(total) - double(state[0]) - double(state[1]);
-    missing = c.max_spikes > 0 ? math::clip(missing, double(-c.max_spikes), double(c.max_spikes)) : missing;
-    const S n = S(missing);
-    sums::add(n, state[0], state[1]);
+    S total = S(clock.step + 1) * x;
+    const S whole = math::rint(total / parameter[0]);
+    S n = (kWithBases ? whole - state[1] : whole) - state[0];
+    n = c.max_spikes > 0 ? math::clip(n, S(-c.max_spikes), S(c.max_spikes)) : n;
+    state[0] += n;
     return n * parameter[0];
+  }
+  template <class S>
+  static SNN_FUNCTION void rebase(S* state, const S*) {
+    sums::rebase(S(kUsualCount), state[0], state[1]);
   }
 };
 
 // ------------------------------------------------------------------------------------------------ the delta code
 
-// Powers of two, made of their bits: exact, and without a call.
+// Powers of two, made of their bits: exact, and without a call or a branch.
 namespace powers {
 constexpr int kMost = 30;  // largest exponent of either sign
 
-// 2^-j for a whole number j, of which no more than kMost counts.
+// 2^-j for a whole number j that a float can hold.
 template <class S>
-SNN_FUNCTION S of(S j) {
+SNN_FUNCTION S of(int j) {
   using B = math::Binary<S>;
-  return B::from(typename B::Bits(B::kBias - int(math::clip(j, S(-kMost), S(kMost)))) << B::kMantissa);
+  return B::from(typename B::Bits(B::kBias - j) << B::kMantissa);
 }
-// The height of the spike that takes most of `size`: the largest 2^-j, j >= 0, of which 3/4 do not exceed it. From 3/4 of the
-// next power on, half a mantissa more carries into the exponent.
+// What a value has to reach for a spike of the finest height 2^-j, of which no more than kMost counts.
 template <class S>
-SNN_FUNCTION S height_for(S size) {
+SNN_FUNCTION S reach(S j) {
+  return S(0.75) * of<S>(int(math::clip(j, S(-kMost), S(kMost))));
+}
+// The same, j having grown by so many.
+template <class S>
+SNN_FUNCTION S refined(S reach, long long by) {
+  const S finest = reach * of<S>(int(by < 2 * kMost ? by : 2 * kMost)), limit = S(0.75) * of<S>(kMost);
+  return finest < limit ? limit : finest;
+}
+// How far `spikes` spikes come towards `missing`, one after the other, where each takes at least `reach`; what is not a number
+// stays none. A height is the largest 2^-j, j >= 0, of which 3/4 do not exceed what is missing: from 3/4 of the next power on, half a
+// mantissa more carries into the exponent.
+template <class S>
+SNN_FUNCTION S sent(S missing, S reach, long long spikes) {
   using B = math::Binary<S>;
-  const auto half = typename B::Bits(1) << (B::kMantissa - 1);
-  const S height = B::from((B::bits(size) + half) >> B::kMantissa << B::kMantissa);
-  return height > S(1) ? S(1) : height;
-}
-// How far up to `most` spikes come towards `missing`, one after the other, where each takes at least `smallest`; what is not a
-// number stays none.
-template <class S>
-SNN_FUNCTION S sent(S missing, S smallest, long long most) {
+  using Bits = typename B::Bits;
+  constexpr Bits kSign = Bits(1) << (8 * sizeof(S) - 1), kHalf = Bits(1) << (B::kMantissa - 1);
+  constexpr Bits kOne = Bits(B::kBias) << B::kMantissa;
   S total = S(0);
-  for (long long spike = 0; spike < most; ++spike) {
-    const S sign = missing < S(0) ? S(-1) : S(1), size = sign * missing;
-    const S height = size < smallest ? S(0) : sign * height_for(size);
-    total += height;
-    missing -= height;
+  for (long long spike = 0; spike < spikes; ++spike) {
+    const Bits sign = B::bits(missing) & kSign, size = B::bits(missing) ^ sign;
+    const Bits power = (size + kHalf) >> B::kMantissa << B::kMantissa, height = power < kOne ? power : kOne;
+    const S sends = B::from(size) < reach ? S(0) : B::from(height | sign);
+    total += sends;
+    missing -= sends;
   }
   return total + (missing - missing);
-}
-// What |r| has to reach for the finest height 2^-j, refined by so many powers.
-template <class S>
-SNN_FUNCTION S smallest(S of_first, S refined) {
-  const S finest = of_first * refined, limit = S(0.75) * of(S(kMost));
-  return finest < limit ? limit : finest;
 }
 }  // namespace powers
 
@@ -664,13 +758,12 @@ struct MultiThreshold : Neuron {
 
   template <class S>
   static SNN_FUNCTION S parameter(int k, S value, const MultiThresholdConstants&) {
-    return k == 2 ? S(0.75) * powers::of(value) : value;
+    return k == 2 ? powers::reach(value) : value;
   }
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock& clock) {
-    const S refined = powers::of(S(clock.step < c.refinements ? clock.step : c.refinements));
-    const S missing = (x - parameter[1]) / parameter[0] - state[0];
-    state[0] += powers::sent(missing, powers::smallest(parameter[2], refined), kSpikes ? kSpikes : c.max_spikes);
+    const S reach = powers::refined(parameter[2], clock.step < c.refinements ? clock.step : c.refinements);
+    state[0] += powers::sent((x - parameter[1]) / parameter[0] - state[0], reach, kSpikes ? kSpikes : c.max_spikes);
     return parameter[1] + parameter[0] * state[0];
   }
 };
@@ -684,12 +777,12 @@ struct MultiThresholdSum : MultiThreshold<kSpikes> {
 
   template <class S>
   static SNN_FUNCTION S parameter(int k, S value, const NoConstants&) {
-    return k == 2 ? powers::smallest(S(0.75) * powers::of(value), S(1)) : value;
+    return k == 2 ? powers::reach(value) : value;
   }
   template <class S>
   static SNN_FUNCTION S step(S x, S*, const S* parameter, const Constants<S>&, const Clock& clock) {
-    const S missing = (x - parameter[1]) / parameter[0];
-    return parameter[1] + parameter[0] * powers::sent(missing, parameter[2], kSpikes ? kSpikes : clock.n_steps);
+    const S sent = powers::sent((x - parameter[1]) / parameter[0], parameter[2], kSpikes ? kSpikes : clock.n_steps);
+    return parameter[1] + parameter[0] * sent;
   }
 };
 
@@ -762,12 +855,16 @@ struct RunningMean1 : Neuron {
   }
 };
 
-struct TimeMean1 : TimeMean {
-  static constexpr int kStates = 1;
+struct TimeMean1 : RunningMean1 {
+  static constexpr bool kGivesLast = true;
 
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>&, const Clock&) {
     return state[0] += x;
+  }
+  template <class S>
+  static SNN_FUNCTION S last(const S* state, long long steps) {
+    return state[0] / S(steps);
   }
 };
 

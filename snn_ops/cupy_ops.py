@@ -107,7 +107,7 @@ class TemporalCall(ctypes.Structure):
         ("n_steps", ctypes.c_int64),
         ("duration", ctypes.c_int64),
         ("n_neurons", ctypes.c_int64),
-        ("parameter", _Operand * 2),
+        ("parameter", _Operand * 3),
         ("state", _Operand * 4),
         ("final_state", ctypes.c_void_p * 4),
         ("first_step", ctypes.c_void_p),

@@ -6,7 +6,7 @@ import json
 import re
 import types
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -15,7 +15,7 @@ OPSET_VERSION = 2
 """The newest version of the domain: streams that do not end stay true in it. A file that imports an older one keeps that one's
 operators."""
 LOWEST_OPSET_VERSION = 1
-"""The version that models for runs of some thousand steps import: no state has a low part, which costs time."""
+"""The version that models for runs of some thousand steps import: no state has a base."""
 FORMAT_VERSION = 1
 """The newest version of the file format that this release reads. It rises only when an older reader would compute something
 else from a file; a key or a field that is new does not raise it."""
@@ -108,7 +108,7 @@ _TEXT = _Kind("text", str, str)
 _COUNT = _Kind("an integer from 1 to 2^63 - 1", partial(_count, least=1), str)
 """A number of steps, the version of the format."""
 _COUNT_OR_0 = _Kind("an integer from 0 to 2^63 - 1", partial(_count, least=0), str)
-"""Numbers of bytes and samples, 0 where they are not known."""
+"""Numbers of bytes and samples, 0 where they are not known; a flag."""
 _SCHEDULE = _Kind(" or ".join(SCHEDULES), _schedule, str)
 _CODE = _Kind(" or ".join(CODES), _code, str)
 _OBJECT = _Kind("a JSON object", _object, json.dumps)
@@ -168,6 +168,7 @@ class Metadata:
         format: version of the file format.
         n_steps: the T that the model was made for.
         row_bytes: about how many bytes one sample needs for one step; 0: not known.
+        at_once: 1: no value has a row for each step, so that a sample is one row whatever n_steps is (two-phase).
         states: what a streaming model carries from chunk to chunk, ``{"input": NAME, "output": NAME}`` each.
         schedule: one of `SCHEDULES`.
         code: one of `CODES`.
@@ -185,6 +186,7 @@ class Metadata:
     format: _Key[int] = _Key(_COUNT, 1)
     n_steps: _Key[int] = _Key(_COUNT, 1)
     row_bytes: _Key[int] = _Key(_COUNT_OR_0, 0)
+    at_once: _Key[int] = _Key(_COUNT_OR_0, 0)
     states: _Key[Sequence[Mapping[str, str]]] = _Key(_PAIRS, ())
     schedule: _Key[str] = _Key(_SCHEDULE, "stepped")
     code: _Key[str] = _Key(_CODE, "rate")
@@ -266,7 +268,7 @@ def known(cls: type[_T], values: Object, key: str) -> _T:
     """A dataclass from the fields of an object in the metadata. Those that the class does not have are ignored.
 
     Args:
-        cls: a dataclass. Its fields may be text, numbers, lists and tuples of them, and unions of these with None.
+        cls: a dataclass. Its fields may be text, numbers, dataclasses, lists and tuples of them, and unions of these with None.
         values: the object, as JSON gives it.
         key: the field of `Metadata` that it stands in, for the message.
 
@@ -278,7 +280,7 @@ def known(cls: type[_T], values: Object, key: str) -> _T:
     for field in fields(cls):  # type: ignore[arg-type]
         if field.name in values:
             try:
-                arguments[field.name] = _fitted(values[field.name], hints[field.name])
+                arguments[field.name] = _fitted(values[field.name], hints[field.name], key)
             except TypeError as error:
                 raise FormatError(f"metadata {PREFIX}{key}: {field.name!r} must be {error}") from error
         elif field.default is MISSING and field.default_factory is MISSING:
@@ -286,7 +288,7 @@ def known(cls: type[_T], values: Object, key: str) -> _T:
     return cls(**arguments)
 
 
-def _fitted(value: Any, hint: Any) -> Any:
+def _fitted(value: Any, hint: Any, key: str) -> Any:
     """The value as the type wants it: a JSON list becomes a tuple where a tuple is wanted.
 
     Raises:
@@ -297,7 +299,10 @@ def _fitted(value: Any, hint: Any) -> Any:
         kind, arguments = get_origin(option) or option, get_args(option)
         if kind in (list, tuple):
             if isinstance(value, list):
-                return kind(_elements(value, kind, arguments))
+                return kind(_elements(value, kind, arguments, key))
+        elif isinstance(kind, type) and is_dataclass(kind):
+            if isinstance(value, dict):
+                return known(kind, value, key)
         elif kind is float:
             if isinstance(value, float) or (_is_integer(value) and abs(value) < _NO_FLOAT):
                 return value
@@ -318,9 +323,9 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _elements(values: list[Any], kind: type, hints: tuple[Any, ...]) -> list[Any]:
+def _elements(values: list[Any], kind: type, hints: tuple[Any, ...], key: str) -> list[Any]:
     if kind is list or hints[1:] == (...,):
-        return [_fitted(value, hints[0]) for value in values]
+        return [_fitted(value, hints[0], key) for value in values]
     if len(values) != len(hints):
         raise TypeError(f"{len(hints)} values, they are {len(values)}")
-    return [_fitted(value, hint) for value, hint in zip(values, hints, strict=True)]
+    return [_fitted(value, hint, key) for value, hint in zip(values, hints, strict=True)]

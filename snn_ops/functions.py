@@ -29,6 +29,7 @@ __all__ = [
     "if_",
     "count_if",
     "few_spike",
+    "few_spike_mean",
     "lif",
     "adaptive_lif",
     "izhikevich",
@@ -56,8 +57,9 @@ class IFResult(NamedTuple):
     spikes: np.ndarray
     voltage: np.ndarray
     net_count: np.ndarray
-    voltage_low: np.ndarray
-    net_count_low: np.ndarray
+    step: int
+    voltage_base: np.ndarray
+    net_count_base: np.ndarray
 
 
 class LIFResult(NamedTuple):
@@ -112,7 +114,7 @@ class SigmaDeltaResult(NamedTuple):
     spikes: np.ndarray
     net_count: np.ndarray
     step: int
-    net_count_low: np.ndarray
+    net_count_base: np.ndarray
 
 
 class MultiThresholdResult(NamedTuple):
@@ -144,7 +146,7 @@ class RunningMeanResult(NamedTuple):
     y: np.ndarray
     sum: np.ndarray
     step: int
-    sum_low: np.ndarray
+    sum_base: np.ndarray
 
 
 class RunningDifferenceResult(NamedTuple):
@@ -161,7 +163,7 @@ class TimeMeanResult(NamedTuple):
     y: np.ndarray
     sum: np.ndarray
     step: int
-    sum_low: np.ndarray
+    sum_base: np.ndarray
 
 
 def _run(op_type: str, inputs: Sequence[Any], attributes: Mapping[str, float]) -> tuple[Any, ...]:
@@ -179,8 +181,9 @@ def if_(
     threshold: ArrayLike = 1.0,
     voltage: ArrayLike = 0.0,
     net_count: ArrayLike = 0.0,
-    voltage_low: ArrayLike = 0.0,
-    net_count_low: ArrayLike = 0.0,
+    step: int = 0,
+    voltage_base: ArrayLike = 0.0,
+    net_count_base: ArrayLike = 0.0,
     *,
     max_spikes: int = 1,
     signed: bool = False,
@@ -188,14 +191,15 @@ def if_(
 ) -> IFResult:
     """Integrate and fire with soft reset.
 
-        added = current + voltage_low
-        n = clip(floor((voltage + added) / threshold), least, max_spikes), least = 0 or, signed, -min(count, max_spikes)
+        u = voltage + current
+        n = clip(floor((voltage_base + u) / threshold), least, max_spikes), least = 0 or, signed, -min(net_count_base +
+            net_count, max_spikes)
         spikes = n threshold
-        change = added - spikes
-        next = voltage + change
-        voltage_low = change - (next - voltage)
-        voltage = next
-        count += n, count = net_count + net_count_low
+        voltage = u - spikes
+        net_count += n
+        step += 1
+        where step is a multiple of 64: voltage moves into voltage_base if |voltage| >= 8 threshold, net_count into
+            net_count_base if |net_count| >= 4096, and what the base loses by rounding stays behind
 
     Args:
         current: [T*B, ...] or, with constant_current, [B, ...].
@@ -203,10 +207,11 @@ def if_(
         threshold: above 0; also the height of a spike; broadcasts against [B, ...].
         voltage: initial membrane potential, in the unit of the threshold; broadcasts against [B, ...].
         net_count: spikes sent so far minus spikes taken back; broadcasts against [B, ...].
-        voltage_low: what voltage is beyond the digits of its type: the sum of both is exact; broadcasts against [B,
+        step: number of time steps already done by earlier chunks of the same run.
+        voltage_base: what voltage was before it was last rebased; the value is the sum of both; broadcasts against [B,
             ...].
-        net_count_low: what net_count is beyond the digits of its type: the sum of both is exact; broadcasts against [B,
-            ...].
+        net_count_base: what net_count was before it was last rebased; the value is the sum of both; broadcasts against
+            [B, ...].
         max_spikes: most spikes in one step, and most taken back; 0: no limit (not negative).
         signed: True: a neuron below 0 takes back spikes that it sent.
         constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
@@ -215,8 +220,9 @@ def if_(
         spikes: [T*B, ...], multiples of the threshold.
         voltage: [B, ...], after the last step.
         net_count: [B, ...], after the last step.
-        voltage_low: [B, ...], after the last step.
-        net_count_low: [B, ...], after the last step.
+        step: step + n_steps.
+        voltage_base: [B, ...], after the last step.
+        net_count_base: [B, ...], after the last step.
 
     Raises:
         ValueError: n_steps is below 1, or n_steps does not divide the first axis, or an operand does not broadcast, or
@@ -231,7 +237,7 @@ def if_(
     """
     outputs = _run(
         "IF",
-        (current, n_steps, threshold, voltage, net_count, voltage_low, net_count_low),
+        (current, n_steps, threshold, voltage, net_count, step, voltage_base, net_count_base),
         {
             "max_spikes": max_spikes,
             "signed": signed,
@@ -325,6 +331,39 @@ def few_spike(
     return spikes
 
 
+def few_spike_mean(
+    current: ArrayLike,
+    n_steps: int,
+    scale: ArrayLike = 1.0,
+) -> np.ndarray:
+    """Few-spike code of which only the mean is wanted: T binary digits at once.
+
+        r = clip(current + scale 2^-T / 2, 0, scale)
+        mean = min(r - r mod scale 2^-T, scale (1 - 2^-T))
+
+    Args:
+        current: [B, ...], the mean of the current over all steps.
+        n_steps: number of time steps T, at least 1.
+        scale: above 0; the largest value is scale (1 - 2^-T); broadcasts against [B, ...].
+
+    Returns:
+        spikes: [B, ...], the mean of the spikes over all steps.
+
+    Raises:
+        ValueError: n_steps is below 1, or an operand does not broadcast.
+
+    Source: C. Stoeckl and W. Maass, Optimized spiking neurons can classify images with high accuracy through temporal
+    coding with two spikes, Nature Machine Intelligence 3 (2021), for ReLU.
+    """
+    spikes: np.ndarray
+    (spikes,) = _run(
+        "FewSpikeMean",
+        (current, n_steps, scale),
+        {},
+    )
+    return spikes
+
+
 def lif(
     current: ArrayLike,
     n_steps: int,
@@ -336,6 +375,7 @@ def lif(
     tau_ref: float = 0.002,
     min_voltage: float = 0.0,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> LIFResult:
     """Leaky integrate and fire, as nengo.LIF.
@@ -346,6 +386,7 @@ def lif(
         where voltage > 1: spikes = amplitude / dt, refractory_time = tau_ref + dt + tau_rc log1p(-(voltage - 1) /
             (current - 1)), voltage = 0
         else voltage = max(voltage, min_voltage)
+        where |voltage| < smallest: voltage = 0
 
     Args:
         current: [T*B, ...] or, with constant_current, [B, ...]; 1 just reaches the threshold.
@@ -357,6 +398,8 @@ def lif(
         tau_ref: refractory time in seconds (not negative).
         min_voltage: lowest membrane potential (not above 0).
         dt: length of a time step in seconds (above 0).
+        smallest: a state of smaller size becomes 0, so that what decays does not end in denormal numbers, which are
+            slow; 0: never (not negative).
         constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
 
     Returns:
@@ -379,6 +422,7 @@ def lif(
             "tau_ref": tau_ref,
             "min_voltage": min_voltage,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )
@@ -397,6 +441,7 @@ def adaptive_lif(
     tau_ref: float = 0.002,
     min_voltage: float = 0.0,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
     tau_n: float = 1.0,
     inc_n: float = 0.01,
@@ -405,6 +450,7 @@ def adaptive_lif(
 
         LIF of (current - adaptation)
         adaptation += dt / tau_n (inc_n spikes - adaptation)
+        where |adaptation| < smallest: adaptation = 0
 
     Args:
         current: [T*B, ...] or, with constant_current, [B, ...]; 1 just reaches the threshold.
@@ -417,6 +463,8 @@ def adaptive_lif(
         tau_ref: refractory time in seconds (not negative).
         min_voltage: lowest membrane potential (not above 0).
         dt: length of a time step in seconds (above 0).
+        smallest: a state of smaller size becomes 0, so that what decays does not end in denormal numbers, which are
+            slow; 0: never (not negative).
         constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
         tau_n: time constant of the adaptation in seconds (above 0).
         inc_n: increase of the adaptation per spike area (not negative).
@@ -441,6 +489,7 @@ def adaptive_lif(
             "tau_ref": tau_ref,
             "min_voltage": min_voltage,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
             "tau_n": tau_n,
             "inc_n": inc_n,
@@ -739,17 +788,20 @@ def sigma_delta(
     threshold: ArrayLike = 1.0,
     net_count: ArrayLike = 0.0,
     step: int = 0,
-    net_count_low: ArrayLike = 0.0,
+    net_count_base: ArrayLike = 0.0,
     *,
     max_spikes: int = 1,
     constant_current: bool = False,
 ) -> SigmaDeltaResult:
     """Signed spikes that track a target.
 
-        n = clip(round((step + 1) (target / threshold)) - count, -max_spikes, max_spikes), ties rounded to even
+        n = clip(round((step + 1) target / threshold) - net_count_base - net_count, -max_spikes, max_spikes), ties
+            rounded to even
         spikes = n threshold
-        count += n, count = net_count + net_count_low
+        net_count += n
         step += 1
+        where step is a multiple of 64: net_count moves into net_count_base if |net_count| >= 4096, and what the base
+            loses by rounding stays behind
 
     Args:
         target: [T*B, ...] or, with constant_current, [B, ...].
@@ -757,8 +809,8 @@ def sigma_delta(
         threshold: above 0; the height of a spike; broadcasts against [B, ...].
         net_count: positive minus negative spikes sent so far; broadcasts against [B, ...].
         step: number of time steps already done by earlier chunks of the same run.
-        net_count_low: what net_count is beyond the digits of its type: the sum of both is exact; broadcasts against [B,
-            ...].
+        net_count_base: what net_count was before it was last rebased; the value is the sum of both; broadcasts against
+            [B, ...].
         max_spikes: most spikes of either sign in one step; 0: no limit (not negative).
         constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
 
@@ -766,7 +818,7 @@ def sigma_delta(
         spikes: [T*B, ...], multiples of the threshold.
         net_count: [B, ...], after the last step.
         step: step + n_steps.
-        net_count_low: [B, ...], after the last step.
+        net_count_base: [B, ...], after the last step.
 
     Raises:
         ValueError: n_steps is below 1, or n_steps does not divide the first axis, or an operand does not broadcast, or
@@ -777,7 +829,7 @@ def sigma_delta(
     """
     outputs = _run(
         "SigmaDelta",
-        (target, n_steps, threshold, net_count, step, net_count_low),
+        (target, n_steps, threshold, net_count, step, net_count_base),
         {
             "max_spikes": max_spikes,
             "constant_current": constant_current,
@@ -889,11 +941,13 @@ def lowpass(
     *,
     tau: float = 0.005,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> LowpassResult:
     """A first-order synapse, as nengo.Lowpass.
 
         y = a y + (1 - a) x, a = exp(-dt / tau)
+        where |y| < smallest: y = 0
 
     Args:
         x: [T*B, ...] or, with constant_current, [B, ...].
@@ -901,6 +955,8 @@ def lowpass(
         filtered: the last output, 0 at rest; broadcasts against [B, ...].
         tau: time constant in seconds (not negative).
         dt: length of a time step in seconds (above 0).
+        smallest: a state of smaller size becomes 0, so that what decays does not end in denormal numbers, which are
+            slow; 0: never (not negative).
         constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
 
     Returns:
@@ -919,6 +975,7 @@ def lowpass(
         {
             "tau": tau,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )
@@ -933,6 +990,7 @@ def alpha(
     *,
     tau: float = 0.005,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> AlphaResult:
     """A second-order synapse, as nengo.Alpha.
@@ -940,6 +998,7 @@ def alpha(
         y = a y + m first + (1 - a - m) x
         first = a first + (1 - a) x
         a = exp(-dt / tau), m = dt / tau a
+        where |y| < smallest: y = 0, and the same for first
 
     Args:
         x: [T*B, ...] or, with constant_current, [B, ...].
@@ -948,6 +1007,8 @@ def alpha(
         filtered: the last output, 0 at rest; broadcasts against [B, ...].
         tau: time constant in seconds (not negative).
         dt: length of a time step in seconds (above 0).
+        smallest: a state of smaller size becomes 0, so that what decays does not end in denormal numbers, which are
+            slow; 0: never (not negative).
         constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
 
     Returns:
@@ -967,6 +1028,7 @@ def alpha(
         {
             "tau": tau,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )
@@ -978,42 +1040,40 @@ def running_mean(
     n_steps: int,
     sum: ArrayLike = 0.0,
     step: int = 0,
-    sum_low: ArrayLike = 0.0,
+    sum_base: ArrayLike = 0.0,
     *,
     constant_current: bool = False,
 ) -> RunningMeanResult:
     """The mean of everything up to now.
 
-        added = x + sum_low
-        total = sum + added
-        sum_low = added - (total - sum)
-        sum = total
-        y = sum / (step + 1)
+        sum += x
+        y = (sum_base + sum) / (step + 1)
         step += 1
+        where step is a multiple of 64: sum moves into sum_base, and what that loses by rounding stays behind
 
     Args:
         x: [T*B, ...] or, with constant_current, [B, ...].
         n_steps: number of time steps T, at least 1.
         sum: sum of the earlier inputs, 0 at the start; broadcasts against [B, ...].
         step: number of time steps already done by earlier chunks of the same run.
-        sum_low: what sum is beyond the digits of its type: the sum of both is exact; broadcasts against [B, ...].
+        sum_base: what sum was before it was last rebased; the value is the sum of both; broadcasts against [B, ...].
         constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
 
     Returns:
         y: [T*B, ...].
         sum: [B, ...], after the last step.
         step: step + n_steps.
-        sum_low: [B, ...], after the last step.
+        sum_base: [B, ...], after the last step.
 
     Raises:
         ValueError: n_steps is below 1, or n_steps does not divide the first axis, or an operand does not broadcast, or
             an attribute is outside its range.
 
-    Source: W. Kahan, Further remarks on reducing truncation errors, Communications of the ACM 8(1), 1965 (the sum).
+    Source: D. Knuth, The art of computer programming 2, section 4.2.2, theorem B (what a sum loses by rounding).
     """
     outputs = _run(
         "RunningMean",
-        (x, n_steps, sum, step, sum_low),
+        (x, n_steps, sum, step, sum_base),
         {
             "constant_current": constant_current,
         },
@@ -1093,38 +1153,35 @@ def time_mean(
     n_steps: int,
     sum: ArrayLike = 0.0,
     step: int = 0,
-    sum_low: ArrayLike = 0.0,
+    sum_base: ArrayLike = 0.0,
 ) -> TimeMeanResult:
     """Out of time: the mean over the steps.
 
-        for t = 0 ... T-1: added = x_t + sum_low
-        total = sum + added
-        sum_low = added - (total - sum)
-        sum = total
-        y = sum / (step + T)
-        step += T
+        for t = 0 ... T-1: sum += x_t, step += 1, where step is a multiple of 64: sum moves into sum_base, and what that
+            loses by rounding stays behind
+        y = (sum_base + sum) / step
 
     Args:
         x: [T*B, ...].
         n_steps: number of time steps T, at least 1.
         sum: sum of the earlier inputs, 0 at the start; broadcasts against [B, ...].
         step: number of time steps already done by earlier chunks of the same run.
-        sum_low: what sum is beyond the digits of its type: the sum of both is exact; broadcasts against [B, ...].
+        sum_base: what sum was before it was last rebased; the value is the sum of both; broadcasts against [B, ...].
 
     Returns:
         y: [B, ...].
         sum: [B, ...], after the last step.
         step: step + n_steps.
-        sum_low: [B, ...], after the last step.
+        sum_base: [B, ...], after the last step.
 
     Raises:
         ValueError: n_steps is below 1, or n_steps does not divide the first axis, or an operand does not broadcast.
 
-    Source: W. Kahan, Further remarks on reducing truncation errors, Communications of the ACM 8(1), 1965 (the sum).
+    Source: D. Knuth, The art of computer programming 2, section 4.2.2, theorem B (what a sum loses by rounding).
     """
     outputs = _run(
         "TimeMean",
-        (x, n_steps, sum, step, sum_low),
+        (x, n_steps, sum, step, sum_base),
         {},
     )
     return TimeMeanResult(*outputs)

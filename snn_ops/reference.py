@@ -32,6 +32,7 @@ __all__ = [
     "if_",
     "count_if",
     "few_spike",
+    "few_spike_mean",
     "lif",
     "adaptive_lif",
     "izhikevich",
@@ -68,8 +69,9 @@ def if_(
     threshold: ArrayLike = 1.0,
     voltage: ArrayLike = 0.0,
     net_count: ArrayLike = 0.0,
-    voltage_low: ArrayLike = 0.0,
-    net_count_low: ArrayLike = 0.0,
+    step: int = 0,
+    voltage_base: ArrayLike = 0.0,
+    net_count_base: ArrayLike = 0.0,
     *,
     max_spikes: int = 1,
     signed: bool = False,
@@ -78,7 +80,7 @@ def if_(
     """`snn_ops.functions.if_` in NumPy."""
     outputs = _run(
         "IF",
-        (current, n_steps, threshold, voltage, net_count, voltage_low, net_count_low),
+        (current, n_steps, threshold, voltage, net_count, step, voltage_base, net_count_base),
         {
             "max_spikes": max_spikes,
             "signed": signed,
@@ -129,6 +131,21 @@ def few_spike(
     return spikes
 
 
+def few_spike_mean(
+    current: ArrayLike,
+    n_steps: int,
+    scale: ArrayLike = 1.0,
+) -> np.ndarray:
+    """`snn_ops.functions.few_spike_mean` in NumPy."""
+    spikes: np.ndarray
+    (spikes,) = _run(
+        "FewSpikeMean",
+        (current, n_steps, scale),
+        {},
+    )
+    return spikes
+
+
 def lif(
     current: ArrayLike,
     n_steps: int,
@@ -140,6 +157,7 @@ def lif(
     tau_ref: float = 0.002,
     min_voltage: float = 0.0,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> LIFResult:
     """`snn_ops.functions.lif` in NumPy."""
@@ -151,6 +169,7 @@ def lif(
             "tau_ref": tau_ref,
             "min_voltage": min_voltage,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )
@@ -169,6 +188,7 @@ def adaptive_lif(
     tau_ref: float = 0.002,
     min_voltage: float = 0.0,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
     tau_n: float = 1.0,
     inc_n: float = 0.01,
@@ -182,6 +202,7 @@ def adaptive_lif(
             "tau_ref": tau_ref,
             "min_voltage": min_voltage,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
             "tau_n": tau_n,
             "inc_n": inc_n,
@@ -337,7 +358,7 @@ def sigma_delta(
     threshold: ArrayLike = 1.0,
     net_count: ArrayLike = 0.0,
     step: int = 0,
-    net_count_low: ArrayLike = 0.0,
+    net_count_base: ArrayLike = 0.0,
     *,
     max_spikes: int = 1,
     constant_current: bool = False,
@@ -345,7 +366,7 @@ def sigma_delta(
     """`snn_ops.functions.sigma_delta` in NumPy."""
     outputs = _run(
         "SigmaDelta",
-        (target, n_steps, threshold, net_count, step, net_count_low),
+        (target, n_steps, threshold, net_count, step, net_count_base),
         {
             "max_spikes": max_spikes,
             "constant_current": constant_current,
@@ -404,6 +425,7 @@ def lowpass(
     *,
     tau: float = 0.005,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> LowpassResult:
     """`snn_ops.functions.lowpass` in NumPy."""
@@ -413,6 +435,7 @@ def lowpass(
         {
             "tau": tau,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )
@@ -427,6 +450,7 @@ def alpha(
     *,
     tau: float = 0.005,
     dt: float = 0.001,
+    smallest: float = 0.0,
     constant_current: bool = False,
 ) -> AlphaResult:
     """`snn_ops.functions.alpha` in NumPy."""
@@ -436,6 +460,7 @@ def alpha(
         {
             "tau": tau,
             "dt": dt,
+            "smallest": smallest,
             "constant_current": constant_current,
         },
     )
@@ -447,14 +472,14 @@ def running_mean(
     n_steps: int,
     sum: ArrayLike = 0.0,
     step: int = 0,
-    sum_low: ArrayLike = 0.0,
+    sum_base: ArrayLike = 0.0,
     *,
     constant_current: bool = False,
 ) -> RunningMeanResult:
     """`snn_ops.functions.running_mean` in NumPy."""
     outputs = _run(
         "RunningMean",
-        (x, n_steps, sum, step, sum_low),
+        (x, n_steps, sum, step, sum_base),
         {
             "constant_current": constant_current,
         },
@@ -500,12 +525,12 @@ def time_mean(
     n_steps: int,
     sum: ArrayLike = 0.0,
     step: int = 0,
-    sum_low: ArrayLike = 0.0,
+    sum_base: ArrayLike = 0.0,
 ) -> TimeMeanResult:
     """`snn_ops.functions.time_mean` in NumPy."""
     outputs = _run(
         "TimeMean",
-        (x, n_steps, sum, step, sum_low),
+        (x, n_steps, sum, step, sum_base),
         {},
     )
     return TimeMeanResult(*outputs)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from os import fspath
+from functools import cached_property
+from os import PathLike, fspath
 
 import numpy as np
 import onnxruntime as ort
 
+from snn_ops.cache import cache_bytes
 from snn_ops.feed import Inputs, Model, by_name, checked_steps, refuse_not_finite
 from snn_ops.format import FIRST_SAMPLE, N_STEPS, Metadata
 from snn_ops.library import PYTHON_BACKENDS, register
@@ -16,8 +18,9 @@ from snn_ops.provider import SILENT, ProviderOptions, start_session, without_gra
 from snn_ops.stream import Stream, states_of
 
 ROWS = 256
-"""Samples times steps that run at once on a CPU by default: enough work per call, and activations that stay in the cache
-(docs/FINDINGS.md). A GPU takes as many as `LARGEST_VALUE` allows."""
+"""Samples times steps that run at once on a CPU where nobody knows how large a row is."""
+LEAST_ROWS = 64
+"""Fewer than these are not worth a call of ONNX Runtime, however large they are: weights are read anew in every call."""
 LARGEST_VALUE = 64 << 20
 """Bytes that a model's largest value may take by default: models of large images run fewer rows at once."""
 
@@ -37,9 +40,11 @@ class Session:
         backend: whose operators run: "native" kernels; "functions", the function bodies in the file, as in plain ONNX
             Runtime; "numpy" references or "cupy" kernels as Python operators, in float32 or float64.
         threads: ONNX Runtime's threads for one call; default: its own choice.
-        batch_size: samples per call; default: `rows` / T.
+        batch_size: samples per call; default: as many as make about `rows` with their T steps.
         bytes_at_once: how much memory the model's largest value may take; default: `LARGEST_VALUE`, little for a large GPU.
             On a CPU it can only lower the rows.
+        profile: how the name of the file begins into which ONNX Runtime's profiler writes what each node took;
+            ``session.ort.end_profiling()`` ends it and gives the name.
 
     A file made for streaming (``onnx-snn convert --streaming``) also runs in chunks of time: `stream` carries its state from
     call to call, and `run` takes `rows` / samples steps at once where T of them would be more rows than that.
@@ -64,11 +69,14 @@ class Session:
         threads: int | None = None,
         batch_size: int | None = None,
         bytes_at_once: int = LARGEST_VALUE,
+        profile: str | PathLike[str] | None = None,
     ) -> None:
         options = ort.SessionOptions()
         options.log_severity_level = SILENT  # n_steps with a default would be warned of at every start
         if threads:
             options.intra_op_num_threads = threads
+        if profile is not None:
+            options.enable_profiling, options.profile_file_prefix = True, fspath(profile)
         register(options, backend)
         self._guard: Callable[[], AbstractContextManager[None]] = nullcontext
         if backend in PYTHON_BACKENDS:
@@ -80,7 +88,7 @@ class Session:
         self._has_steps, self._has_random_neurons = N_STEPS in overridable, FIRST_SAMPLE in overridable
         self._metadata = Metadata.read(self.ort.get_modelmeta().custom_metadata_map)
         self.n_steps = checked_steps(n_steps if n_steps is not None else self._metadata.n_steps)
-        self._batch_size = batch_size
+        self._batch_size, self._threads = batch_size, threads
         self._bytes_at_once = bytes_at_once
         self._provider = provider
         self._run_options = without_graph()
@@ -89,10 +97,16 @@ class Session:
         carried = {state.output for state in self._states}
         self.output_names = [o.name for o in self.ort.get_outputs() if o.name not in carried]
 
-    @property
+    @cached_property
     def rows(self) -> int:
-        """Samples times steps that run at once by default: `ROWS`, or as many as `bytes_at_once` allows."""
-        return rows_at_once(self._metadata.row_bytes, self._provider, self._bytes_at_once)
+        """Samples times steps that run at once by default.
+
+        On a CPU those of which the largest value stays in the cache (docs/FINDINGS.md), on a GPU as many as `bytes_at_once`
+        allows. Whatever their number, the results have the same bits on a CPU.
+        """
+        row_bytes = self._metadata.row_bytes
+        cached = max(LEAST_ROWS, cache_bytes(self._threads) // row_bytes) if row_bytes else ROWS
+        return rows_at_once(row_bytes, self._provider, self._bytes_at_once, cached)
 
     def run(
         self,
@@ -119,13 +133,23 @@ class Session:
         steps = checked_steps(self.n_steps if n_steps is None else n_steps)
         feed = by_name(inputs, self.input_names)
         samples = len(next(iter(feed.values())))
-        size = self._batch_size or max(1, self.rows // steps)
+        size = self._batch_size or max(1, self._samples_at_once(samples, steps))
         results = []
         for start in range(0, max(samples, 1), size):
             part = {name: array[start : start + size] for name, array in feed.items()}
             results.append(self._run_part(part, steps, outputs, start))
             progress(min(start + size, samples), samples)
         return results[0] if len(results) == 1 else [np.concatenate(parts) for parts in zip(*results, strict=True)]
+
+    def _samples_at_once(self, samples: int, n_steps: int) -> int:
+        """Of so many samples, those of one call: about `rows`, in calls of one size.
+
+        Where no value has a row for each step, a sample is one row. A file that also runs in chunks of time never takes more.
+        """
+        rows = samples * (1 if self._metadata.at_once else n_steps)
+        if self._states:
+            return max(1, self.rows // n_steps)
+        return -(-samples // max(1, round(rows / self.rows)))
 
     def run_batch(
         self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None = None, first_sample: int = 0
@@ -187,18 +211,21 @@ class Session:
         return {FIRST_SAMPLE: np.asarray(index, np.int64)} if self._has_random_neurons else {}
 
 
-def rows_at_once(row_bytes: int, provider: str = "cpu", bytes_at_once: int = LARGEST_VALUE) -> int:
+def rows_at_once(
+    row_bytes: int, provider: str = "cpu", bytes_at_once: int = LARGEST_VALUE, most_on_cpu: int = ROWS
+) -> int:
     """Samples times steps that a model runs at once by default.
 
     Args:
         row_bytes: about how many bytes one sample needs for one step; 0: not known.
         provider: "cpu" or "cuda".
         bytes_at_once: that the largest value of all rows may take.
+        most_on_cpu: rows beyond which a CPU is not faster; the default is the same on every machine.
     """
     if not row_bytes:
         return ROWS
     rows = max(1, bytes_at_once // row_bytes)
-    return rows if provider == "cuda" else min(ROWS, rows)
+    return rows if provider == "cuda" else min(most_on_cpu, rows)
 
 
 def _source(model: Model) -> str | bytes:

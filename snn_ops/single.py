@@ -35,7 +35,7 @@ def operator_model(
     Args:
         op_type: the operator.
         element: of the currents: float16, float32 or float64.
-        ranks: of the inputs; low parts that are left out are scalars.
+        ranks: of the inputs; those that version 1 did not have are scalars where they are left out.
         with_function: carry the function body, so that the model also runs without the library.
         with_states: give out the final states too; without, only the first output, as in a converted model.
         version: of the domain.
@@ -48,7 +48,7 @@ def operator_model(
         number = helper.np_dtype_to_tensor_dtype(tensor.kind.dtype(element))
         return helper.make_tensor_value_info(tensor.name, number, [None] * rank)
 
-    all_ranks = [np.ndim(given) for given in operator.with_low_parts([np.empty((1,) * rank) for rank in ranks])]
+    all_ranks = [np.ndim(given) for given in operator.completed([np.empty((1,) * rank) for rank in ranks])]
     inputs = [value(tensor, rank) for tensor, rank in zip(operator.inputs, all_ranks, strict=True)]
     outputs = [value(tensor, 0 if tensor.kind is Kind.INTEGER else ranks[0]) for tensor in given]
     node = helper.make_node(
@@ -102,7 +102,7 @@ class SingleOperator:
 
     def session(self, *inputs: np.ndarray) -> ort.InferenceSession:
         """The session for inputs of these types and ranks."""
-        arrays = [np.asarray(array) for array in self.operator.with_low_parts(inputs)]
+        arrays = [np.asarray(array) for array in self.operator.completed(inputs)]
         ranks = tuple(array.ndim for array in arrays)
         key = arrays[0].dtype, ranks
         if key not in self._sessions:
@@ -126,7 +126,7 @@ class SingleOperator:
 
     def __call__(self, *inputs: np.ndarray, outputs: Sequence[str] | None = None) -> list[np.ndarray]:
         """The outputs, all or those named. Low parts that are left out are 0."""
-        arrays = self.operator.with_low_parts(inputs)
+        arrays = self.operator.completed(inputs)
         feed = {t.name: np.asarray(array) for t, array in zip(self.operator.inputs, arrays, strict=True)}
         session = self.session(*inputs)
         with raising() if self._backend in PYTHON_BACKENDS else nullcontext():
@@ -185,7 +185,7 @@ def _arguments(
         raise TypeError(f"{operator.input.name} must be real numbers, not {given.dtype}")
     element = np.dtype(given.dtype.type) if given.dtype.char in "efd" else np.dtype(np.float64)
     arrays = [given.astype(element, copy=False)]
-    for tensor, value in zip(operator.inputs[1:], operator.with_low_parts(inputs)[1:], strict=True):
+    for tensor, value in zip(operator.inputs[1:], operator.completed(inputs)[1:], strict=True):
         if tensor.kind is Kind.INTEGER:
             arrays.append(np.asarray(_integer(tensor.name, value), np.int64))
         else:

@@ -116,8 +116,8 @@ class Stream:
             began; with the delta code they answer for the present input.
 
         Raises:
-            ValueError: n_steps below 1, new_frame in a file of the rate code, inputs missing, a sample that holds NaN or infinity,
-                or not as many samples as the stream began with. The stream stays where it was.
+            ValueError: n_steps below 1, new_frame in a file of the rate code, inputs missing, a sample that holds NaN or
+                infinity, or not as many samples as the stream began with. The stream stays where it was.
         """
         steps = checked_steps(self._n_steps if n_steps is None else n_steps)
         arrays = {name: np.ascontiguousarray(array) for name, array in by_name(inputs, self._inputs).items()}

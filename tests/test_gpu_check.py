@@ -1,4 +1,4 @@
-"""tools/gpu_check.sh and benchmarks/gpu.py, as far as they run without a GPU: one failure leaves the rest alone."""
+"""tools/gpu_check.sh and what it runs, as far as they run without a GPU: one failure leaves the rest alone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import weakref
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
-from benchmarks import gpu
 from snn_ops.ops import OPERATORS
+from snn_ops.single import SingleOperator
+from tools.gpu.models import BoundRun
+from tools.gpu.rows import Results, attempt, summary
 
 ROOT = Path(__file__).parents[1]
 FOUND = "exit 0"
@@ -31,11 +34,11 @@ def check(
     environment = os.environ | {
         "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}",
         "PYTHON": sys.executable,
-        "SNN_GPU_SKIP": "build kernels cupy spikingjelly",
+        "SNN_GPU_SKIP": "build kernels cupy",
     }
     command = [ROOT / "tools" / "gpu_check.sh", folder / "out", *named]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment | variables)
-    return done, gpu.summary((folder / "out" / "stages.txt").read_text().splitlines())
+    return done, summary((folder / "out" / "stages.txt").read_text().splitlines())
 
 
 def test_without_a_gpu(tmp_path) -> None:
@@ -44,12 +47,14 @@ def test_without_a_gpu(tmp_path) -> None:
     assert done.stderr == "no GPU: not run\n"
     assert stages["gpu"].startswith("FAILED, see")
     assert "no GPU: nvidia-smi does not find one" in stages["gpu"]
-    assert stages["build"] == stages["kernels"] == stages["cupy"] == stages["spikingjelly"] == "left out"
-    for name in ("runtime", "started", "tests", "whole_models", "operators", "models"):
+    assert stages["build"] == stages["kernels"] == stages["cupy"] == "left out"
+    for name in ("runtime", "started", "tests", "whole_models", "operators", "networks"):
         assert stages[name] == "not run: it needs a GPU"
 
 
-@pytest.mark.skipif("CUDAExecutionProvider" in gpu.ort.get_available_providers(), reason="onnxruntime-gpu is installed")
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="onnxruntime-gpu is installed"
+)
 def test_without_onnxruntime_for_gpus(tmp_path) -> None:
     done, stages = check(tmp_path, FOUND)
     assert done.returncode == 1
@@ -103,66 +108,30 @@ def test_a_stage_that_hangs_is_ended(tmp_path) -> None:
     assert "sleep 978" not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
 
 
-def test_an_operator_that_fails_leaves_the_others(tmp_path, monkeypatch, capsys) -> None:
-    real = OPERATORS["LIF"]
-    monkeypatch.setitem(OPERATORS, "LIF", None)
-    path = tmp_path / "out.json"
-    monkeypatch.setattr(sys, "argv", ["gpu", "operators", "--provider", "cpu", "--neurons", "100", "--json", str(path)])
-    with pytest.raises(SystemExit, match=f"2 of {2 * len(OPERATORS)} rows did not run: AttributeError"):
-        gpu.main()
-    rows = json.loads(path.read_text())["operators"]
-    assert {row["operator"] for row in rows if "not_run" in row} == {"LIF"} == {real.name}
-    assert all(row["share_of_copy"] > 0 for row in rows if "not_run" not in row)
-    assert "AttributeError" in capsys.readouterr().out
-
-
-def test_a_peer_that_hangs_loses_only_its_row(tmp_path, monkeypatch) -> None:
-    """And is ended, with what it started. The file is written after each row."""
-    speed = tmp_path / "benchmarks" / "spikingjelly_speed.py"
-    speed.parent.mkdir()
-    (speed.parent / "__init__.py").write_text("")
-    speed.write_text(
-        "import json, subprocess, sys\n"
-        "if sys.argv[1] == 'triton': subprocess.run(['sleep', '987'])\n"
-        "if sys.argv[1] == 'cuda': sys.exit('no such implementation')\n"
-        "print('a warning')\n"
-        "print(json.dumps({'IFNode': 1.0}))\n"
-    )
-    written = []
-    monkeypatch.setattr(gpu, "line", lambda row: str(written.append(json.loads(path.read_text())["spikingjelly"])))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "out.json"
-    monkeypatch.setattr(sys, "argv", ["gpu", "spikingjelly", "--limit", "1.5", "--json", str(path)])
-    gpu.main()
-    rows = {row["implementation"]: row for row in written[-1]}
-    assert [len(rows) for rows in written] == [1, 2, 3, 4]
-    assert rows["triton"] == {"implementation": "triton", "not_run": "RuntimeError: not done after 1.5 s"}
-    assert rows["cuda"]["not_run"] == "RuntimeError: no such implementation"
-    assert rows["torch"]["IFNode"] == rows["cupy"]["IFNode"] == 1.0
-    assert "sleep 987" not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
-
-
-def test_the_older_spikingjelly_is_for_cupy_alone(monkeypatch) -> None:
-    """Which version 2 does not have."""
-    paths = []
-    monkeypatch.setattr(
-        gpu, "last_line", lambda command, environment, limit: paths.append(environment["PYTHONPATH"]) or {}
-    )
-    monkeypatch.setenv("PYTHONPATH", "mine")
-    assert len(list(gpu.spikingjelly("cuda", [], 1, Path("older")))) == 4
-    assert paths == ["mine", "mine", f"older{os.pathsep}mine", "mine"]
-
-
 def test_what_is_measured_is_what_is_run() -> None:
     """A bound run gives the operator's own output, each time, also when nobody else keeps its inputs."""
     currents = np.random.default_rng(0).uniform(0, 3, 32 * 7).astype(np.float32)
-    feed = gpu.operator_inputs("IF", currents)
+    operator = OPERATORS["IF"]
+    numbers = [currents, np.asarray(32), np.ones((), np.float32), *np.zeros((4, 1), np.float32)]
+    feed = {tensor.name: array for tensor, array in zip(operator.inputs, numbers, strict=True)}
     arrays = [weakref.ref(array) for array in feed.values()]
     (expected, *_) = OPERATORS["IF"].run(*feed.values())
-    run = gpu.BoundRun(gpu.SingleOperator("IF").session(*feed.values()), "cpu", feed, "spikes")
-    del feed, currents
+    run = BoundRun(SingleOperator("IF").session(*feed.values()), "cpu", feed, "spikes")
+    del feed, currents, numbers
     gc.collect()
     assert all(array() is not None for array in arrays)
     for _ in range(2):
         np.testing.assert_array_equal(run().numpy(), expected)
+
+
+def test_a_row_that_fails_leaves_the_others(tmp_path) -> None:
+    """The file is written after each, and keeps what other parts wrote."""
+    path = tmp_path / "out.json"
+    Results(path, {"device": "this"}).add("earlier", {"a": 1})
+    results = Results(path, {"device": "that"})
+    for row in (attempt({"name": "good"}, lambda: {"value": 1.0}), attempt({"name": "bad"}, lambda: {"value": 1 // 0})):
+        results.add("checks", row)
+        assert json.loads(path.read_text())["checks"][-1] == row
+    content = json.loads(path.read_text())
+    assert content["checks"][1]["not_run"].startswith("ZeroDivisionError")
+    assert (content["device"], content["earlier"]) == ("that", [{"a": 1}])

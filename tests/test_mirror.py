@@ -19,6 +19,7 @@ NOT_TESTED = {
     "converter/io/progress.py": "a type, and a function that does nothing",
 }
 WITHOUT_A_MODULE = {
+    "tests/benchmarks": "benchmarks/ is no part of the packages",
     "tests/commands/test_bad_input.py": "each bad input goes through all commands",
     "tests/commands/test_bad_input_nengo.py": "the same for the commands that need Nengo",
     "tests/commands/test_format.py": "damaged and newer files go through all commands",
@@ -28,12 +29,13 @@ WITHOUT_A_MODULE = {
     "tests/examples": "examples/ is no package",
     "tests/gpu": "the kit for machines with a GPU, tools/gpu",
     "tests/snn_ops/test_cupy_kernels.py": "snn_ops/cupy_ops.py without a GPU, beside test_cupy_ops.py on one",
+    "tests/snn_ops/test_delta_stream.py": "snn_ops/stream.py with the delta code, beside test_stream.py",
     "tests/snn_ops/test_releases.py": "files of earlier releases in today's sessions",
     "tests/test_adding_an_operator.py": "docs/adding-an-operator.md",
     "tests/test_architecture.py": "docs/architecture.md and the imports of all modules",
     "tests/test_docs.py": "the pages in docs/",
     "tests/test_generated.py": "what tools/ writes",
-    "tests/test_gpu_check.py": "tools/gpu_check.sh and benchmarks/gpu.py",
+    "tests/test_gpu_check.py": "tools/gpu_check.sh and what it runs",
     "tests/test_mirror.py": "this file",
 }
 """Test files and folders that belong to no single module, and what they test."""

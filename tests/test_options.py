@@ -39,12 +39,34 @@ def test_bad_settings_of_layers(text, reason, tmp_path) -> None:
         ({"schedule": "two-phase", "neuron": "lif"}, "lif neurons forget"),
         ({"schedule": "two-phase", "streaming": True}, "only stepped models can be streamed"),
         ({"neuron": "few-spike"}, "use --schedule two-phase"),
+        ({"code": "morse"}, "there is no code 'morse'; choose one of rate, delta"),
+        ({"code": "delta", "n_steps": 0}, "number of steps must be at least 1"),
+        ({"code": "delta", "neuron": "lif"}, "lif neurons have no delta code; use --code rate"),
+        ({"code": "delta", "method": "mse"}, "the delta code has no method to choose"),
+        ({"code": "delta", "exponent": 40, "schedule": "two-phase"}, "exponent must be from 0 to 12, it is 40"),
+        ({"code": "delta", "exponent": 6}, "--exponent needs --schedule two-phase"),
+        ({"exponent": 6}, "exponent belongs to the delta code"),
+        ({"analog_input": True}, "analog_input belongs to the delta code"),
     ],
 )
 def test_refuses_options(options, reason, tmp_path) -> None:
     model = mlp()
     with pytest.raises(RefusedError, match=reason):
         convert(save(model, tmp_path / "m.onnx"), samples(model), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "n_steps"),
+    [
+        ({}, 32),
+        ({"code": "delta"}, 4),
+        ({"code": "delta", "schedule": "two-phase"}, 4),
+        ({"code": "delta", "schedule": "two-phase", "exponent": 7}, 6),
+        ({"code": "delta", "n_steps": 3}, 3),
+    ],
+)
+def test_usual_steps(options, n_steps) -> None:
+    assert Options(**options).n_steps == n_steps
 
 
 def test_the_two_phase_schedule_cannot_stream() -> None:

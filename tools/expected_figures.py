@@ -1,6 +1,6 @@
 """What the CUDA kernels should reach on a GPU, written down before it is measured, and measurements compared with it.
 
-``python -m tools.expected_figures``  counts instructions (tools/sass_count.py) and writes benchmarks/gpu_expected.json.
+``python -m tools.expected_figures``  counts instructions (tools/sass_count.py) and writes tools/gpu/expected.json.
 
 A kernel of ours either waits for memory or for instructions to be issued. The budget is the number of instructions that a GPU
 issues while its memory moves the bytes of a neuron's step, and budget / instructions the ceiling: the share of a copy's speed
@@ -22,7 +22,7 @@ import numpy as np
 from snn_ops.ops import OPERATORS, Time
 from tools.sass_count import SIZES, Count, compiled, count, repeat_step
 
-FILE = Path(__file__).parents[1] / "benchmarks" / "gpu_expected.json"
+FILE = Path(__file__).parent / "gpu" / "expected.json"
 STEPS = 32
 SHARE_OF_COPY, SHARE_OF_CEILING = 0.9, 0.75
 """The target is the lower of the two."""

@@ -1,7 +1,7 @@
 #!/bin/sh
 # gpu_check.sh [OUT [STAGE...]]: on a machine with an NVIDIA GPU, tests there against the references, and measures. Stage by
-# stage, each with a limit of its own; one that fails does not stop the next. OUT (default: build/gpu_check) gets gpu_check.json,
-# written row by row, and a log for each stage. Named stages run alone, as if those before them had gone well.
+# stage, each with a limit of its own; one that fails does not stop the next. OUT (default: build/gpu_check) gets gpu_check.json
+# and benchmarks.json, written row by row, and a log for each stage. Named stages run alone, as if those before them had gone well.
 #   gpu           nvidia-smi finds one
 #   build         the library with CUDA, for this GPU; left out where ONNX_SNN_LIBRARY names one
 #   kernels       every operator without ONNX Runtime's CUDA provider: right, and how fast (tools/gpu/check_kernels.py)
@@ -10,14 +10,14 @@
 #   tests         tools/gpu_tests.sh
 #   cupy          backend "cupy"
 #   whole_models  converted models against the CPU, with and without TF32 (tools/gpu/check_models.py)
-#   operators, models, spikingjelly   how fast: benchmarks/gpu.py
+#   operators, networks   how fast, beside SpikingJelly and others that are installed: python -m benchmarks
 # Needs: nvcc, cmake, ONNX Runtime's headers or a network to fetch them from (ONNXRUNTIME_ROOT names their folder), and a Python
 # with what pip install '.[gpu-check]' installs; `make gpu-check` makes one. Without a network: a kit (tools/gpu/README.md).
 # What is missing fails its own stage.
 #   PYTHON            the Python to use; default: .venv-gpu/bin/python, else python3. Its PYTHONPATH is kept
 #   SNN_GPU_KIT       folder that tools/gpu/make_kit.sh made: libraries, wheels and models are taken from there
-#   SNN_GPU_SKIP      stages to leave out, e.g. "spikingjelly models"
-#   SNN_GPU_ARGS      arguments for benchmarks.gpu, e.g. "--neurons 4000000" on a small GPU
+#   SNN_GPU_SKIP      stages to leave out, e.g. "operators networks"
+#   SNN_GPU_ARGS      arguments for python -m benchmarks, e.g. "--budget 5"
 #   SNN_GPU_KERNELS   library and arguments for tools.gpu.check_kernels; default: a library that is built, or the kit's
 #   SNN_GPU_PATIENCE  factor of all limits; default: 1
 #   SNN_GPU_LIMIT     seconds that no stage may exceed, e.g. what is left of a slot; default: none
@@ -37,10 +37,11 @@ site=${TMPDIR:-/tmp}/onnx-snn-kit
 [ -z "$kit" ] || export ONNX_SNN_LIBRARY="${ONNX_SNN_LIBRARY:-$kit/libonnx_snn.so}"
 given=${ONNX_SNN_LIBRARY:-}
 export ONNX_SNN_LIBRARY="${given:-$PWD/build/gpu/libonnx_snn.so}" PYTHONUNBUFFERED=1
+[ -z "$kit" ] || export ONNX_SNN_PEERS="$site/peers" # packages of single peers
 export PYTHONPATH="$PWD${kit:+:$site}${PYTHONPATH:+:$PYTHONPATH}"
 stages=$out/stages.txt
 : >"$stages"
-rm -f "$out/gpu_check.json"
+rm -f "$out/gpu_check.json" "$out/benchmarks.json"
 began=$(date +%s)
 
 note() { echo "$1: $2" | tee -a "$stages"; }
@@ -95,7 +96,7 @@ kernels() {
 runtime() { # the kit's wheels go into a folder of their own, before the environment's
   if [ -n "$kit" ] && [ "$(cat "$site/wheels" 2>/dev/null)" != "$(wheels)" ]; then
     rm -rf "$site"
-    install_wheels "$site" "$kit"/wheels/*.whl && install_wheels "$site/older" "$kit"/older/*.whl && wheels >"$site/wheels" ||
+    install_wheels "$site" "$kit"/wheels/*.whl && install_wheels "$site/peers/spikingjelly-cupy" "$kit"/older/*.whl && wheels >"$site/wheels" ||
       return
   fi
   limited "$python" -c 'import onnxruntime as o
@@ -128,7 +129,7 @@ whole_models() {
   limited "$python" -m tools.gpu.check_models --models "${kit:-build/gpu_check}/models" --json "$out/gpu_check.json"
 }
 measure() { # shellcheck disable=SC2086
-  limited "$python" -m benchmarks.gpu "$@" --json "$out/gpu_check.json" ${SNN_GPU_ARGS:-}
+  limited "$python" -m benchmarks --provider cuda --here --results "$out/benchmarks.json" "$@" ${SNN_GPU_ARGS:-}
 }
 
 if [ -n "$kit" ]; then # the kit's onnxruntime is not where it looks for NVIDIA's packages
@@ -151,14 +152,12 @@ stage started runtime 60 started
 stage tests started 300 tests_cuda
 stage cupy "" 120 tests_cupy
 stage whole_models started 200 whole_models
-stage operators started 200 measure operators
-stage models started 300 measure models
-stage spikingjelly "" 300 measure spikingjelly ${kit:+--older "$site/older"}
+stage operators started 300 measure --workloads operator-if,operator-nengo-if,operator-lif,operator-sigma-delta --budget 4
+stage networks started 600 measure --workloads lenet-5,vgg-11 --equations if --steps 8,32 --batch 1,64 --budget 8
 
-limit=60
-measure summary <"$stages"
+"$python" -m tools.gpu.rows "$out/gpu_check.json" <"$stages"
 echo
-for name in kernels whole_models operators models spikingjelly; do
+for name in kernels whole_models operators networks; do
   [ ! -e "$out/$name.log" ] || { cat "$out/$name.log" && echo; }
 done
 cat "$stages"

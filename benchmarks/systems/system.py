@@ -1,15 +1,19 @@
 """What a system is to the harness: it builds a network from its description, runs it, and hands arrays back.
 
-One file a system; `SYSTEM` in it is the instance. A file imports its library inside `build`, since the harness lists all
-systems without having any of them. It runs in a process and an environment of its own (`benchmarks.worker`), so it may import
-numpy, `benchmarks.workloads.network`, and what its requirements file names; nothing of the converter unless it is one of ours.
+One file a system, found by its name: `onnx_snn.py` is onnx-snn. `SYSTEM` in it is the instance. A file imports its library
+inside `build`, since the harness lists all systems without having any of them. It runs in a process and an environment of its
+own (`benchmarks.worker`), so it may import numpy, `benchmarks.workloads.network`, and what its requirements file names;
+nothing of the converter unless it is one of ours.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -30,24 +34,61 @@ class Job:
     threads: int
     provider: str = "cpu"
     """cpu or cuda."""
+    shared: str = ""
+    """A folder that systems of a family share, for what they make of the same network; it outlives the cell."""
+    stream: bool = False
+    """Each call is one more step (n_steps is 1) of a run without end: the state is carried from call to call."""
+    sequence: bool = False
+    """A layer of neurons alone: inputs are [n_steps, batch, ...], others at each step, and `run` gives the spikes of each step,
+    [n_steps, batch, ...]. Both may stay on the device (`Runner.place`, `Runner.take`)."""
 
 
 class Runner(ABC):
     """A network that is built and loaded."""
 
-    settings: dict[str, object]
+    settings: Mapping[str, object] = MappingProxyType({})
     """What was chosen, for the table: mode, minibatch, unrolling, compilation, precision."""
+    seconds: Mapping[str, float] = MappingProxyType({})
+    """What it took to make what is loaded, for the table: conversion, search (of settings)."""
+    waited_seconds: float | None = None
+    """How much of `System.build` was not loading; default: the sum of `seconds`."""
+    file_bytes: int | None = None
+    """Size of the file that it was loaded from, where there is one."""
+    mean_so_far: bool = False
+    """Of a stream: `run` gives the mean over all steps so far; else the last layer in this step alone."""
+
+    def place(self, x: np.ndarray) -> Any:
+        """The inputs as `run` wants them, once before all runs. On a device only for a `Job.sequence`."""
+        return x
+
+    def take(self, y: Any) -> np.ndarray:
+        """What `run` gave, as numpy on the host; not timed. For a `Job.sequence`; else `run` gives that itself."""
+        result: np.ndarray = y
+        return result
 
     @abstractmethod
-    def run(self, x: np.ndarray) -> np.ndarray:
+    def run(self, x: Any) -> Any:
         """[batch, ...] -> the mean over time of the last layer, [batch, classes or ...], as numpy on the host.
 
-        This is what is timed. A device is waited for.
+        This is what is timed. A device is waited for. The layout of what comes back is that of ONNX, channels first.
         """
 
     def spike_counts(self, x: np.ndarray) -> dict[str, np.ndarray] | None:
-        """How many spikes each neuron sent, [batch, ...] by name of the layer, channels first; None: it does not tell. Not timed."""
+        """How many spikes each neuron sent, [batch, ...] by name of the layer, channels first; None: it does not tell. Not
+        timed, and not asked for in a stream."""
         return None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a system's outputs are held against before it is timed."""
+
+    target: str = "spiking"
+    """spiking: the network of `Equation` step by step, as our native operators run it. trained: the network with Relu for
+    neurons. two-phase: each layer of neurons receives all its input, the mean of what the layer before it sent, then fires.
+    nothing: it computes nothing, and is there to take ratios to."""
+    note: str = ""
+    """For the table, where it is another one than spiking: what is computed instead."""
 
 
 class System(ABC):
@@ -59,6 +100,10 @@ class System(ABC):
     """Those that it computes exactly, up to the order of float32 sums."""
     requirements: Path | None = None
     """The pinned requirements file of its environment; None: the project's own environment."""
+    rule: Rule = Rule()
+    providers: tuple[str, ...] = ("cpu",)
+    kinds: frozenset[str] = frozenset({"network", "stream", "sequence"})
+    """Of jobs that it is asked for at all: where it is not, it has no row. A peer that cannot do one has a row that says so."""
 
     @abstractmethod
     def build(self, job: Job) -> Runner:

@@ -16,7 +16,10 @@ import numpy as np
 
 
 class Equation(Enum):
-    """What a neuron computes in one step from its current J; v is 0 at the start. Two systems are compared on the same one only."""
+    """What a neuron computes in one step from its current J; v is 0 at the start. Only systems of the same one are compared.
+
+    No voltage ever equals the threshold (see `catalogue`), so a system may have "above" in the place of "at least".
+    """
 
     IF = "if"
     """v = v + J; spike = 1 if v >= 1 else 0; v = v - spike. J may be negative. (SpikingJelly, snnTorch, Norse, Sinabs, Spyx)"""
@@ -24,6 +27,8 @@ class Equation(Enum):
     """v = v + max(J, 0) dt, dt = 1; spikes = floor(v); v = v - spikes. (nengo.SpikingRectifiedLinear)"""
     NENGO_LIF = "nengo-lif"
     """nengo.LIF with tau_rc = 20 steps, tau_ref = 2 steps, dt = 1, amplitude 1: exact decay, spike times within a step."""
+    OWN = "own"
+    """An operator of ONNX-SNN that others do not have: a layer of kind "operator"."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Layer:
         flatten         [B, C, H, W] -> [B, C H W], channels first
         add             the sum of its inputs
         neuron          the network's equation
+        operator        `operator` of ONNX-SNN with `attributes`
     """
 
     name: str
@@ -48,6 +54,8 @@ class Layer:
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
     output_padding: int = 0
     size: int = 0
+    operator: str = ""
+    attributes: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,10 @@ class Network:
         with np.load(path) as content:
             about = json.loads(str(content["about"]))
             arrays = {name: content[name] for name in content.files if name != "about"}
-        layers = tuple(
-            Layer(**(layer | {"inputs": tuple(layer["inputs"]), "pads": tuple(layer["pads"])}))
-            for layer in about["layers"]
-        )
+        layers = tuple(Layer(**{key: _tuples(value) for key, value in layer.items()}) for layer in about["layers"])
         return cls(about["name"], Equation(about["equation"]), tuple(about["input_shape"]), layers, arrays)
+
+
+def _tuples(value: Any) -> Any:
+    """Lists, of JSON, as tuples."""
+    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 import snn_ops
+from converter.commands.bench import bench_command
 from converter.commands.convert import convert_command
 from converter.commands.demo import demo_command
 from converter.commands.evaluate import evaluate_command
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command("convert")(convert_command)
 app.command("run")(run_command)
 app.command("evaluate")(evaluate_command)
+app.command("bench")(bench_command)
 app.command("inspect")(inspect_command)
 app.add_typer(export_app, name="export")
 app.command("import-weights")(import_weights_command)

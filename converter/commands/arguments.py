@@ -23,7 +23,24 @@ Verbose = Annotated[
     bool,
     typer.Option("-v", "--verbose", help="say what each pass over the graph changed, and what it declined and why"),
 ]
+MemoryTables = Annotated[bool, typer.Option("--memory-traffic", help="show the bytes that move, and their energy, too")]
 Json = Annotated[Path | None, typer.Option(help="write the same as JSON; - is standard output")]
+
+
+def parse_numbers(text: str, option: str) -> list[int]:
+    """ "4,8" -> [4, 8].
+
+    Args:
+        text: the numbers.
+        option: that they were given for.
+
+    Raises:
+        typer.BadParameter: something that is no number.
+    """
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a list of numbers like 4,8,16", param_hint=option) from None
 
 
 def parse_provider_options(texts: list[str] | None) -> dict[str, str]:

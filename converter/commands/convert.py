@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from converter.commands.arguments import Json, Verbose
+from converter.commands.arguments import Json, MemoryTables, Verbose
 from converter.conversion.main import convert
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
@@ -110,11 +110,12 @@ def convert_command(
     streaming: Annotated[
         bool, typer.Option(help="neurons' states become inputs and outputs, so that a caller can run chunks of time")
     ] = _DEFAULTS.streaming,
-    low_parts: Annotated[
+    long_streams: Annotated[
         bool,
-        typer.Option(help="sums keep what they lose by rounding: for streams of more than a million steps; costs time"),
-    ] = _DEFAULTS.low_parts,
+        typer.Option(help="with --streaming: sums are two numbers each and stay true for more than a million steps"),
+    ] = _DEFAULTS.long_streams,
     report: Annotated[Path | None, typer.Option(help="write what was done as a page to read, HTML")] = None,
+    memory_traffic: MemoryTables = False,
     verbose: Verbose = False,
     json: Json = None,
 ) -> None:
@@ -139,7 +140,7 @@ def convert_command(
         inc_n=inc_n,
         dt=dt,
         streaming=streaming,
-        low_parts=low_parts,
+        long_streams=long_streams,
     )
     stem = model.name if model.is_dir() else model.stem
     out = out or model.with_name(f"{stem}.snn.onnx")
@@ -153,9 +154,9 @@ def convert_command(
         passes = {"passes": [asdict(report) for report in conversion.reports]} if verbose else {}
         write_json({"model": str(out), **conversion.summary(), **passes}, json)
     if report:
-        write_html(conversion, report)
+        write_html(conversion, report, memory=memory_traffic)
     if str(json) != "-":
-        for table in conversion_tables(conversion):
+        for table in conversion_tables(conversion, memory=memory_traffic):
             results().print(table)
     if verbose:
         print_passes(conversion.reports)

@@ -15,6 +15,7 @@ from converter.commands.arguments import (
     ProviderOptions,
     SpikingFile,
     Threads,
+    parse_numbers,
     parse_provider_options,
 )
 from converter.errors import concerning
@@ -86,10 +87,7 @@ def parse_steps(text: str) -> list[int]:
         RefusedError: a number below 1.
         typer.BadParameter: something that is no number.
     """
-    try:
-        numbers = [int(word) for word in text.split(",")]
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a list of numbers like 4,8,16", param_hint="--steps") from None
+    numbers = parse_numbers(text, "--steps")
     check_steps(min(numbers))
     return numbers
 

@@ -74,7 +74,8 @@ def _build_delta(prepared: Prepared, samples: Samples) -> Draft:
     """A model of the delta code: a neuron on every value that enters weights."""
     options, spiking = prepared.options, prepared.trained.clone()
     spiking.opset_imports[DOMAIN] = OPSET_VERSION
-    Metadata(row_bytes=prepared.row_bytes).write(spiking.metadata_props)
+    at_once = int(options.schedule == "two-phase" and not options.streaming)
+    Metadata(row_bytes=prepared.row_bytes, at_once=at_once).write(spiking.metadata_props)
     n_steps = add_n_steps(spiking, options.steps_of_file)
     neuron = DeltaNeuron(options)
     copies = sites_in_copy(prepared.sites, spiking)
@@ -94,8 +95,11 @@ def _build_delta(prepared: Prepared, samples: Samples) -> Draft:
 
 def _insert_neurons(prepared: Prepared, options: Options) -> Draft:
     spiking = prepared.trained.clone()
-    spiking.opset_imports[DOMAIN] = OPSET_VERSION if options.low_parts else LOWEST_OPSET_VERSION
-    Metadata(row_bytes=prepared.row_bytes).write(spiking.metadata_props)
+    spiking.opset_imports[DOMAIN] = (
+        OPSET_VERSION if options.streaming and options.long_streams else LOWEST_OPSET_VERSION
+    )
+    at_once = int(options.schedule == "two-phase")
+    Metadata(row_bytes=prepared.row_bytes, at_once=at_once).write(spiking.metadata_props)
     n_steps = add_n_steps(spiking, options.n_steps)
     layers: list[Placed] = []
     reasons: dict[str, str] = {}

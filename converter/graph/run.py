@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state
 
 from converter.errors import RefusedError
 from converter.graph.build import constant_of, to_proto
@@ -17,6 +18,14 @@ from snn_ops.library import register
 from snn_ops.provider import SILENT, ProviderOptions, start_session
 
 Feed = Mapping[str, np.ndarray]
+RUNTIME_VERSION = str(ort.__version__)
+"""Of ONNX Runtime."""
+RUNTIME_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    *(e for e in vars(onnxruntime_pybind11_state).values() if isinstance(e, type) and issubclass(e, Exception)),
+)
+"""What ONNX Runtime raises, and `snn_ops` in its place: ONNX Runtime's own classes have nothing in common."""
 _NOT_FOR_USERS = (
     (r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", ""),
     (r"Load model from .*? failed: ?", ""),
@@ -101,10 +110,11 @@ class Probe:
     Values are `ir.Value` of the model's main graph; those that no node makes (inputs, initialisers) are allowed.
     """
 
-    def __init__(self, model: ir.Model, values: Sequence[ir.Value]) -> None:
+    def __init__(self, model: ir.Model, values: Sequence[ir.Value], *, spiking: bool = False) -> None:
         self.names = [str(value.name) for value in values]
-        self._session = start_quietly(with_outputs(model, values))
-        self._inputs = {i.name for i in self._session.get_inputs()}
+        self._session = start_quietly(with_outputs(model, values), spiking=spiking)
+        inputs = (*self._session.get_inputs(), *self._session.get_overridable_initializers())
+        self._inputs = {i.name for i in inputs}
 
     def run(self, feed: Feed) -> dict[str, np.ndarray]:
         """One call of ONNX Runtime.

@@ -47,3 +47,16 @@ def write_model(proto: onnx.ModelProto, path: str | Path) -> None:
         RefusedError: the folder does not exist or cannot be written to.
     """
     write_whole(path, proto.SerializeToString())
+
+
+def size_on_disk(path: str | Path) -> int:
+    """Bytes of a model's file or folder, and of an ONNX model's external data."""
+    path = Path(path)
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    try:
+        tensors = onnx.load(path, load_external_data=False).graph.initializer
+    except DecodeError:  # of another framework
+        return path.stat().st_size
+    entries = [entry for tensor in tensors for entry in tensor.external_data if entry.key == "location"]
+    return path.stat().st_size + sum((path.parent / name).stat().st_size for name in {entry.value for entry in entries})

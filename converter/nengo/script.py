@@ -18,10 +18,10 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph.build import constant_of, operand
+from converter.graph.build import constant_of, operand, operator_of
 from converter.graph.shapes import Shapes
 from converter.nengo import functions, parts
-from snn_ops.ops import OPERATORS, Unit, decimal
+from snn_ops.ops import OPERATORS, State, Unit, decimal
 
 Shape = tuple[int, ...]
 _DEFAULT_DT = 0.001
@@ -175,6 +175,17 @@ class Script:
     def spread(self, node: ir.Node, name: str, shape: Shape) -> str:
         """The expression for an operand of one of our operators, one number for each element."""
         return f"spread({self.weights_of_one_sample(operand(node, name), shape)}, {shape})"
+
+    def spread_state(self, node: ir.Node, state: State, shape: Shape) -> str:
+        """The same for an initial state. One that has a base is the sum of both, in float64."""
+        if state.base not in operator_of(node).bases:
+            return self.spread(node, state.name, shape)
+        value, base = operand(node, state.name), self.constant(operand(node, state.base.name))
+        if not base.any():
+            return self.spread(node, state.name, shape)
+        total = np.float64(base) + self.constant(value)
+        total = total.reshape(total.shape[1:]) if total.ndim > len(shape) else total
+        return f"spread({self.array(f'{value.name} and base', total)}, {shape})"
 
     def add(self, line: str) -> None:
         """A statement."""

@@ -257,13 +257,16 @@ class _Comparison:
         node = next(node for node in proto.graph.node if population.value in node.output)
         state = _deciding_state(population)
         assert state is not None
-        names = [tensor.name for tensor in OPERATORS[node.op_type].outputs]
-        node.output[names.index(state.output)] = "verified_state"
-        session = recording_session(proto, ["verified_state"])
+        names = [tensor.name for tensor in OPERATORS[node.op_type].outputs][: len(node.output)]
+        wanted = [name for name in (state.output, state.base.output) if name in names]
+        for name in wanted:
+            node.output[names.index(name)] = f"verified_{name}"
+        values = [f"verified_{name}" for name in wanted]
+        session = recording_session(proto, values)
 
         def after(n_steps: int) -> float:
-            (state,) = session.run_batch(one, n_steps, ["verified_state"])
-            return float(state.reshape(-1)[neuron])
+            parts = session.run_batch(one, n_steps, values)
+            return float(sum(np.float64(part.reshape(-1)[neuron]) for part in parts))
 
         return after(step) if step else None, after(step + 1)
 

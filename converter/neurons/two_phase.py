@@ -2,7 +2,7 @@
 
 * CountIF for any activation: Relu(x) -> CountIF(x); any other f(x) -> CountIF(f(x)), signed. The result is f in steps of
   threshold / T.
-* FewSpike for activations that are never negative: T binary digits, T spikes at most.
+* FewSpikeMean for activations that are never negative: T binary digits, at most T spikes, whose mean is what goes on.
 """
 
 from __future__ import annotations
@@ -37,16 +37,14 @@ class CountIFNeuron(Neuron):
 class FewSpikeNeuron(Neuron):
     """Few-spike code."""
 
-    op_type = "FewSpike"
+    op_type = "FewSpikeMean"
 
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
-        """Relu(x) -> TimeMean(FewSpike(x)); any other f(x) -> TimeMean(FewSpike(f(x)))."""
+        """Relu(x) -> FewSpikeMean(x); any other f(x) -> FewSpikeMean(f(x))."""
         is_relu = site.activation.is_relu
-        x = site.x if is_relu else site.y
-        node = operator_node(graph, self.op_type, site.name, x, n_steps, attributes={"constant_current": 1})
-        mean = operator_node(graph, "TimeMean", f"{site.name}_mean", node.outputs[0], n_steps)
-        take_over(graph, site, [node, mean], mean.outputs[0], keep_activation=not is_relu)
-        return Placed(site, self, node, site.x, mean.outputs[0])
+        node = operator_node(graph, self.op_type, site.name, site.x if is_relu else site.y, n_steps)
+        take_over(graph, site, [node], node.outputs[0], keep_activation=not is_relu)
+        return Placed(site, self, node, site.x, node.outputs[0])
 
     def set_range(self, placed: Placed, top: np.ndarray) -> None:
         """The value of the digits before the point; as much again in reserve as `top`."""

@@ -27,6 +27,7 @@ from converter.io.onnx_files import read_proto
 from converter.io.samples import InputSpec
 from converter.normalise.admission import check_usable
 from converter.normalise.dequantise import DEQUANTISE, dequantise
+from converter.normalise.flush_subnormals import flush_subnormals
 from converter.normalise.frameworks import export_to_onnx, framework_of
 from converter.normalise.free_batch import free_batch
 from converter.normalise.gather_by_sample import gather_by_sample
@@ -134,6 +135,7 @@ def to_free_batch(batch: int | None) -> tuple[Pass, ...]:
         library_pass("fold constants", _fold_constants, "computed: a constant now"),
         partial(free_batch, size=batch) if batch else gather_by_sample,
         library_pass("fold BatchNormalization", _fold_batch_normalization, "folded into a layer, or not needed"),
+        flush_subnormals,
         library_pass("eliminate Identity", common_passes.IdentityEliminationPass(), "removed: it gives what it gets"),
         library_pass("remove unused nodes", common_passes.RemoveUnusedNodesPass(), "removed: nothing needs it"),
         library_pass("name nodes", name_nodes),

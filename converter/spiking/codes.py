@@ -19,16 +19,14 @@ class Code:
     Attributes:
         name: as users say it.
         readout: the operator that takes a value out of time.
-        has_islands: what is not linear between two neurons is wrapped in operators that take the mean and give changes.
     """
 
     name: str
     readout: str
-    has_islands: bool
 
 
-RATE = Code("rate", "TimeMean", has_islands=True)
-DELTA = Code("delta", "TimeLast", has_islands=False)
+RATE = Code("rate", "TimeMean")
+DELTA = Code("delta", "TimeLast")
 OF_NAME = {code.name: code for code in (RATE, DELTA)}
 READOUTS = tuple(code.readout for code in OF_NAME.values())
 """Operators that take a value out of time."""

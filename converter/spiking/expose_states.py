@@ -7,7 +7,9 @@
    output ``step_out``.
 4. The number of samples done in earlier batches, for random neurons, is one input ``first_sample`` with the default 0. It is
    the caller's and has no output.
-5. A state that nothing depends on, such as the net count of an IF neuron that takes no spikes back, stays inside.
+5. A state that decays becomes 0 below 1e-30, so that a stream at rest keeps its speed: the attribute ``smallest``. Not in a
+   model of version 1 of the domain, whose reader may not know it.
+6. A state that nothing depends on, such as the net count of an IF neuron that takes no spikes back, stays inside.
 
 The file's metadata lists the pairs: ``onnx_snn.states`` is JSON, ``[{"input": "NODE.STATE", "output": "NODE.STATE_out"},
 ...]``. Running T steps at once, or k of them and then T - k with the outputs of the first run fed to the inputs of the
@@ -24,8 +26,11 @@ from onnx_ir.passes import common as common_passes
 from converter.errors import RefusedError
 from converter.graph.build import operator_of
 from converter.graph.passes import Lines, PassReport
-from snn_ops.format import DOMAIN, FIRST_SAMPLE, STEP, Metadata
-from snn_ops.ops import Operator
+from snn_ops.format import DOMAIN, FIRST_SAMPLE, LOWEST_OPSET_VERSION, STEP, Metadata
+from snn_ops.ops import SMALLEST, Operator
+
+SMALLEST_STATE = 1e-30
+"""Well above the denormal numbers of float32, far below anything that matters."""
 
 
 def expose_states(model: ir.Model) -> PassReport:
@@ -42,6 +47,8 @@ def expose_states(model: ir.Model) -> PassReport:
     pairs: list[dict[str, str]] = []
     for node in [node for node in graph if node.domain == DOMAIN]:
         operator = operator_of(node)
+        if SMALLEST.name in operator.defaults and graph.opset_imports[DOMAIN] > LOWEST_OPSET_VERSION:
+            node.attributes[SMALLEST.name] = ir.AttrFloat32(SMALLEST.name, SMALLEST_STATE)
         for index, tensor in enumerate(operator.inputs):
             if tensor.name == FIRST_SAMPLE:
                 _share_number(graph, node, index, FIRST_SAMPLE, names)
@@ -49,15 +56,15 @@ def expose_states(model: ir.Model) -> PassReport:
                 if _share_number(graph, node, index, STEP, names):
                     pairs.append({"input": STEP, "output": _add_output(graph, node, STEP, STEP, names)})
             elif tensor.name in operator.carried.values():
-                is_low_part = tensor.name in [low_part.name for low_part in operator.low_parts]
+                is_base = tensor.name in [base.name for base in operator.bases]
                 if not _matters(node, operator, tensor.name):
-                    if not is_low_part:
+                    if not is_base:
                         lines.declined(node, f"nothing depends on its {tensor.name}, which stays inside")
                     continue
                 name = _add_state(graph, node, index, tensor.name, names)
                 output = _add_output(graph, node, tensor.name, name, names)
                 pairs.append({"input": name, "output": output})
-                if not is_low_part:
+                if not is_base:
                     lines.changed(node, f"its {tensor.name} is the input {name!r} and the output {output!r}")
     (Metadata.read(model.metadata_props) | Metadata(states=pairs)).write(model.metadata_props)
     return lines.report()

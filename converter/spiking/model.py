@@ -12,7 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph.run import brief
+from converter.graph.run import RUNTIME_ERRORS, brief
 from converter.io.onnx_files import read_proto
 from converter.io.samples import InputSpec
 from snn_ops.format import DOMAIN, Metadata
@@ -74,6 +74,8 @@ class SpikingModel:
         Raises:
             RefusedError: ONNX Runtime cannot load it, or its metadata are damaged where running needs them.
         """
+        if options.get("backend") == "functions":
+            self._check_functions()
         with self._refused():
             return Session(self.proto, **options)
 
@@ -86,12 +88,23 @@ class SpikingModel:
                 return candidate
         return None
 
+    def _check_functions(self) -> None:
+        """Whether the file holds a function for each of its operators."""
+        functions = {function.name for function in self.proto.functions if function.domain == DOMAIN}
+        for node in self.proto.graph.node:
+            if node.domain == DOMAIN and node.op_type not in functions:
+                raise RefusedError(
+                    f"the file holds no function for {node.op_type}; use the backend native",
+                    file=self.path,
+                    node=node.name,
+                )
+
     @contextmanager
     def _refused(self) -> Iterator[None]:
         """What goes wrong inside is refused, with the name of this file."""
         try:
             yield
-        except (RuntimeError, ValueError) as error:
+        except RUNTIME_ERRORS as error:
             raise RefusedError(brief(error), file=self.path) from error
 
 

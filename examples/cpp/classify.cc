@@ -7,6 +7,7 @@
 // IMAGE    a binary PGM of 8 bits (its grey values are divided by 255), or the input's float32 numbers as raw bytes
 // --steps  time steps; without it, the number that the model was made for
 //
+// A file of a newer format (docs/format.md) is refused before it runs. A file made for streaming runs from rest.
 // Prints the class and a line for every score. Exit codes: 0 done, 1 refused with a reason, 2 wrong usage.
 #include <onnxruntime_cxx_api.h>
 
@@ -24,6 +25,8 @@
 #include <vector>
 
 namespace {
+
+constexpr int64_t kFormat = 1;  // the newest onnx_snn.format that this program reads
 
 struct Arguments {
   std::string library, model, image;
@@ -84,6 +87,18 @@ std::vector<float> read_image(const std::string& path) {
   return numbers;
 }
 
+// Of a file without the key it is 1. A newer file might mean something else by what it says.
+void check_format(const Arguments& arguments, Ort::Session& session, Ort::AllocatorWithDefaultOptions& allocator) {
+  const auto text = session.GetModelMetadata().LookupCustomMetadataMapAllocated("onnx_snn.format", allocator);
+  if (!text) return;
+  const std::string format = text.get();
+  if (format.empty() || format.find_first_not_of("0123456789") != std::string::npos)
+    throw std::runtime_error(arguments.model + ": its metadata onnx_snn.format is no number: " + format);
+  if (format.size() > 18 || std::stoll(format) > kFormat)
+    throw std::runtime_error(arguments.model + ": made for format " + format + ", this program reads " +
+                             std::to_string(kFormat) + ": build it from a newer release");
+}
+
 // The shape of one sample: the batch, the first axis, is 1.
 std::vector<int64_t> sample_shape(const Arguments& arguments, Ort::Session& session) {
   if (session.GetInputCount() != 1) throw std::runtime_error(arguments.model + ": it does not have one input");
@@ -111,7 +126,8 @@ std::vector<float> classify(const Arguments& arguments) {
   Ort::SessionOptions options;
   options.RegisterCustomOpsLibrary(arguments.library.c_str());
   Ort::Session session(env, arguments.model.c_str(), options);
-  const Ort::AllocatorWithDefaultOptions allocator;
+  Ort::AllocatorWithDefaultOptions allocator;
+  check_format(arguments, session, allocator);
   const auto cpu = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
 
   const std::vector<int64_t> shape = sample_shape(arguments, session);

@@ -12,7 +12,7 @@ struct Walks {
   Walk float32, float16, float64;
 };
 
-constexpr int64_t kNeuronsPerBlock = 4096;
+constexpr int64_t kNeuronsPerBlock = 2048;
 
 Walk cpu_walk(Variant variant, Element element);
 

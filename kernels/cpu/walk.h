@@ -63,25 +63,54 @@ struct Block {
   static constexpr int kParameters = Neuron::kParameters ? Neuron::kParameters : 1;  // C++ has no empty arrays
   static constexpr int kStates = Neuron::kStates ? Neuron::kStates : 1;
 
-  int n;         // neurons in this block
-  bool uniform;  // each parameter is one value for the whole block
+  int n;           // neurons in this block
+  bool uniform;    // each parameter is one value for the whole block
+  bool has_bases;  // a base is not 0, and steps need it
   const Constants& constants;
+  const S* base[kStates];  // of the sum in state k, at k + 1: in state k + 1, or where they came from if nothing is rebased in this call
   alignas(64) S state[kStates][kBlock];
   alignas(64) S parameter[kParameters][kBlock];
 
   Block(int n_neurons, const void* constants_of_kernel)
-      : n(n_neurons), uniform(true), constants(*static_cast<const Constants*>(constants_of_kernel)) {}
+      : n(n_neurons), uniform(true), has_bases(false), constants(*static_cast<const Constants*>(constants_of_kernel)) {}
 
+  static constexpr bool is_base(int k) { return Neuron::kHasBases && k % 2; }
   void load_state(int i, S* s) const {
-    for (int k = 0; k < Neuron::kStates; ++k) s[k] = state[k][i];
+    for (int k = 0; k < Neuron::kStates; ++k) s[k] = is_base(k) ? S(0) : state[k][i];
   }
   void load_parameter(int i, S* p) const {
     for (int k = 0; k < Neuron::kParameters; ++k) p[k] = parameter[k][i];
   }
+  // After a step, which changes no base.
   void store_state(int i, const S* s) {
-    for (int k = 0; k < Neuron::kStates; ++k) state[k][i] = s[k];
+    for (int k = 0; k < Neuron::kStates; ++k)
+      if (!is_base(k)) state[k][i] = s[k];
   }
 };
+
+template <class S>
+inline bool any_other_than_0(const S* values, int n) {
+  int found = 0;
+  for (int i = 0; i < n; ++i) found |= values[i] != S(0);
+  return found;
+}
+
+// The bases of neurons [begin, end). Where none changes in this call, an array of them is read where it lies and handed on at once.
+template <class Neuron, class S>
+void gather_bases(const TemporalCall& call, bool rebases, int64_t begin, int64_t end, Block<Neuron, S>& block) {
+  for (int k = 1; k < Neuron::kStates; k += 2) {
+    const Operand& operand = call.state[k];
+    const bool is_array = operand.n_axes == 1 && operand.axis[0].length == call.n_neurons;
+    if (rebases || !is_array || !operand.data) {
+      gather(operand, begin, end, block.state[k]);
+      block.base[k] = block.state[k];
+    } else {
+      block.base[k] = static_cast<const S*>(operand.data) + begin;
+      if (S* out = static_cast<S*>(call.final_state[k])) __builtin_memmove(out + begin, block.base[k], sizeof(S) * block.n);
+    }
+    if constexpr (!Neuron::kGivesLast) block.has_bases |= any_other_than_0(block.base[k], operand.n_axes ? block.n : 1);
+  }
+}
 
 // Parameter k of neurons [begin, end), made ready.
 template <class Neuron, class S>
@@ -112,32 +141,50 @@ __attribute__((noinline)) void integrate_tile(const S* x, S* voltage, const Bloc
 }
 
 // What is left of a step. y: the voltage, of neurons that have stages.
-template <class Neuron, class S, class Constants>
+template <bool kWhole, class Neuron, class S, class Constants>
 inline S finish_step(S x, S y, S* state, const S* parameter, const Constants& constants, const Clock& clock) {
   if constexpr (Neuron::kHasStages)
-    return Neuron::fire(x, y, state, parameter, constants);
+    return Neuron::template fire<kWhole>(x, y, state, parameter, constants);
+  else if constexpr (Neuron::kHasBases || Neuron::kDecays)
+    return Neuron::template step<kWhole>(x, state, parameter, constants, clock);
   else
     return Neuron::step(x, state, parameter, constants, clock);
 }
 
 // A step of the n neurons from `first` on, whose currents and outputs are x and y. kUniform: with the parameters in registers.
-template <bool kUniform, class Neuron, class S>
+// Not kWhole: all bases are 0, or nothing is too small for a state: the shorter step gives the same.
+template <bool kUniform, bool kWhole, class Neuron, class S>
 __attribute__((noinline)) void step_tile(const S* x, S* y, Block<Neuron, S>& block, int first, int n,
                                          const Clock& clock_of_tile) {
   const auto constants = block.constants;
   const Clock clock = clock_of_tile;
   S shared[block.kParameters];
   block.load_parameter(0, shared);
+  const S* bases[block.kStates];
+  for (int k = 0; k < Neuron::kStates; ++k) bases[k] = block.is_base(k) ? block.base[k] + first : nullptr;
 #pragma GCC ivdep
   for (int i = 0; i < n; ++i) {
     S s[block.kStates], own[block.kParameters];
     block.load_state(first + i, s);
+    if (kWhole && Neuron::kHasBases)
+      for (int k = 1; k < Neuron::kStates; k += 2) s[k] = bases[k][i];
     if (!kUniform) block.load_parameter(first + i, own);
-    const S output = finish_step<Neuron>(x[i], y[i], s, kUniform ? shared : own, constants,
+    const S output = finish_step<kWhole, Neuron>(x[i], y[i], s, kUniform ? shared : own, constants,
                                          {clock.step, clock.n_steps, clock.neuron + i, clock.last_digit});
     if constexpr (!Neuron::kGivesLast) y[i] = output;
     block.store_state(first + i, s);
   }
+}
+
+// The loop for a block as it is.
+template <class Neuron, class S>
+inline auto step_of(Block<Neuron, S>& block) {
+  bool whole = false;
+  if constexpr (Neuron::kHasBases) whole = block.has_bases;
+  if constexpr (Neuron::kDecays) whole = block.constants.smallest > S(0);
+  if constexpr (Neuron::kHasBases || Neuron::kDecays)
+    if (whole) return block.uniform ? step_tile<true, true, Neuron, S> : step_tile<false, true, Neuron, S>;
+  return block.uniform ? step_tile<true, false, Neuron, S> : step_tile<false, false, Neuron, S>;
 }
 
 // Only an initial state can lie outside the domain of a bounded neuron's step.
@@ -164,6 +211,21 @@ inline void general_step_tile(const S* x, S* y, Block<Neuron, S>& block, int fir
     }
 }
 
+// Never inlined, as step_tile.
+template <class Neuron, class S>
+__attribute__((noinline)) void rebase_block(Block<Neuron, S>& block) {
+#pragma GCC ivdep
+  for (int i = 0; i < block.n; ++i) {
+    S s[block.kStates], p[block.kParameters];
+    for (int k = 0; k < Neuron::kStates; ++k) s[k] = block.state[k][i];
+    block.load_parameter(i, p);
+    Neuron::rebase(s, p);
+    for (int k = 0; k < Neuron::kStates; ++k) block.state[k][i] = s[k];
+  }
+  if constexpr (!Neuron::kGivesLast)
+    for (int k = 1; k < Neuron::kStates; k += 2) block.has_bases |= any_other_than_0(block.state[k], block.n);
+}
+
 template <class T, class S>
 inline void load_row(const T* in, S* out, int n) {
   if constexpr (sizeof(T) == sizeof(S))
@@ -187,11 +249,14 @@ void mean_row(const TemporalCall& call, int64_t begin, int n, S* mean, S* row) {
 template <class Neuron, class T, class S>
 void give_last(const Block<Neuron, S>& block, int64_t steps, T* outputs) {
   alignas(64) S tile[kTile];
+  const S* base = Neuron::kHasBases ? block.base[1] : nullptr;
   for (int first = 0; first < block.n; first += kTile) {
     const int n = block.n - first < kTile ? block.n - first : kTile;
+#pragma GCC ivdep
     for (int i = 0; i < n; ++i) {
       S s[block.kStates];
       block.load_state(first + i, s);
+      if constexpr (Neuron::kHasBases) s[1] = base[first + i];
       tile[i] = Neuron::last(s, steps);
     }
     if constexpr (sizeof(S) != sizeof(T))
@@ -210,15 +275,19 @@ void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_
   alignas(64) S x_tile[kConvert ? kTile : 1], y_tile[kConvert ? kTile : 1];
   alignas(64) T spikes[kTile];
   Block<Neuron, S> block(static_cast<int>(end - begin), constants);
-  for (int k = 0; k < Neuron::kStates; ++k) gather(call.state[k], begin, end, block.state[k]);
+  const int64_t first_step = call.first_step ? *call.first_step : 0;
+  for (int k = 0; k < Neuron::kStates; ++k)
+    if (!block.is_base(k)) gather(call.state[k], begin, end, block.state[k]);
+  if constexpr (Neuron::kHasBases) gather_bases(call, sums::is_due_within(first_step, call.n_steps), begin, end, block);
   for (int k = 0; k < Neuron::kParameters; ++k) gather_parameter(k, call, begin, end, block);
   if constexpr (Neuron::kTakesMean) mean_row<T>(call, begin, block.n, mean, row);
   const bool inside = all_inside(block);
   const bool stream =
       !Neuron::kGivesLast && call.output_step * call.n_steps * static_cast<int64_t>(sizeof(T)) > kLargestCachedOutput;
   const int64_t first_neuron = (call.first_sample ? *call.first_sample * call.neurons_per_sample : 0) + begin;
-  Clock clock{call.first_step ? *call.first_step : 0, call.duration, first_neuron, 1};
+  Clock clock{first_step, call.duration, first_neuron, 1};
   for (int64_t t = 0; t < call.duration && clock.last_digit > 0; ++t) clock.last_digit *= 0.5f;
+  auto step = step_of(block);
   for (int64_t t = 0; t < call.n_steps; ++t, ++clock.step) {
     const T* currents = static_cast<const T*>(call.current) + t * call.current_step + begin;
     T* outputs = static_cast<T*>(call.output) + t * call.output_step + begin;
@@ -240,20 +309,23 @@ void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_
         general_step_tile(x, y, block, first, n, clock);
       } else {
         if constexpr (Neuron::kHasStages) integrate_tile(x, y, block, first, n);
-        if (block.uniform)
-          step_tile<true>(x, y, block, first, n, clock);
-        else
-          step_tile<false>(x, y, block, first, n, clock);
+        step(x, y, block, first, n, clock);
       }
       if constexpr (kConvert && !Neuron::kGivesLast) to_half(y_tile, target, n);
       if (stream) store_past_cache(spikes, outputs + first, n);
     }
+    if constexpr (Neuron::kHasBases)
+      if (sums::is_due(clock.step + 1)) {
+        rebase_block(block);
+        step = step_of(block);
+      }
   }
   if (stream) finish_stores();
   if constexpr (Neuron::kGivesLast) give_last(block, clock.step, static_cast<T*>(call.output) + begin);
   for (int k = 0; k < Neuron::kStates; ++k)
     if (S* out = static_cast<S*>(call.final_state[k]))
-      for (int i = 0; i < block.n; ++i) out[begin + i] = block.state[k][i];
+      if (!block.is_base(k) || block.base[k] == block.state[k])
+        for (int i = 0; i < block.n; ++i) out[begin + i] = block.state[k][i];
 }
 
 }  // namespace

@@ -134,6 +134,11 @@ SNN_FUNCTION void walk_neurons(const TemporalCall& call,
   const auto step = [&](const S(&x)[kNeurons], int64_t t) {
 #pragma unroll
     for (int i = 0; i < kNeurons; ++i) y[i] = Neuron::step(x[i], state[i], parameter[i], constants, clock(t, i));
+    if constexpr (Neuron::kHasBases)
+      if (sums::is_due(first_step + t + 1)) {
+#pragma unroll
+        for (int i = 0; i < kNeurons; ++i) Neuron::rebase(state[i], parameter[i]);
+      }
   };
   const auto step_and_store = [&](const S(&x)[kNeurons], int64_t t) {
     step(x, t);

@@ -4,6 +4,7 @@
 #include "operators/alpha.h"
 #include "operators/count_if.h"
 #include "operators/few_spike.h"
+#include "operators/few_spike_mean.h"
 #include "operators/if.h"
 #include "operators/izhikevich.h"
 #include "operators/lif.h"
@@ -25,6 +26,7 @@
   X(IFOperator) \
   X(CountIFOperator) \
   X(FewSpikeOperator) \
+  X(FewSpikeMeanOperator) \
   X(LIFOperator) \
   X(AdaptiveLIFOperator) \
   X(IzhikevichOperator) \

@@ -11,9 +11,10 @@ struct IFSignature {
   static constexpr Time kTime = Time::kSteps;
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"threshold"};
-  static constexpr std::array<const char*, 4> kStates{"voltage", "voltage_low", "net_count", "net_count_low"};
-  static constexpr std::array<bool, 4> kIsLowPart{false, true, false, true};
-  static constexpr bool kCountsSteps = false;
+  static constexpr std::array<const char*, 4> kStates{"voltage", "voltage_base", "net_count", "net_count_base"};
+  static constexpr std::array<bool, 4> kIsBase{false, true, false, true};
+  static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   int64_t max_spikes;
@@ -32,8 +33,9 @@ struct CountIFSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 2> kParameters{"threshold", "voltage"};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   int64_t max_spikes;
@@ -50,8 +52,9 @@ struct FewSpikeSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"scale"};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   bool constant_current;
@@ -61,20 +64,37 @@ struct FewSpikeSignature {
   Variant variant(const TemporalCall&, Element) const { return Variant::FewSpike; }
 };
 
+struct FewSpikeMeanSignature {
+  static constexpr const char* kName = "FewSpikeMean";
+  static constexpr Time kTime = Time::kAtOnce;
+  static constexpr const char* kInput = "current";
+  static constexpr std::array<const char*, 1> kParameters{"scale"};
+  static constexpr std::array<const char*, 0> kStates{};
+  static constexpr std::array<bool, 0> kIsBase{};
+  static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
+  static constexpr bool kCountsSamples = false;
+
+  explicit FewSpikeMeanSignature(const Attributes&) {}
+  Variant variant(const TemporalCall&, Element) const { return Variant::FewSpikeMean; }
+};
+
 struct LIFSignature {
   static constexpr const char* kName = "LIF";
   static constexpr Time kTime = Time::kSteps;
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 2> kStates{"voltage", "refractory_time"};
-  static constexpr std::array<bool, 2> kIsLowPart{false, false};
+  static constexpr std::array<bool, 2> kIsBase{false, false};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau_rc;
   double tau_ref;
   double min_voltage;
   double dt;
+  double smallest;
   bool constant_current;
 
   explicit LIFSignature(const Attributes& attributes)
@@ -82,6 +102,7 @@ struct LIFSignature {
         tau_ref(attributes.non_negative_number("tau_ref", 0.002)),
         min_voltage(attributes.non_positive_number("min_voltage", 0.0)),
         dt(attributes.positive_number("dt", 0.001)),
+        smallest(attributes.non_negative_number("smallest", 0.0)),
         constant_current(attributes.flag("constant_current", false)) {}
 };
 
@@ -91,14 +112,16 @@ struct AdaptiveLIFSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 3> kStates{"voltage", "refractory_time", "adaptation"};
-  static constexpr std::array<bool, 3> kIsLowPart{false, false, false};
+  static constexpr std::array<bool, 3> kIsBase{false, false, false};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau_rc;
   double tau_ref;
   double min_voltage;
   double dt;
+  double smallest;
   bool constant_current;
   double tau_n;
   double inc_n;
@@ -108,6 +131,7 @@ struct AdaptiveLIFSignature {
         tau_ref(attributes.non_negative_number("tau_ref", 0.002)),
         min_voltage(attributes.non_positive_number("min_voltage", 0.0)),
         dt(attributes.positive_number("dt", 0.001)),
+        smallest(attributes.non_negative_number("smallest", 0.0)),
         constant_current(attributes.flag("constant_current", false)),
         tau_n(attributes.positive_number("tau_n", 1.0)),
         inc_n(attributes.non_negative_number("inc_n", 0.01)) {}
@@ -119,8 +143,9 @@ struct IzhikevichSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 2> kStates{"voltage", "recovery"};
-  static constexpr std::array<bool, 2> kIsLowPart{false, false};
+  static constexpr std::array<bool, 2> kIsBase{false, false};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau_recovery;
@@ -146,8 +171,9 @@ struct LIFRateSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau_rc;
@@ -165,8 +191,9 @@ struct SoftLIFRateSignature {
   static constexpr const char* kInput = "current";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau_rc;
@@ -186,8 +213,9 @@ struct RegularSpikingSignature {
   static constexpr const char* kInput = "rate";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 1> kStates{"voltage"};
-  static constexpr std::array<bool, 1> kIsLowPart{false};
+  static constexpr std::array<bool, 1> kIsBase{false};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double dt;
@@ -205,8 +233,9 @@ struct StochasticSpikingSignature {
   static constexpr const char* kInput = "rate";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
   static constexpr bool kCountsSamples = true;
 
   double dt;
@@ -226,8 +255,9 @@ struct PoissonSpikingSignature {
   static constexpr const char* kInput = "rate";
   static constexpr std::array<const char*, 1> kParameters{"amplitude"};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
   static constexpr bool kCountsSamples = true;
 
   double dt;
@@ -246,9 +276,10 @@ struct SigmaDeltaSignature {
   static constexpr Time kTime = Time::kSteps;
   static constexpr const char* kInput = "target";
   static constexpr std::array<const char*, 1> kParameters{"threshold"};
-  static constexpr std::array<const char*, 2> kStates{"net_count", "net_count_low"};
-  static constexpr std::array<bool, 2> kIsLowPart{false, true};
+  static constexpr std::array<const char*, 2> kStates{"net_count", "net_count_base"};
+  static constexpr std::array<bool, 2> kIsBase{false, true};
   static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   int64_t max_spikes;
@@ -267,8 +298,9 @@ struct MultiThresholdSignature {
   static constexpr const char* kInput = "target";
   static constexpr std::array<const char*, 3> kParameters{"threshold", "resting_value", "finest_exponent"};
   static constexpr std::array<const char*, 1> kStates{"sent"};
-  static constexpr std::array<bool, 1> kIsLowPart{false};
+  static constexpr std::array<bool, 1> kIsBase{false};
   static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   int64_t max_spikes;
@@ -287,8 +319,9 @@ struct MultiThresholdSumSignature {
   static constexpr const char* kInput = "target";
   static constexpr std::array<const char*, 3> kParameters{"threshold", "resting_value", "finest_exponent"};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   explicit MultiThresholdSumSignature(const Attributes&) {}
@@ -300,17 +333,20 @@ struct LowpassSignature {
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
   static constexpr std::array<const char*, 1> kStates{"filtered"};
-  static constexpr std::array<bool, 1> kIsLowPart{false};
+  static constexpr std::array<bool, 1> kIsBase{false};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau;
   double dt;
+  double smallest;
   bool constant_current;
 
   explicit LowpassSignature(const Attributes& attributes)
       : tau(attributes.non_negative_number("tau", 0.005)),
         dt(attributes.positive_number("dt", 0.001)),
+        smallest(attributes.non_negative_number("smallest", 0.0)),
         constant_current(attributes.flag("constant_current", false)) {}
   Variant variant(const TemporalCall&, Element) const { return Variant::Lowpass; }
 };
@@ -321,17 +357,20 @@ struct AlphaSignature {
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
   static constexpr std::array<const char*, 2> kStates{"first", "filtered"};
-  static constexpr std::array<bool, 2> kIsLowPart{false, false};
+  static constexpr std::array<bool, 2> kIsBase{false, false};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   double tau;
   double dt;
+  double smallest;
   bool constant_current;
 
   explicit AlphaSignature(const Attributes& attributes)
       : tau(attributes.non_negative_number("tau", 0.005)),
         dt(attributes.positive_number("dt", 0.001)),
+        smallest(attributes.non_negative_number("smallest", 0.0)),
         constant_current(attributes.flag("constant_current", false)) {}
   Variant variant(const TemporalCall&, Element) const { return Variant::Alpha; }
 };
@@ -341,9 +380,10 @@ struct RunningMeanSignature {
   static constexpr Time kTime = Time::kSteps;
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
-  static constexpr std::array<const char*, 2> kStates{"sum", "sum_low"};
-  static constexpr std::array<bool, 2> kIsLowPart{false, true};
+  static constexpr std::array<const char*, 2> kStates{"sum", "sum_base"};
+  static constexpr std::array<bool, 2> kIsBase{false, true};
   static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   bool constant_current;
@@ -360,8 +400,9 @@ struct RunningDifferenceSignature {
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
   static constexpr std::array<const char*, 1> kStates{"total"};
-  static constexpr std::array<bool, 1> kIsLowPart{false};
+  static constexpr std::array<bool, 1> kIsBase{false};
   static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   bool constant_current;
@@ -376,9 +417,10 @@ struct TimeMeanSignature {
   static constexpr Time kTime = Time::kLast;
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
-  static constexpr std::array<const char*, 2> kStates{"sum", "sum_low"};
-  static constexpr std::array<bool, 2> kIsLowPart{false, true};
+  static constexpr std::array<const char*, 2> kStates{"sum", "sum_base"};
+  static constexpr std::array<bool, 2> kIsBase{false, true};
   static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   explicit TimeMeanSignature(const Attributes&) {}
@@ -392,8 +434,9 @@ struct TimeLastSignature {
   static constexpr const char* kInput = "x";
   static constexpr std::array<const char*, 0> kParameters{};
   static constexpr std::array<const char*, 0> kStates{};
-  static constexpr std::array<bool, 0> kIsLowPart{};
+  static constexpr std::array<bool, 0> kIsBase{};
   static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
   static constexpr bool kCountsSamples = false;
 
   explicit TimeLastSignature(const Attributes&) {}

@@ -15,6 +15,7 @@
   X(CountIF, CountIF<false>) \
   X(CountIFSigned, CountIF<true>) \
   X(FewSpike, FewSpike) \
+  X(FewSpikeMean, FewSpikeMean) \
   X(LIF, LIF) \
   X(LIFSmallStep, LIFSmallStep) \
   X(AdaptiveLIF, Adaptive<LIF>) \
@@ -55,6 +56,7 @@ enum class Variant {
   CountIF,
   CountIFSigned,
   FewSpike,
+  FewSpikeMean,
   LIF,
   LIFSmallStep,
   AdaptiveLIF,

@@ -8,7 +8,7 @@ struct AlphaOperator : AlphaSignature {
 
   template <class S>
   FilterConstants<S> constants() const {
-    return filter_constants<S>(tau, dt);
+    return filter_constants<S>(tau, dt, smallest);
   }
 };
 

@@ -12,7 +12,7 @@ LIFConstants<S> lif_constants(const Signature& a) {
   // 0.499997 but for rounding: with it, LIFSmallStep's decay of a whole step is that of the general equation.
   const double y = -dt * rate, decay = S(std::expm1(double(-dt / tau_rc)));
   const S slope = S((decay - y) / (y * y) - y * (LIFSmallStep::kSquare + y * LIFSmallStep::kCube));
-  return {tau_rc, S(a.tau_ref), S(a.min_voltage), dt, rate, slope, S(a.tau_ref + a.dt), a.dt, S(0), S(0)};
+  return {tau_rc, S(a.tau_ref), S(a.min_voltage), dt, rate, slope, S(a.tau_ref + a.dt), a.dt, S(0), S(0), S(a.smallest)};
 }
 
 template <class Signature>

@@ -6,9 +6,9 @@
 namespace onnx_snn {
 
 template <class S>
-FilterConstants<S> filter_constants(double tau, double dt) {
+FilterConstants<S> filter_constants(double tau, double dt, double smallest) {
   const double decay = tau > 0 ? std::exp(-dt / tau) : 0;
-  return {S(decay), S(tau > 0 ? dt / tau * decay : 0)};
+  return {S(decay), S(tau > 0 ? dt / tau * decay : 0), S(smallest)};
 }
 
 struct LowpassOperator : LowpassSignature {
@@ -16,7 +16,7 @@ struct LowpassOperator : LowpassSignature {
 
   template <class S>
   FilterConstants<S> constants() const {
-    return filter_constants<S>(tau, dt);
+    return filter_constants<S>(tau, dt, smallest);
   }
 };
 

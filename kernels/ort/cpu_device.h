@@ -17,17 +17,19 @@ struct CpuDevice {
       Walk walk;
       const TemporalCall& call;
       const void* constants;
+      int64_t neurons;  // of a block
       static void block(void* self, size_t index) {
         const Work& w = *static_cast<const Work*>(self);
-        const int64_t begin = static_cast<int64_t>(index) * kNeuronsPerBlock;
-        w.walk(w.call, w.constants, begin, std::min(begin + kNeuronsPerBlock, w.call.n_neurons));
+        const int64_t begin = static_cast<int64_t>(index) * w.neurons;
+        w.walk(w.call, w.constants, begin, std::min(begin + w.neurons, w.call.n_neurons));
       }
-    } work{cpu_walk(variant, element), call, constants};
-    const size_t blocks = n_blocks(call.n_neurons);
-    if (blocks == 1)
+    } work{cpu_walk(variant, element), call, constants, call.n_steps == 1 ? kNeuronsPerBlock / 4 : kNeuronsPerBlock};
+    if (call.n_neurons <= kNeuronsPerBlock) {
+      work.neurons = kNeuronsPerBlock;
       Work::block(&work, 0);
-    else
-      context.ParallelFor(Work::block, blocks, 0, &work);
+    } else {
+      context.ParallelFor(Work::block, static_cast<size_t>((call.n_neurons + work.neurons - 1) / work.neurons), 0, &work);
+    }
   }
   static void finish(const TemporalCall& call, const Ort::KernelContext&) {
     if (call.last_step) *call.last_step = *call.first_step + call.n_steps;
@@ -46,9 +48,6 @@ struct CpuDevice {
     } work{x, y, n};
     context.ParallelFor(Work::copy, static_cast<size_t>(n_steps), 0, &work);
   }
-
- private:
-  static size_t n_blocks(int64_t n) { return static_cast<size_t>((n + kNeuronsPerBlock - 1) / kNeuronsPerBlock); }
 };
 
 }  // namespace onnx_snn

@@ -1,7 +1,7 @@
 // The ONNX Runtime side of every operator with a neuron's equation: reads shapes and operands, checks them, and hands a
-// TemporalCall to the device. Inputs:  current, (n_steps), parameters..., states..., (step), (first_sample), low parts...
-//                             Outputs: output, states... after the last step, (step), low parts... after the last step
-// ONNX Runtime keeps one schema for each name, whatever versions its kernels declare: a node of version 1 is one without low parts.
+// TemporalCall to the device. Inputs:  current, (n_steps), parameters..., states..., (step), (first_sample), bases...
+//                             Outputs: output, states... after the last step, (step), bases... after the last step
+// ONNX Runtime keeps one schema for each name, whatever versions its kernels declare: a node of version 1 is one without bases.
 // Parameters and states have the arithmetic type: float32, also where the current is float16; or float64.
 #pragma once
 #include <algorithm>
@@ -44,9 +44,9 @@ inline Operand broadcast(const char* op, const char* name, const void* data, con
 }
 
 template <class Op>
-constexpr size_t count_low_parts() {
+constexpr size_t count_bases() {
   size_t count = 0;
-  for (bool is_low_part : Op::kIsLowPart) count += is_low_part;
+  for (bool is_base : Op::kIsBase) count += is_base;
   return count;
 }
 
@@ -64,7 +64,7 @@ class TemporalKernel {
 
  private:
   using S = typename Precision<T>::Arithmetic;
-  static constexpr size_t kParameters = Op::kParameters.size(), kStates = Op::kStates.size(), kLowParts = count_low_parts<Op>();
+  static constexpr size_t kParameters = Op::kParameters.size(), kStates = Op::kStates.size(), kBases = count_bases<Op>();
   static constexpr bool kThroughTime = Op::kTime == Time::kSteps || Op::kTime == Time::kLast;
   static_assert(kParameters <= kMaxParameters && kStates <= kMaxStates);
 
@@ -98,31 +98,31 @@ class TemporalKernel {
     for (size_t k = 0; k < kParameters; ++k)
       call.parameter[k] = operand(Op::kParameters[k], context.GetInput(input++), neurons);
     const size_t inputs = input + kStates + Op::kCountsSteps + Op::kCountsSamples;
-    const bool has_low_parts = context.GetInputCount() == inputs;
-    const auto take_states = [&](bool low_parts) {
+    const bool has_bases = context.GetInputCount() == inputs;
+    const auto take_states = [&](bool bases) {
       for (size_t k = 0, place = 0; k < kStates; ++k) {
-        if (Op::kIsLowPart[k] == low_parts) {
+        if (Op::kIsBase[k] == bases) {
           call.state[place] = operand(Op::kStates[k], context.GetInput(input++), neurons);
           if (output < context.GetOutputCount())
             if (auto state = context.GetOutput(output, neurons)) call.final_state[place] = state.GetTensorMutableRawData();
           ++output;
         }
-        place += has_low_parts || !Op::kIsLowPart[k];
+        place += has_bases || !Op::kIsBase[k];
       }
     };
     take_states(false);
-    if (Op::kCountsSteps) {
+    if (has_bases ? Op::kCountsSteps : Op::kCountsSteps1) {
       call.first_step = read_number("step", context.GetInput(input++));
       if (output < context.GetOutputCount())
         if (auto last = context.GetOutput(output, Dims{})) call.last_step = last.template GetTensorMutableData<int64_t>();
       ++output;
     }
     if (Op::kCountsSamples) call.first_sample = read_number("first_sample", context.GetInput(input++));
-    if (has_low_parts) take_states(true);
+    if (has_bases) take_states(true);
     const Element element = Precision<T>::kElement;
     Variant variant = op_.variant(call, element);
-    if constexpr (kLowParts > 0)
-      if (!has_low_parts) variant = op_.variant_1(call, element);
+    if constexpr (kBases > 0)
+      if (!has_bases) variant = op_.variant_1(call, element);
     if (call.n_neurons) Device::run(variant, element, call, &constants_, context);
     Device::finish(call, context);
   }
@@ -145,11 +145,12 @@ class TemporalKernel {
 template <class Op, class T, class Device>
 struct TemporalOperator : Ort::CustomOpBase<TemporalOperator<Op, T, Device>, TemporalKernel<Op, T, Device>, true> {
   static constexpr size_t kFirstOperand = Op::kTime == Time::kNone ? 1 : 2;
-  static constexpr size_t kLowParts = count_low_parts<Op>(), kStates = Op::kStates.size() - kLowParts;
+  static constexpr size_t kBases = count_bases<Op>(), kStates = Op::kStates.size() - kBases;
   static constexpr size_t kFirstNumber = kFirstOperand + Op::kParameters.size() + kStates;
-  static constexpr size_t kFirstLowPart = kFirstNumber + Op::kCountsSteps + Op::kCountsSamples;
-  static constexpr size_t kInputs = kFirstLowPart + kLowParts;
-  static constexpr size_t kOutputs = 1 + kStates + Op::kCountsSteps + kLowParts;
+  static constexpr size_t kFirstOptional = kFirstNumber + Op::kCountsSteps1 + Op::kCountsSamples;  // version 1 ends here
+  static constexpr size_t kFirstBase = kFirstNumber + Op::kCountsSteps + Op::kCountsSamples;
+  static constexpr size_t kInputs = kFirstBase + kBases;
+  static constexpr size_t kOutputs = 1 + kStates + Op::kCountsSteps + kBases;
 
   TemporalOperator() { OrtCustomOp::InferOutputShapeFn = infer_shapes; }
 
@@ -162,7 +163,7 @@ struct TemporalOperator : Ort::CustomOpBase<TemporalOperator<Op, T, Device>, Tem
   size_t GetOutputTypeCount() const { return kOutputs; }
   ONNXTensorElementDataType GetInputType(size_t i) const {
     const bool is_n_steps = kFirstOperand == 2 && i == 1;
-    const bool is_number = i >= kFirstNumber && i < kFirstLowPart;
+    const bool is_number = i >= kFirstNumber && i < kFirstBase;
     return is_n_steps || is_number ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 : element(i);
   }
   ONNXTensorElementDataType GetOutputType(size_t i) const {
@@ -172,7 +173,7 @@ struct TemporalOperator : Ort::CustomOpBase<TemporalOperator<Op, T, Device>, Tem
     return kFirstOperand == 2 && i == 1 ? OrtMemTypeCPUInput : OrtMemTypeDefault;
   }
   OrtCustomOpInputOutputCharacteristic GetInputCharacteristic(size_t i) const {
-    return i < kFirstLowPart ? INPUT_OUTPUT_REQUIRED : INPUT_OUTPUT_OPTIONAL;
+    return i < kFirstOptional ? INPUT_OUTPUT_REQUIRED : INPUT_OUTPUT_OPTIONAL;
   }
   OrtCustomOpInputOutputCharacteristic GetOutputCharacteristic(size_t i) const {
     return i ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
@@ -198,7 +199,7 @@ struct TemporalOperator : Ort::CustomOpBase<TemporalOperator<Op, T, Device>, Tem
     for (size_t k = 0; k < kStates; ++k) shapes.set_optional_output(1 + k, state);
     if (Op::kCountsSteps)
       shapes.set_optional_output(1 + kStates, InferredShape::scalar(ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64));
-    for (size_t k = kOutputs - kLowParts; k < kOutputs; ++k) shapes.set_optional_output(k, state);
+    for (size_t k = kOutputs - kBases; k < kOutputs; ++k) shapes.set_optional_output(k, state);
     return nullptr;
   }
 };

@@ -14,6 +14,7 @@ from snn_ops.format import DOMAIN
 from snn_ops.ops._kernel import COMPILER_OPTIONS, ENTRY, INCLUDE, THREADS, Kernel
 from snn_ops.ops._operator import Operator
 from snn_ops.ops._signature import (
+    SMALLEST,
     STEP_OUT,
     Attribute,
     Attributes,
@@ -45,6 +46,7 @@ __all__ = [
     "arithmetic",
     "decimal",
     "Kernel",
+    "SMALLEST",
     "STEP_OUT",
     "COMPILER_OPTIONS",
     "ENTRY",
@@ -56,6 +58,7 @@ _FILES = (
     "if_",
     "count_if",
     "few_spike",
+    "few_spike_mean",
     "lif",
     "adaptive_lif",
     "izhikevich",

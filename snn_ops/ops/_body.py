@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from snn_ops.ops.time_axis import REBASED_AFTER
+
 
 def temporal(
     states: Sequence[str],
@@ -155,6 +157,15 @@ def spike_height(like: str) -> str:
     """
 
 
+def without_smallest(state: str, kept: str) -> str:
+    """``kept`` = the state, with 0 where its size is below the attribute `smallest`; needs the constant ``zero``."""
+    return f"""
+    {kept}_size = Abs({state})
+    {kept}_is_small = Less({kept}_size, smallest)
+    {kept} = Where({kept}_is_small, zero, {state})
+    """
+
+
 def expm1(x: str, y: str) -> str:
     """y = exp(x) - 1 without cancellation: u = exp(x), y = (u - 1) x / log(u), and y = x where u rounds to 1.
 
@@ -195,15 +206,34 @@ def sum_over_time(start: str, x: str) -> str:
     >({start}, {x})"""
 
 
-def add(state: str, value: str) -> str:
-    """In a step: ``v_<state>`` + ``v_<state>_low`` + ``value`` as ``<state>_next``, a number of the type, and
-    ``<state>_low_next``, what that lost by rounding.
+IS_DUE = f"""
+rebased_after = Constant<value_int = {REBASED_AFTER}>()
+steps_since = Mod(step_next, rebased_after)
+no_steps = Constant<value_int = 0>()
+is_due = Equal(steps_since, no_steps)
+"""
+"""In a step that counts steps: whether sums are rebased after it."""
 
-    Source: W. Kahan, Further remarks on reducing truncation errors, Communications of the ACM 8(1), 1965.
+
+def rebase(state: str, least: str) -> str:
+    """In a step, after `IS_DUE`: from ``<state>_sum``, the state after the step, and its base before it, ``v_<state>_base``, to
+    ``<state>_next`` and ``<state>_base_next``. Where it is due and the sum's size is `least` or more, it moves into the base.
+
+    Source: D. Knuth, The art of computer programming 2, section 4.2.2, theorem B (what a sum loses by rounding).
     """
     return f"""
-    {state}_added = Add({value}, v_{state}_low)
-    {state}_next = Add(v_{state}, {state}_added)
-    {state}_taken = Sub({state}_next, v_{state})
-    {state}_low_next = Sub({state}_added, {state}_taken)
+    {state}_size = Abs({state}_sum)
+    {state}_is_large = GreaterOrEqual({state}_size, {least})
+    {state}_nothing = Sub({state}_sum, {state}_sum)
+    {state}_is_finite = Equal({state}_nothing, {state}_nothing)
+    {state}_can_move = And({state}_is_large, {state}_is_finite)
+    {state}_moves = And({state}_can_move, is_due)
+    {state}_total = Add(v_{state}_base, {state}_sum)
+    {state}_taken = Sub({state}_total, v_{state}_base)
+    {state}_base_kept = Sub({state}_total, {state}_taken)
+    {state}_base_lost = Sub(v_{state}_base, {state}_base_kept)
+    {state}_sum_lost = Sub({state}_sum, {state}_taken)
+    {state}_rest = Add({state}_base_lost, {state}_sum_lost)
+    {state}_next = Where({state}_moves, {state}_rest, {state}_sum)
+    {state}_base_next = Where({state}_moves, {state}_total, v_{state}_base)
     """

@@ -44,9 +44,9 @@ class Operator:
     """One operator.
 
     A node passes every input and writes every attribute. The order of inputs is: input, n_steps, parameters, states, step,
-    first_sample, low parts of states; of outputs: output, the states after the last step, step + n_steps, low parts.
+    first_sample, bases of states; of outputs: output, the states after the last step, step + n_steps, bases.
 
-    Low parts joined in version 2 of the domain and stand behind all else, as whatever joins later must: ONNX Runtime keeps one
+    Bases joined in version 2 of the domain and stand behind all else, as whatever joins later must: ONNX Runtime keeps one
     schema for each name of a custom operator, so that the native library knows a node's version by its number of inputs.
 
     Attributes:
@@ -68,6 +68,8 @@ class Operator:
         height: how high its spikes are; None where the output is no spikes.
         code: how its spikes carry a value: "rate", their mean over time is the value; "delta", each is a change of the value;
             None where the output is no spikes.
+        train: the operator whose spikes this one gives the mean of: it takes that mean, held for all steps, and the same
+            parameters. "" where the output is the spikes, or nobody can tell one from another.
         has_closed_form_rate: the firing rate at a current that stays is known in closed form, so that it can be trained by it.
         usual: lowest and highest input worth trying.
         twin: the class elsewhere that computes the same, or "".
@@ -92,6 +94,7 @@ class Operator:
     takes: Literal["current", "target"] = "current"
     height: Height | None = None
     code: Literal["rate", "delta"] | None = None
+    train: str = ""
     has_closed_form_rate: bool = True
     usual: tuple[float, float] = (-1.0, 3.0)
     twin: str = ""
@@ -115,7 +118,7 @@ class Operator:
             *(Tensor(n, Kind.STATE, f"{text}; broadcasts against {against}") for n, text in (*parameters, *states)),
             *([STEP] if self.counts_steps else []),
             *([FIRST_SAMPLE] if self.draws else []),
-            *(Tensor(s.name, Kind.STATE, f"{s.description}; broadcasts against {against}") for s in self.low_parts),
+            *(Tensor(s.name, Kind.STATE, f"{s.description}; broadcasts against {against}") for s in self.bases),
         )
 
     @functools.cached_property
@@ -125,18 +128,18 @@ class Operator:
             self.output,
             *(Tensor(s.output, Kind.STATE, ", ".join(filter(None, [_FINAL, s.after]))) for s in self.states),
             *([STEP_OUT] if self.counts_steps else []),
-            *(Tensor(s.output, Kind.STATE, _FINAL) for s in self.low_parts),
+            *(Tensor(s.output, Kind.STATE, _FINAL) for s in self.bases),
         )
 
     @functools.cached_property
-    def low_parts(self) -> tuple[State, ...]:
-        """The low parts of those states that have one."""
-        return tuple(state.low_part for state in self.states if state.has_low_part)
+    def bases(self) -> tuple[State, ...]:
+        """The bases of those states that have one."""
+        return tuple(state.base for state in self.states if state.has_base)
 
     @functools.cached_property
     def values(self) -> tuple[State, ...]:
-        """All that a kernel keeps for each neuron: the states, each followed by its low part."""
-        return tuple(value for s in self.states for value in ([s, s.low_part] if s.has_low_part else [s]))
+        """All that a kernel keeps for each neuron: the states, each followed by its base."""
+        return tuple(value for s in self.states for value in ([s, s.base] if s.has_base else [s]))
 
     @property
     def versions(self) -> tuple[Operator, ...]:
@@ -160,7 +163,7 @@ class Operator:
     @property
     def carried(self) -> dict[str, str]:
         """What a run in chunks of time hands on from each chunk to the next: inputs by the outputs that feed them."""
-        states = {state.output: state.name for state in (*self.states, *self.low_parts)}
+        states = {state.output: state.name for state in (*self.states, *self.bases)}
         return {**states, STEP_OUT.name: STEP.name} if self.counts_steps else states
 
     @property
@@ -185,15 +188,15 @@ class Operator:
         Raises:
             ValueError: there are more or fewer inputs than the operator has, or several numbers for one.
         """
-        pairs = zip(self.inputs, self.with_low_parts(inputs), strict=True)
+        pairs = zip(self.inputs, self.completed(inputs), strict=True)
         return {t.name: _one_number(t.name, given) if t.kind is Kind.INTEGER else given for t, given in pairs}
 
-    def with_low_parts(self, inputs: Sequence[Any]) -> Sequence[Any]:
-        """The inputs, with 0 for low parts that were left out."""
-        missing = len(self.inputs) - len(inputs)
-        if not 0 < missing <= len(self.low_parts):
+    def completed(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        """The inputs, with 0 for those that version 1 did not have, where they were left out."""
+        if len(inputs) < len(self.at(1).inputs):
             return inputs
-        return [*inputs, *[np.zeros((), Kind.STATE.dtype(np.asarray(inputs[0]).dtype))] * missing]
+        element = np.asarray(inputs[0]).dtype
+        return [*inputs, *(np.zeros((), t.kind.dtype(element)) for t in self.inputs[len(inputs) :])]
 
     def checked_attributes(self, attributes: Attributes) -> dict[str, float | int]:
         """All attributes as the numbers that they mean, from those that a node carries.

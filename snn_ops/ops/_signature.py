@@ -80,7 +80,7 @@ class State:
         rest: the value before a run, or how it follows from the attributes.
         matters_if: the attribute without which (where it is 0) nothing depends on this state; "": it always matters.
         after: further words on the value after the last step.
-        has_low_part: it grows without bound, so it is the sum of two numbers: itself and `low_part`.
+        has_base: it grows without bound, so it is the sum of two numbers: itself and its `base`.
     """
 
     name: str
@@ -88,13 +88,13 @@ class State:
     rest: float | Callable[[Attributes], float] = 0.0
     matters_if: str = ""
     after: str = ""
-    has_low_part: bool = False
+    has_base: bool = False
 
     @property
-    def low_part(self) -> State:
-        """What the state is beyond the digits of its type: NAME + NAME_low is the exact value."""
-        description = f"what {self.name} is beyond the digits of its type: the sum of both is exact"
-        return State(f"{self.name}_low", description, matters_if=self.matters_if)
+    def base(self) -> State:
+        """What it was before it was last rebased: the value is NAME + NAME_base."""
+        description = f"what {self.name} was before it was last rebased; the value is the sum of both"
+        return State(f"{self.name}_base", description, matters_if=self.matters_if)
 
     @property
     def output(self) -> str:
@@ -216,6 +216,12 @@ FIRST_SAMPLE = Tensor(
     file_format.FIRST_SAMPLE, Kind.INTEGER, "number of samples already done by earlier batches of the same run"
 )
 DT = Attribute("dt", 0.001, "length of a time step in seconds", ABOVE_0)
+SMALLEST = Attribute(
+    "smallest",
+    0.0,
+    "a state of smaller size becomes 0, so that what decays does not end in denormal numbers, which are slow; 0: never",
+    NOT_NEGATIVE,
+)
 SEED = Attribute(
     "seed", 0, "of the random numbers; layers that shall be independent need different seeds", NOT_NEGATIVE
 )

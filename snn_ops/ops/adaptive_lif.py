@@ -31,6 +31,7 @@ def reference(
     tau_rc: float,
     tau_ref: float,
     min_voltage: float,
+    smallest: float,
 ) -> tuple[np.ndarray, ...]:
     """current [T*B, ...], amplitude and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...]."""
     currents = time_axis.split(current, n_steps, constant_current)
@@ -49,9 +50,10 @@ def reference(
             tau_ref=tau_ref,
             min_voltage=min_voltage,
             dt=dt,
+            smallest=smallest,
             constant_current=1,
         )
-        n = n + rate * (dtype.type(inc_n) * out - n)
+        n = time_axis.without_smallest(n + rate * (dtype.type(inc_n) * out - n), smallest)
         spikes[t] = out
     return time_axis.merge(spikes), *states, n
 
@@ -69,13 +71,17 @@ j_less = Sub(j, v_adaptation)
 increase = Mul(inc_n, s)
 towards = Sub(increase, v_adaptation)
 change_of_n = Mul(rate, towards)
-adaptation_next = Add(v_adaptation, change_of_n)
+adaptation_new = Add(v_adaptation, change_of_n)
+{_body.without_smallest("adaptation_new", "adaptation_next")}
 """
 
 OPERATOR = Operator(
     name="AdaptiveLIF",
     summary="Leaky integrate and fire with adaptation, as nengo.AdaptiveLIF.",
-    equation="LIF of (current - adaptation); adaptation += dt / tau_n (inc_n spikes - adaptation)",
+    equation=(
+        "LIF of (current - adaptation); adaptation += dt / tau_n (inc_n spikes - adaptation); "
+        "where |adaptation| < smallest: adaptation = 0"
+    ),
     input=lif.OPERATOR.input,
     output=lif.OPERATOR.output,
     parameters=lif.OPERATOR.parameters,

@@ -2,6 +2,7 @@
 
     filtered = a * filtered + m * first + (1 - a - m) * x,   a = exp(-dt / tau),   m = dt / tau * a
     first = a * first + (1 - a) * x
+    where |filtered| < smallest, filtered = 0; the same for first
     y = filtered                                              (tau 0: y = x)
 
 Two lowpass filters in a row, 1 / (tau s + 1)^2, solved together for an input held over each step.
@@ -27,6 +28,7 @@ def reference(
     *,
     tau: float,
     dt: float,
+    smallest: float,
     constant_current: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x [T*B, ...], states broadcastable to [B, ...] -> y [T*B, ...], states [B, ...]."""
@@ -37,8 +39,8 @@ def reference(
     a, m = number(exact), number(dt / tau * exact if tau > 0 else 0)
     y = np.empty(values.shape, x.dtype)
     for t, value in enumerate(values.astype(filtered.dtype, copy=False)):
-        filtered = a * filtered + m * first + ((1 - a) - m) * value
-        first = a * first + (1 - a) * value
+        filtered = time_axis.without_smallest(a * filtered + m * first + ((1 - a) - m) * value, smallest)
+        first = time_axis.without_smallest(a * first + (1 - a) * value, smallest)
         y[t] = filtered
     return time_axis.merge(y), first, filtered
 
@@ -46,7 +48,10 @@ def reference(
 OPERATOR = Operator(
     name="Alpha",
     summary="A second-order synapse, as nengo.Alpha.",
-    equation="y = a y + m first + (1 - a - m) x; first = a first + (1 - a) x; a = exp(-dt / tau), m = dt / tau a",
+    equation=(
+        "y = a y + m first + (1 - a - m) x; first = a first + (1 - a) x; a = exp(-dt / tau), m = dt / tau a; "
+        "where |y| < smallest: y = 0, and the same for first"
+    ),
     input=lowpass.OPERATOR.input,
     output=lowpass.OPERATOR.output,
     states=(State("first", "the first filter, 0 at rest"), *lowpass.OPERATOR.states),
@@ -62,15 +67,17 @@ OPERATOR = Operator(
     """
     + _body.temporal(
         ["first", "filtered"],
-        """
+        f"""
         kept = Mul(decay, v_filtered)
         through = Mul(mixed, v_first)
         direct = Mul(new_share, j)
         kept_through = Add(kept, through)
-        filtered_next = Add(kept_through, direct)
+        filtered_new = Add(kept_through, direct)
+        {_body.without_smallest("filtered_new", "filtered_next")}
         first_kept = Mul(decay, v_first)
         first_new = Mul(rest_of_decay, j)
-        first_next = Add(first_kept, first_new)
+        first_all = Add(first_kept, first_new)
+        {_body.without_smallest("first_all", "first_next")}
         s = Identity(filtered_next)
         """,
         x="x",

@@ -32,6 +32,7 @@ from snn_ops.ops._signature import (
     DT,
     NOT_ABOVE_0,
     NOT_NEGATIVE,
+    SMALLEST,
     Attribute,
     Attributes,
     Height,
@@ -56,6 +57,7 @@ def reference(
     tau_ref: float,
     min_voltage: float,
     dt: float,
+    smallest: float,
     constant_current: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """current [T*B, ...], amplitude and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...]."""
@@ -73,6 +75,7 @@ def reference(
         t_spike = step + rc * np.log1p(-(voltage - 1) / (x - 1))
         spikes[t] = np.where(spiked, height, 0)
         voltage = np.where(spiked, dtype.type(0), np.where(voltage < low, low, voltage))
+        voltage = time_axis.without_smallest(voltage, smallest)
         refractory_time = np.where(spiked, ref + t_spike, refractory_time)
     return time_axis.merge(spikes), voltage, refractory_time
 
@@ -102,14 +105,15 @@ def step(current: str) -> str:
     refractory_after = Add(tau_ref, t_spike)
     is_low = Less(voltage_new, min_voltage)
     voltage_kept = Where(is_low, min_voltage, voltage_new)
-    voltage_next = Where(spiked, zero, voltage_kept)
+    voltage_after = Where(spiked, zero, voltage_kept)
+    {_body.without_smallest("voltage_after", "voltage_next")}
     refractory_time_next = Where(spiked, refractory_after, refractory)
     s = Where(spiked, height, zero)
     """
 
 
 CONSTANTS = (
-    "".join(_body.attribute(name, "voltage") for name in ("tau_rc", "tau_ref", "min_voltage", "dt"))
+    "".join(_body.attribute(name, "voltage") for name in ("tau_rc", "tau_ref", "min_voltage", "dt", "smallest"))
     + _body.spike_height("voltage")
     + "minus_tau_rc = Neg(tau_rc)\n"
 )
@@ -134,6 +138,7 @@ def kernel_constants(attributes: Attributes, element: np.dtype) -> list[Constant
         ("S", a["tau_ref"] + a["dt"]),
         ("double", a["dt"]),
         *(("S", number) for number in adaptation),
+        ("S", a["smallest"]),
     ]
 
 
@@ -152,7 +157,7 @@ OPERATOR = Operator(
         "refractory_time -= dt; delta = clip(dt - refractory_time, 0, dt); "
         "voltage -= (current - voltage) expm1(-delta / tau_rc); where voltage > 1: spikes = amplitude / dt, "
         "refractory_time = tau_ref + dt + tau_rc log1p(-(voltage - 1) / (current - 1)), voltage = 0; "
-        "else voltage = max(voltage, min_voltage)"
+        "else voltage = max(voltage, min_voltage); where |voltage| < smallest: voltage = 0"
     ),
     input=current("current", "[T*B, ...] or, with constant_current, [B, ...]; 1 just reaches the threshold"),
     output=current("spikes", "[T*B, ...], 0 or amplitude / dt"),
@@ -166,6 +171,7 @@ OPERATOR = Operator(
         TAU_REF,
         Attribute("min_voltage", 0.0, "lowest membrane potential", NOT_ABOVE_0),
         DT,
+        SMALLEST,
     ),
     reference=reference,
     body=CONSTANTS + _body.temporal(["voltage", "refractory_time"], step("j")),

@@ -1,7 +1,7 @@
 """Lowpass: a first-order synapse, as nengo.Lowpass.
 
     filtered = a * filtered + (1 - a) * x,   a = exp(-dt / tau)      (tau 0: a = 0, y = x)
-    y = filtered
+    y = filtered; then filtered = 0 where |filtered| < smallest
 
 the transfer function 1 / (tau s + 1) for an input held over each step.
 
@@ -17,7 +17,7 @@ import numpy as np
 from snn_ops.ops import _body, time_axis
 from snn_ops.ops._kernel import Constant, only
 from snn_ops.ops._operator import Operator
-from snn_ops.ops._signature import DT, NOT_NEGATIVE, Attribute, Attributes, State, current
+from snn_ops.ops._signature import DT, NOT_NEGATIVE, SMALLEST, Attribute, Attributes, State, current
 
 
 def decay(tau: float, dt: float) -> float:
@@ -26,7 +26,7 @@ def decay(tau: float, dt: float) -> float:
 
 
 def reference(
-    x: np.ndarray, n_steps: int, filtered: np.ndarray, *, tau: float, dt: float, constant_current: int
+    x: np.ndarray, n_steps: int, filtered: np.ndarray, *, tau: float, dt: float, smallest: float, constant_current: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """x [T*B, ...], filtered broadcastable to [B, ...] -> y [T*B, ...], filtered [B, ...]."""
     values = time_axis.split(x, n_steps, constant_current)
@@ -34,7 +34,7 @@ def reference(
     a = filtered.dtype.type(decay(tau, dt))
     y = np.empty(values.shape, x.dtype)
     for t, value in enumerate(values):
-        filtered = a * filtered + (1 - a) * value.astype(filtered.dtype)
+        filtered = time_axis.without_smallest(a * filtered + (1 - a) * value.astype(filtered.dtype), smallest)
         y[t] = filtered
     return time_axis.merge(y), filtered
 
@@ -44,6 +44,7 @@ def constants_body(like: str) -> str:
     return f"""
     {_body.attribute("tau", like)}
     {_body.attribute("dt", like)}
+    {_body.attribute("smallest", like)}
     ratio = Div(dt_exact, tau_exact)
     minus_ratio = Neg(ratio)
     decay_exact = Exp(minus_ratio)
@@ -56,25 +57,27 @@ def constants_body(like: str) -> str:
 def kernel_constants(attributes: Attributes, element: np.dtype) -> list[Constant]:
     """FilterConstants of kernels/neurons.h."""
     tau, dt = attributes["tau"], attributes["dt"]
-    return [("S", decay(tau, dt)), ("S", dt / tau * decay(tau, dt) if tau > 0 else 0.0)]
+    mixed = dt / tau * decay(tau, dt) if tau > 0 else 0.0
+    return [("S", decay(tau, dt)), ("S", mixed), ("S", attributes["smallest"])]
 
 
 OPERATOR = Operator(
     name="Lowpass",
     summary="A first-order synapse, as nengo.Lowpass.",
-    equation="y = a y + (1 - a) x, a = exp(-dt / tau)",
+    equation="y = a y + (1 - a) x, a = exp(-dt / tau); where |y| < smallest: y = 0",
     input=current("x", "[T*B, ...] or, with constant_current, [B, ...]"),
     output=current("y", "[T*B, ...]"),
     states=(State("filtered", "the last output, 0 at rest"),),
-    attributes=(Attribute("tau", 0.005, "time constant in seconds", NOT_NEGATIVE), DT),
+    attributes=(Attribute("tau", 0.005, "time constant in seconds", NOT_NEGATIVE), DT, SMALLEST),
     reference=reference,
     body=constants_body("filtered")
     + _body.temporal(
         ["filtered"],
-        """
+        f"""
         kept = Mul(decay, v_filtered)
         new = Mul(rest_of_decay, j)
-        filtered_next = Add(kept, new)
+        filtered_new = Add(kept, new)
+        {_body.without_smallest("filtered_new", "filtered_next")}
         s = Identity(filtered_next)
         """,
         x="x",

@@ -1,16 +1,16 @@
 """RunningMean: the mean of everything up to now.
 
-    added = x + sum_low
-    total = sum + added,   sum_low = added - (total - sum),   sum = total
-    y = sum / (step + 1),   step = step + 1
+    sum = sum + x,   y = (sum_base + sum) / (step + 1),   step = step + 1
+    where step is a multiple of 64, sum moves into sum_base; what sum_base loses by rounding stays behind
 
-A sum in float32 would not change any more once an input is below its last digit, after 2^24 inputs of the same size. sum_low is
-what the sum has lost by rounding, and is added with the next input; so the error of y does not grow with the number of steps.
+One sum in float32 would not change any more once an input is below its last digit, after 2^24 inputs of the same size. Here sum
+is that of 64 inputs at most, so the error of y does not grow with the number of steps. For the first 64 steps this is
+RunningMean of version 1 to the last bit.
 
 Any function of y is then exact in the limit: RunningMean, the function, and SigmaDelta or RunningDifference make a layer that
 computes what the ANN's layer computes on the mean of its inputs.
 
-Source: W. Kahan, Further remarks on reducing truncation errors, Communications of the ACM 8(1), 1965 (the sum).
+Source: D. Knuth, The art of computer programming 2, section 4.2.2, theorem B (what a sum loses by rounding).
 """
 
 from __future__ import annotations
@@ -25,32 +25,39 @@ from snn_ops.ops.version_1 import running_mean as version_1
 
 
 def reference(
-    x: np.ndarray, n_steps: int, sum: np.ndarray, step: int, sum_low: np.ndarray, *, constant_current: int
+    x: np.ndarray, n_steps: int, sum: np.ndarray, step: int, sum_base: np.ndarray, *, constant_current: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """x [T*B, ...], sum and sum_low broadcastable to [B, ...] -> y [T*B, ...], sum [B, ...], step, sum_low [B, ...]."""
+    """x [T*B, ...], sum and sum_base broadcastable to [B, ...] -> y [T*B, ...], sum [B, ...], step, sum_base [B, ...]."""
     values = time_axis.split(x, n_steps, constant_current)
-    sum, low = time_axis.initial(sum, values), time_axis.initial(sum_low, values)
+    sum, base = time_axis.initial(sum, values), time_axis.initial(sum_base, values)
     y = np.empty(values.shape, x.dtype)
     for t, value in enumerate(values):
-        sum, low = time_axis.add(sum, low, value.astype(sum.dtype))
-        y[t] = sum / sum.dtype.type(step + t + 1)
-    return time_axis.merge(y), sum, np.asarray(step + len(values), np.int64), low
+        sum = sum + value.astype(sum.dtype)
+        y[t] = (base + sum) / sum.dtype.type(step + t + 1)
+        sum, base = time_axis.rebased(sum, base, step + t + 1)
+    return time_axis.merge(y), sum, np.asarray(step + len(values), np.int64), base
 
 
 OPERATOR = Operator(
     name="RunningMean",
     summary="The mean of everything up to now.",
     equation=(
-        "added = x + sum_low; total = sum + added; sum_low = added - (total - sum); sum = total; "
-        "y = sum / (step + 1); step += 1"
+        "sum += x; y = (sum_base + sum) / (step + 1); step += 1; where step is a multiple of 64: sum moves into sum_base, and "
+        "what that loses by rounding stays behind"
     ),
     input=current("x", "[T*B, ...] or, with constant_current, [B, ...]"),
     output=current("y", "[T*B, ...]"),
-    states=(State("sum", "sum of the earlier inputs, 0 at the start", has_low_part=True),),
+    states=(State("sum", "sum of the earlier inputs, 0 at the start", has_base=True),),
     reference=reference,
     body=_body.temporal(
-        ["sum", "sum_low"],
-        _body.add("sum", "j") + "s = Div(sum_next, count)\n",
+        ["sum", "sum_base"],
+        """
+        sum_sum = Add(v_sum, j)
+        value = Add(v_sum_base, sum_sum)
+        s = Div(value, count)
+        """
+        + _body.IS_DUE
+        + _body.rebase("sum", "zero"),
         x="x",
         y="y",
         counts_steps=True,

@@ -1,10 +1,13 @@
 """SigmaDelta: signed spikes that track a target.
 
-    n = clip(round((step + 1) * (target / threshold)) - count, -max_spikes, max_spikes)      (max_spikes 0: no limit)
-    spikes = n * threshold,   count = net_count + net_count_low + n,   step = step + 1
+    n = clip(round((step + 1) * target / threshold) - net_count_base - net_count, -max_spikes, max_spikes)
+    spikes = n * threshold,   net_count = net_count + n,   step = step + 1              (max_spikes 0: no limit)
+    where step is a multiple of 64, net_count moves into net_count_base if it is 4096 or more from 0; what the base loses by
+    rounding stays behind
 
-The count is exact: net_count is the count in the type, net_count_low the rest; the product and the difference are taken in
-float64. In float32 alone a count would stop at 2^24, and the product would be a multiple of 8 after 10^8 steps.
+The count, net_count_base + net_count, is exact; in one number of float32 it would stop at 2^24. The product is as fine as the
+target: after 10^8 steps the last digit of a float32 target is worth some spikes. As long as nothing has moved, this is
+SigmaDelta of version 1 to the last bit.
 
 The mean of the spikes up to now follows the target within threshold / (2 T) once the rate suffices. With RunningMean and any
 function before it, it makes that activation spike: negative values cost negative spikes, a saturated activation spikes in
@@ -31,69 +34,67 @@ def reference(
     threshold: np.ndarray,
     net_count: np.ndarray,
     step: int,
-    net_count_low: np.ndarray,
+    net_count_base: np.ndarray,
     *,
     max_spikes: int,
     constant_current: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """target [T*B, ...], threshold and states broadcastable to [B, ...] -> spikes [T*B, ...], states [B, ...], step between."""
     targets = time_axis.split(target, n_steps, constant_current)
-    count, low = time_axis.initial(net_count, targets), time_axis.initial(net_count_low, targets)
-    dtype = count.dtype
+    count, base = time_axis.initial(net_count, targets), time_axis.initial(net_count_base, targets)
     spikes = np.empty(targets.shape, target.dtype)
     for t, value in enumerate(targets):
-        ratio = (value.astype(dtype) / threshold).astype(np.float64)
-        n = np.round(np.float64(step + t + 1) * ratio) - count - low
+        total = count.dtype.type(step + t + 1) * value.astype(count.dtype)
+        n = np.round(total / threshold) - base - count
         if max_spikes:
             n = np.clip(n, -max_spikes, max_spikes)
-        n = n.astype(dtype)
-        count, low = time_axis.add(count, low, n)
+        count, base = time_axis.rebased((count + n).astype(count.dtype), base, step + t + 1, if_.USUAL_COUNT)
         spikes[t] = n * threshold
-    return time_axis.merge(spikes), count, np.asarray(step + len(targets), np.int64), low
+    return time_axis.merge(spikes), count, np.asarray(step + len(targets), np.int64), base
 
 
 _CONSTANTS = """
 most_int = Constant<value_int: int = @max_spikes>()
-most = Cast<to = 11>(most_int)
+most = CastLike(most_int, net_count)
 least = Neg(most)
 is_limited = Cast<to = 9>(most_int)
-"""
+""" + _body.number("usual_count", if_.USUAL_COUNT, "net_count")
 
-_STEP = """
-ratio = Div(j, threshold)
-ratio_64 = Cast<to = 11>(ratio)
-count_64 = Cast<to = 11>(step_next)
-total = Mul(count_64, ratio_64)
-whole = Round(total)
-sent = Cast<to = 11>(v_net_count)
-sent_low = Cast<to = 11>(v_net_count_low)
-difference_high = Sub(whole, sent)
-difference = Sub(difference_high, sent_low)
+_STEP = (
+    """
+total = Mul(count, j)
+quotient = Div(total, threshold)
+whole = Round(quotient)
+since_base = Sub(whole, v_net_count_base)
+difference = Sub(since_base, v_net_count)
 is_high = Greater(difference, most)
 is_too_high = And(is_high, is_limited)
 at_most = Where(is_too_high, most, difference)
 is_low = Less(at_most, least)
 is_too_low = And(is_low, is_limited)
-n_64 = Where(is_too_low, least, at_most)
-n = CastLike(n_64, threshold)
+n = Where(is_too_low, least, at_most)
 s = Mul(n, threshold)
-""" + _body.add("net_count", "n")
+net_count_sum = Add(v_net_count, n)
+"""
+    + _body.IS_DUE
+    + _body.rebase("net_count", "usual_count")
+)
 
 OPERATOR = Operator(
     name="SigmaDelta",
     summary="Signed spikes that track a target.",
     equation=(
-        "n = clip(round((step + 1) (target / threshold)) - count, -max_spikes, max_spikes), ties rounded to even; "
-        "spikes = n threshold; "
-        "count += n, count = net_count + net_count_low; step += 1"
+        "n = clip(round((step + 1) target / threshold) - net_count_base - net_count, -max_spikes, max_spikes), ties rounded "
+        "to even; spikes = n threshold; net_count += n; step += 1; where step is a multiple of 64: net_count moves into "
+        "net_count_base if |net_count| >= 4096, and what the base loses by rounding stays behind"
     ),
     input=current("target", "[T*B, ...] or, with constant_current, [B, ...]"),
     output=current("spikes", "[T*B, ...], multiples of the threshold"),
     parameters=(Parameter("threshold", "the height of a spike", above_0=True),),
-    states=(State("net_count", "positive minus negative spikes sent so far", has_low_part=True),),
+    states=(State("net_count", "positive minus negative spikes sent so far", has_base=True),),
     attributes=(Attribute("max_spikes", 1, "most spikes of either sign in one step; 0: no limit", NOT_NEGATIVE),),
     reference=reference,
-    body=_CONSTANTS + _body.temporal(["net_count", "net_count_low"], _STEP, x="target", counts_steps=True),
+    body=_CONSTANTS + _body.temporal(["net_count", "net_count_base"], _STEP, x="target", counts_steps=True),
     kernel=only("SigmaDelta", if_.max_spikes),
     counts_steps=True,
     takes="target",

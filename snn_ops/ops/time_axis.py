@@ -39,15 +39,27 @@ def initial(value: np.ndarray, currents: np.ndarray) -> np.ndarray:
     return np.array(np.broadcast_to(value, currents.shape[1:]), dtype=arithmetic(currents))
 
 
-def add(high: np.ndarray, low: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """high + low + value as two numbers: the sum in the type, and what it lost by rounding (W. Kahan, 1965)."""
-    return moved(high, value + low)
+REBASED_AFTER = 64
+"""Steps between two times at which sums are rebased."""
 
 
-def moved(high: np.ndarray, by: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """high + by in the type, and what it lost by rounding."""
-    total = high + by
-    return total, by - (total - high)
+def rebased(
+    sum: np.ndarray, base: np.ndarray, steps: int, least: np.ndarray | float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """A sum and its base after `steps` steps of a run: every 64 of them, the sum moves into the base where its size is `least`
+    or more, and what that loses by rounding is the new sum. NaN and infinity stay where they are."""
+    if steps % REBASED_AFTER:
+        return sum, base
+    moves = (np.abs(sum) >= least) & np.isfinite(sum)
+    total = base + sum
+    taken = total - base
+    rest = (base - (total - taken)) + (sum - taken)
+    return np.where(moves, rest, sum), np.where(moves, total, base)
+
+
+def without_smallest(state: np.ndarray, smallest: float) -> np.ndarray:
+    """The state, with 0 where its size is below `smallest`."""
+    return np.where(np.abs(state) < state.dtype.type(smallest), state.dtype.type(0), state)
 
 
 def spike_height(amplitude: np.ndarray, dt: float, dtype: np.dtype) -> np.ndarray:

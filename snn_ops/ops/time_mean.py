@@ -1,12 +1,13 @@
 """TimeMean: out of time. The mean over the steps; ``[T*B, ...] -> [B, ...]``.
 
-    for each step:  added = x_t + sum_low,   total = sum + added,   sum_low = added - (total - sum),   sum = total
-    y = sum / (step + T),   step = step + T
+    for each step:  sum = sum + x_t,   step = step + 1
+        where step is a multiple of 64, sum moves into sum_base; what sum_base loses by rounding stays behind
+    y = (sum_base + sum) / step
 
 It is RunningMean of which only the last step is kept: over several chunks of a run, the last one gives the mean of them all.
 The sum is float32 for float16.
 
-Source: W. Kahan, Further remarks on reducing truncation errors, Communications of the ACM 8(1), 1965 (the sum).
+Source: D. Knuth, The art of computer programming 2, section 4.2.2, theorem B (what a sum loses by rounding).
 """
 
 from __future__ import annotations
@@ -21,23 +22,23 @@ from snn_ops.ops.version_1 import time_mean as version_1
 
 
 def reference(
-    x: np.ndarray, n_steps: int, sum: np.ndarray, step: int, sum_low: np.ndarray
+    x: np.ndarray, n_steps: int, sum: np.ndarray, step: int, sum_base: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """x [T*B, ...], sum and sum_low broadcastable to [B, ...] -> y [B, ...], sum [B, ...], step, sum_low [B, ...]."""
+    """x [T*B, ...], sum and sum_base broadcastable to [B, ...] -> y [B, ...], sum [B, ...], step, sum_base [B, ...]."""
     values = time_axis.split(x, n_steps)
-    sum, low = time_axis.initial(sum, values), time_axis.initial(sum_low, values)
-    for value in values:
-        sum, low = time_axis.add(sum, low, value.astype(sum.dtype))
-    y = (sum / sum.dtype.type(step + len(values))).astype(x.dtype)
-    return y, sum, np.asarray(step + len(values), np.int64), low
+    sum, base = time_axis.initial(sum, values), time_axis.initial(sum_base, values)
+    for t, value in enumerate(values):
+        sum, base = time_axis.rebased(sum + value.astype(sum.dtype), base, step + t + 1)
+    y = ((base + sum) / sum.dtype.type(step + len(values))).astype(x.dtype)
+    return y, sum, np.asarray(step + len(values), np.int64), base
 
 
 OPERATOR = Operator(
     name="TimeMean",
     summary="Out of time: the mean over the steps.",
     equation=(
-        "for t = 0 ... T-1: added = x_t + sum_low; total = sum + added; sum_low = added - (total - sum); sum = total; "
-        "y = sum / (step + T); step += T"
+        "for t = 0 ... T-1: sum += x_t, step += 1, where step is a multiple of 64: sum moves into sum_base, and what that "
+        "loses by rounding stays behind; y = (sum_base + sum) / step"
     ),
     input=current("x", "[T*B, ...]"),
     output=current("y", "[B, ...]"),
@@ -54,16 +55,22 @@ OPERATOR = Operator(
     with_time = Reshape<allowzero = 1>(x, time_shape)
     through_time = CastLike(with_time, sum)
     sum_0 = Expand(sum, neurons)
-    sum_low_0 = Expand(sum_low, neurons)
-    sum_out, sum_low_out = Scan<
+    sum_base_0 = Expand(sum_base, neurons)
+    step_0 = Reshape(step, no_axes)
+    one_step = Constant<value_int = 1>()
+    {_body.number("zero", 0, "sum")}
+    sum_out, sum_base_out, step_out = Scan<
       num_scan_inputs = 1,
-      body = step (v_sum, v_sum_low, j) => (sum_next, sum_low_next) {{ {_body.add("sum", "j")} }}
-    >(sum_0, sum_low_0, through_time)
-    steps_scalar = Reshape(n_steps, no_axes)
-    step_scalar = Reshape(step, no_axes)
-    step_out = Add(step_scalar, steps_scalar)
+      body = step (v_sum, v_sum_base, step_before, j) => (sum_next, sum_base_next, step_next) {{
+        step_next = Add(step_before, one_step)
+        sum_sum = Add(v_sum, j)
+        {_body.IS_DUE}
+        {_body.rebase("sum", "zero")}
+      }}
+    >(sum_0, sum_base_0, step_0, through_time)
     count = CastLike(step_out, sum)
-    mean = Div(sum_out, count)
+    whole_sum = Add(sum_base_out, sum_out)
+    mean = Div(whole_sum, count)
     y = CastLike(mean, x)
     """,
     kernel=only("TimeMean"),

@@ -155,7 +155,7 @@ def test_two_phase_is_the_quantised_network(neuron, tmp_path) -> None:
     _, snn = convert_model(
         model, tmp_path, neuron=neuron, schedule="two-phase", n_steps=steps, method="percentile", correction="none"
     )
-    assert types(snn)[1] == ("FewSpike" if neuron == "few-spike" else "CountIF")
+    assert types(snn)[1] == ("FewSpikeMean" if neuron == "few-spike" else "CountIF")
     weights = {t.name: onnx.numpy_helper.to_array(t).astype(np.float64) for t in model.graph.initializer}
     x = samples(model)
     a = x.astype(np.float64)

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import snn_ops
@@ -32,13 +33,13 @@ def program(tmp_path_factory) -> Path:
     return build / "classify"
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> tuple[Path, np.ndarray]:
-    """The embedded LeNet-5, converted, and test images."""
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "streaming"])
+def model(request, tmp_path_factory) -> tuple[Path, np.ndarray]:
+    """The embedded LeNet-5, converted, and test images. A file made for streaming has version 2 of the domain."""
     path = tmp_path_factory.mktemp("model") / "lenet5.snn.onnx"
     with resources.as_file(resources.files("converter.demo") / "data" / "lenet5_relu.onnx") as source:
         ann = load_ann(source)
-    convert(ann, demo_samples("calibration", ann.input_specs), n_steps=8).save(path)
+    convert(ann, demo_samples("calibration", ann.input_specs), n_steps=8, streaming=request.param).save(path)
     (images,) = demo_samples("test", ann.input_specs).first(IMAGES).feed.values()
     return path, images
 
@@ -70,6 +71,25 @@ def test_classifies_as_python_does(program, model, tmp_path, n_steps) -> None:
         found, scores = scores_of(run(program, snn_ops.library_path(), path, file, *steps))
         assert found == row.argmax()
         np.testing.assert_allclose(scores, row, rtol=1e-5, atol=1e-5)
+
+
+def test_a_newer_format_is_refused(program, model, tmp_path) -> None:
+    path, images = model
+    image, newer = tmp_path / "image.f32", tmp_path / "newer.snn.onnx"
+    image.write_bytes(images[0].astype("<f4").tobytes())
+    for text, reason in (
+        ("2", "made for format 2, this program reads 1"),
+        ("9" * 30, "reads 1"),
+        ("two", "no number: two"),
+    ):
+        proto = onnx.load(path)
+        onnx.helper.set_model_props(proto, {"onnx_snn.format": text})
+        onnx.save(proto, newer)
+        done = run(program, snn_ops.library_path(), newer, image)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"classify: {newer}: ")
+        assert reason in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_bad_input(program, model, tmp_path) -> None:

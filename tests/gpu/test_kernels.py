@@ -107,7 +107,7 @@ def test_what_is_measured(case, device, monkeypatch) -> None:
 
 
 def test_bytes_that_must_be_moved(device) -> None:
-    """IF for 4 steps: currents and spikes; where operands are full also two states and their low parts, and these again."""
+    """IF for 4 steps: currents and spikes; where operands are full also two states and their bases, and these again."""
     operator, element, neurons = OPERATORS["IF"], np.dtype(np.float16), (2, 64, 32, 32)
     count = 2 * 64 * 32 * 32
     for operands, expected in (("channel", 4 * 2 * 2 * count), ("full", (4 * 2 * 2 + 4 * 4 + 4 * 4) * count)):

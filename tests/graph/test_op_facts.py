@@ -161,6 +161,22 @@ def test_samples_in_axis_0(name) -> None:
     np.testing.assert_allclose(run(name, first[::-1], *others), run(name, first, *others)[::-1], rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", names(lambda row: row.moves))
+def test_what_moves_makes_no_new_numbers(name) -> None:
+    """But zeros: of Pad, and outside of a triangle."""
+    inputs = inputs_of(name)
+    assert set(run(name, *inputs).reshape(-1)) <= {0.0, *(number for array in inputs for number in array.reshape(-1))}
+
+
+@pytest.mark.parametrize("name", names(lambda row: row.pools))
+def test_pooling_makes_images_smaller(name) -> None:
+    """Every channel by itself."""
+    pooled = run(name, X)
+    assert pooled.shape[:2] == X.shape[:2]
+    assert pooled.size < X.size
+    np.testing.assert_allclose(run(name, X[:, ::-1]), pooled[:, ::-1], rtol=1e-5)
+
+
 def test_families_agree() -> None:
     """What two tables once said differently: what follows is right."""
     # Mean, Dropout and CastLike work on each number and are linear, also inside a function in pieces

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 
 from converter.conversion.main import convert
 from converter.errors import RefusedError
-from converter.graph.run import Probe, batches, numbers_of, start_quietly, zeros
-from tests.models import save, text_model
+from converter.graph.run import RUNTIME_ERRORS, Probe, batches, numbers_of, start_quietly, zeros
+from tests.models import mlp, save, text_model
 from tests.passes import from_text, normal
 
 
@@ -57,3 +58,16 @@ def test_zeros() -> None:
         "x": ((3, 4), np.float32),
         "i": ((3,), np.int64),
     }
+
+
+def test_errors_of_onnx_runtime(tmp_path) -> None:
+    """A file that is no model, a graph that is none, an input that does not fit: none of them is a RuntimeError."""
+    (tmp_path / "no.onnx").write_text("no model")
+    for attempt in (
+        lambda: ort.InferenceSession(tmp_path / "no.onnx"),
+        lambda: ort.InferenceSession(mlp().SerializeToString()).run(None, {"x": np.ones((2, 3), np.float32)}),
+    ):
+        with pytest.raises(RUNTIME_ERRORS) as error:
+            attempt()
+        assert not isinstance(error.value, RuntimeError)
+    assert not any(issubclass(ZeroDivisionError, each) for each in RUNTIME_ERRORS)

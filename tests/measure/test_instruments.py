@@ -45,6 +45,17 @@ def test_spike_rates_count_spikes(tmp_path) -> None:
     assert found.steps[0].relative_error is None
 
 
+def changes(op_type: str, feed: dict[str, np.ndarray]) -> np.ndarray:
+    """Of a running sum, by the reference: where a step differs from the one before; of a sum over slots, of each slot."""
+    n_steps = int(feed["n_steps"])
+    run, rest = OPERATORS["MultiThreshold"].run, feed["resting_value"]
+    numbers = [feed["threshold"], rest, feed["finest_exponent"], np.float32(0), 0]
+    at_once = op_type == "MultiThresholdSum"
+    totals = run(feed["target"], n_steps, *numbers, constant_current=int(at_once))[0]
+    through_time = totals.reshape(n_steps, -1, totals.shape[-1])
+    return np.diff(through_time, axis=0, prepend=np.broadcast_to(rest, through_time[:1].shape)) != 0
+
+
 @pytest.mark.parametrize("op_type", [name for name, operator in OPERATORS.items() if operator.height is not None])
 def test_every_operator_that_spikes_is_counted(op_type) -> None:
     """An output that is n spikes high counts as n, also where the height is an area over dt."""
@@ -65,7 +76,11 @@ def test_every_operator_that_spikes_is_counted(op_type) -> None:
     spikes, *_, rate = start_quietly(model, spiking=True).run(None, feed)
     height = heights / operator.defaults["dt"] if operator.height.per_dt else heights
     counts = np.abs(spikes) / height
-    if operator.height.unit is not Unit.COUNTED:
+    if operator.height.unit is Unit.DIFFERENTIAL:
+        counts = changes(op_type, feed)
+    elif operator.height.unit is Unit.BINARY and operator.gives_mean:
+        counts = np.unpackbits((counts * 2**8).astype(np.uint8))
+    elif operator.height.unit is not Unit.COUNTED:
         counts = counts != 0
     assert counts.any()
     assert rate == pytest.approx(counts.mean(), rel=1e-5)

@@ -17,14 +17,20 @@ HERE = {"provider": "cpu", "provider_options": None, "threads": 1}
 QUICK = {"method": "percentile", "correction": "none"}
 
 
-def spike_rates(proto: onnx.ModelProto, op_type: str, x: np.ndarray) -> dict[str, float]:
-    """Spikes per neuron and step, counted in the neurons' outputs."""
+def layer_outputs(proto: onnx.ModelProto, op_type: str, x: np.ndarray) -> dict[str, np.ndarray]:
+    """What the neurons give, by the layer's name."""
     probe = onnx.ModelProto()
     probe.CopyFrom(proto)
     nodes = [node for node in proto.graph.node if node.op_type == op_type]
     probe.graph.output.extend(onnx.ValueInfoProto(name=node.output[0]) for node in nodes)
-    trains = snn_ops.Session(probe, n_steps=STEPS[-1], batch_size=len(x)).run(x)[1:]
-    return {node.name: float((train != 0).mean()) for node, train in zip(nodes, trains, strict=True)}
+    outputs = snn_ops.Session(probe, n_steps=STEPS[-1], batch_size=len(x)).run(x)[1:]
+    return {node.name: output for node, output in zip(nodes, outputs, strict=True)}
+
+
+def ones_in_binary(mean: np.ndarray, scale: np.ndarray, steps: int) -> float:
+    """Spikes per neuron and step of a few-spike code: the ones among the digits."""
+    digits = np.round(mean.astype(np.float64) / scale * 2**steps).astype(np.int64)
+    return float(np.mean([[value.bit_count() for value in row] for row in digits.tolist()])) / steps
 
 
 def test_one_stepped_run_is_read_out_after_each_number(tmp_path) -> None:
@@ -37,7 +43,8 @@ def test_one_stepped_run_is_read_out_after_each_number(tmp_path) -> None:
     for y, steps in zip(found["y"], STEPS, strict=True):
         np.testing.assert_allclose(y, snn_ops.Session(snn, n_steps=steps).run(x)[0], rtol=1e-5, atol=1e-6)
     assert not np.allclose(found["y"][0], found["y"][2])
-    assert rates == pytest.approx(spike_rates(snn, "IF", x), rel=1e-5)
+    trains = layer_outputs(snn, "IF", x)
+    assert rates == pytest.approx({name: (train != 0).mean() for name, train in trains.items()}, rel=1e-5)
 
 
 def test_a_two_phase_model_runs_once_for_each(tmp_path) -> None:
@@ -47,7 +54,10 @@ def test_a_two_phase_model_runs_once_for_each(tmp_path) -> None:
     found, rates = TwoPhaseSimulation(snn, STEPS, **HERE)({"x": x})
     for y, steps in zip(found["y"], STEPS, strict=True):
         np.testing.assert_array_equal(y, snn_ops.Session(snn, n_steps=steps).run(x)[0])
-    assert rates == pytest.approx(spike_rates(snn, "FewSpike", x), rel=1e-5)
+    scales = {t.name: onnx.numpy_helper.to_array(t).astype(np.float64) for t in snn.graph.initializer}
+    means = layer_outputs(snn, "FewSpikeMean", x)
+    expected = {name: ones_in_binary(mean, scales[f"{name}_scale"], STEPS[-1]) for name, mean in means.items()}
+    assert rates == pytest.approx(expected, rel=1e-5)
 
 
 def test_seconds_per_sample_is_the_median_without_the_first(monkeypatch) -> None:

@@ -85,6 +85,11 @@ OPERATIONS = {
         for signed in (0, 1)
     },
     "IF, begun": ("IF", {"signed": 1}, {"threshold": 0.7, "voltage": ELEMENTS, "net_count": 3.0}),
+    "IF, begun, with bases": (
+        "IF",
+        {"signed": 1},
+        {"threshold": 0.7, "voltage": ELEMENTS, "voltage_base": -9.0, "net_count": 3.0, "net_count_base": 5.0},
+    ),
     "IF, parameters with a batch axis": ("IF", {}, {"threshold": CHANNELS[None], "voltage": CHANNELS[None] / 2}),
     "SigmaDelta": ("SigmaDelta", {"max_spikes": 1}, {"threshold": CHANNELS}),
     "SigmaDelta, no limit": ("SigmaDelta", {"max_spikes": 0}, {"threshold": ELEMENTS}),

@@ -13,7 +13,7 @@ from converter.nengo.export import make_script
 from tests.nengo.models import lenet5
 
 
-@pytest.mark.parametrize("op_type", ["CountIF", "FewSpike"])
+@pytest.mark.parametrize("op_type", ["CountIF", "FewSpike", "FewSpikeMean"])
 def test_operators_without_counterpart_are_refused(op_type) -> None:
     proto = onnx.ModelProto()
     proto.CopyFrom(lenet5("if"))

@@ -22,7 +22,7 @@ BY_NAME = {activation.name: activation for activation in ACTIVATIONS}
         ("Tanh", {"neuron": "izhikevich"}, "Izhikevich", ""),
         ("Tanh", {"neuron": "if"}, "SigmaDelta", "if neurons cannot stand for Tanh"),
         ("Gelu", {"neuron": "if", "schedule": "two-phase"}, "CountIF", ""),
-        ("Relu", {"neuron": "few-spike", "schedule": "two-phase"}, "FewSpike", ""),
+        ("Relu", {"neuron": "few-spike", "schedule": "two-phase"}, "FewSpikeMean", ""),
         (
             "Gelu",
             {"neuron": "few-spike", "schedule": "two-phase"},

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from converter.graph.run import start_quietly, with_outputs
+from converter.measure.instruments import spike_train
 from converter.neurons.two_phase import CountIFNeuron, FewSpikeNeuron
 from tests.neurons.placed import TOP, numbers, place, run
 from tests.passes import op_types
@@ -37,7 +38,7 @@ def test_few_spikes_are_binary_digits(op_type) -> None:
     neuron = FewSpikeNeuron()
     model, placed = place(neuron, op_type)
     neuron.set_range(placed, TOP)
-    assert op_types(model) == ([] if op_type == "Relu" else [op_type]) + ["FewSpike", "TimeMean"]
+    assert op_types(model) == ([] if op_type == "Relu" else [op_type]) + ["FewSpikeMean"]
     unit = 2 * TOP / 2**STEPS
     found = run(model, X, STEPS)
     np.testing.assert_allclose(found / unit, np.round(found / unit), atol=1e-4)
@@ -45,13 +46,18 @@ def test_few_spikes_are_binary_digits(op_type) -> None:
 
 
 def test_at_most_one_spike_a_step() -> None:
-    """The t-th is worth the t-th digit."""
+    """The t-th is worth the t-th digit; the neuron itself gives only their mean."""
     neuron = FewSpikeNeuron()
     model, placed = place(neuron, "Relu")
     neuron.set_range(placed, TOP)
-    session = start_quietly(with_outputs(model, placed.node.outputs[:1]), spiking=True)
-    (spikes,) = session.run(None, {"x": X.astype(np.float32), "n_steps": np.asarray(STEPS)})
+    train = spike_train(placed.node)
+    assert train is not None
+    model.graph.insert_after(placed.node, train)
+    outputs = [train.outputs[0], placed.node.outputs[0]]
+    session = start_quietly(with_outputs(model, outputs), spiking=True)
+    spikes, mean = session.run(None, {"x": X.astype(np.float32), "n_steps": np.asarray(STEPS)})
     spikes = spikes.reshape(STEPS, *X.shape)
+    np.testing.assert_allclose(spikes.mean(axis=0), mean, rtol=1e-6)
     for t, values in enumerate(spikes):
         for channel, top in enumerate(TOP):
             heights = set(np.unique(values[:, channel])) - {0}

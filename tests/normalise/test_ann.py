@@ -89,7 +89,7 @@ def test_the_pipeline_reports_what_it_did(tmp_path) -> None:
     assert list(reports) == [
         "name nodes", "inputs without defaults", "inline functions", "raise opset", "lift constants", "unique names",
         "reserved names", "dequantise", "open batch", "fold constants", "free batch", "fold BatchNormalization",
-        "eliminate Identity", "remove unused nodes",
+        "flush subnormals", "eliminate Identity", "remove unused nodes",
     ]  # fmt: skip
     assert reports["raise opset"].changed == ("the model: raised from opset 17 to 18",)
     assert reports["free batch"].changed == (

@@ -41,13 +41,13 @@ CASES = {
         {"amplitude": (0.2, 2), "voltage": (0, 1.2), "refractory_time": (0, 0.003)},
         (
             {"tau_rc": 0.003, "tau_ref": 0.0},  # long steps: dt / tau_rc = 1/3
-            {"min_voltage": -1.0, "tau_ref": 0.0015},
+            {"min_voltage": -1.0, "tau_ref": 0.0015, "smallest": 0.05},
             {"tau_rc": 0.0123, "dt": 0.0005},
         ),
     ),
     "AdaptiveLIF": Case(
         {"amplitude": (0.2, 2), "voltage": (0, 1.2), "refractory_time": (0, 0.003), "adaptation": (0, 0.3)},
-        ({"tau_rc": 0.003}, {"tau_n": 0.05, "inc_n": 0.3, "tau_ref": 0.0}),
+        ({"tau_rc": 0.003}, {"tau_n": 0.05, "inc_n": 0.3, "tau_ref": 0.0, "smallest": 0.01}),
     ),
     "Izhikevich": Case(
         {"amplitude": (0.2, 2), "voltage": (-70, 20), "recovery": (-15, 5)},
@@ -69,8 +69,9 @@ CASES = {
     "MultiThresholdSum": Case({"threshold": (0.3, 1.7), "resting_value": (-0.5, 0.5), "finest_exponent": range(-1, 9)}),
     "CountIF": Case({"threshold": (0.3, 1.7), "voltage": (0, 1)}, ({"max_spikes": 3}, {"signed": 1})),
     "FewSpike": Case({"scale": (0.7, 1.2)}),
-    "Lowpass": Case({"filtered": (-1, 1)}, ({"tau": 0.0}, {"tau": 0.03})),
-    "Alpha": Case({"first": (-1, 1), "filtered": (-1, 1)}, ({"tau": 0.0}, {"tau": 0.03})),
+    "FewSpikeMean": Case({"scale": (0.7, 1.2)}),
+    "Lowpass": Case({"filtered": (-1, 1)}, ({"tau": 0.0}, {"tau": 0.03}, {"smallest": 0.05})),
+    "Alpha": Case({"first": (-1, 1), "filtered": (-1, 1)}, ({"tau": 0.0}, {"tau": 0.03}, {"smallest": 0.05})),
     "RunningMean": Case({"sum": (-2, 2)}),
     "RunningDifference": Case({"total": (-2, 2)}),
     "TimeRepeat": Case({}),
@@ -117,16 +118,16 @@ def random_inputs(
     operands = CASES[op_type].operands
     numbers |= {name: _operand(values, shape, rng) for name, values in operands.items()}
     numbers |= {
-        state.low_part.name: _operand(_low_part(operands[state.name]), shape, rng)
+        state.base.name: _operand(_base(operands[state.name]), shape, rng)
         for state in operator.states
-        if state.has_low_part
+        if state.has_base
     }
     return [np.asarray(numbers[tensor.name], tensor.kind.dtype(element)) for tensor in operator.inputs]
 
 
-def _low_part(values: Values) -> Values:
-    """Of a count whole numbers, of a sum less than its last digit."""
-    return range(-2, 3) if isinstance(values, range) else (-1e-8, 1e-8)
+def _base(values: Values) -> Values:
+    """Of a count whole numbers, of a sum a number of its size."""
+    return range(-2, 3) if isinstance(values, range) else values
 
 
 def _operand(values: Values, shape: Shape, rng: np.random.Generator) -> np.ndarray:

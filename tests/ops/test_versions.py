@@ -79,21 +79,22 @@ def test_both_in_one_process_and_one_session() -> None:
     model = operator_model("TimeMean", np.float32, [2, 0, 0, 0], with_function=False, version=1)
     node = onnx.NodeProto()
     node.CopyFrom(model.graph.node[0])
-    node.input.append("sum_low")
-    node.output[:] = ["y_2", "sum_2", "step_2", "sum_low_out"]
+    node.input[2] = "rest"
+    node.input.append("sum")  # of which it makes its base
+    node.output[:] = ["y_2", "sum_2", "step_2", "sum_base_out"]
     node.name = "second"
     model.graph.node.append(node)
-    model.graph.input.append(onnx.helper.make_tensor_value_info("sum_low", onnx.TensorProto.FLOAT, []))
-    for name in ("sum_2", "sum_low_out"):
+    model.graph.input.append(onnx.helper.make_tensor_value_info("rest", onnx.TensorProto.FLOAT, []))
+    for name in ("sum_2", "sum_base_out"):
         model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, None]))
     session = ort.InferenceSession(model.SerializeToString(), register(ort.SessionOptions()))
-    feed = {"x": np.ones((100, 1)), "sum": 2**24, "sum_low": 0, "n_steps": 100, "step": 2**24}
+    feed = {"x": np.ones((100, 1)), "sum": 2**24, "rest": 0, "n_steps": 100, "step": 2**24}
     inputs = {
         i.name: np.asarray(feed[i.name], np.int64 if "int64" in i.type else np.float32) for i in session.get_inputs()
     }
     found = dict(zip([o.name for o in session.get_outputs()], session.run(None, inputs), strict=True))
     assert found["sum_out"] == 2**24
-    assert found["sum_2"] + found["sum_low_out"] == 2**24 + 100
+    assert np.float64(found["sum_2"]) + found["sum_base_out"] == 2**24 + 100
 
 
 def test_python_operators_run_files_of_both() -> None:

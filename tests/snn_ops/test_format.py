@@ -19,6 +19,7 @@ GIVEN: dict[str, Any] = {
     "format": 1,
     "n_steps": 32,
     "row_bytes": 4096,
+    "at_once": 1,
     "states": [{"input": "a.voltage", "output": "a.voltage_out"}],
     "schedule": "two-phase",
     "source": "m.onnx",

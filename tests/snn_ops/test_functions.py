@@ -96,7 +96,7 @@ def test_a_result_goes_on_by_its_names(module) -> None:
     second = module.sigma_delta(X[2:], n_steps=4, net_count=first.net_count, step=first.step)
     np.testing.assert_array_equal(np.concatenate([first.spikes, second.spikes]), whole.spikes)
     assert second.step == whole.step == 6
-    assert whole._fields == ("spikes", "net_count", "step", "net_count_low")
+    assert whole._fields == ("spikes", "net_count", "step", "net_count_base")
 
 
 @WAYS

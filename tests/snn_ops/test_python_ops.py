@@ -132,7 +132,7 @@ model = operator_model("IF", np.float32, [2, 0, 0, 0, 0], with_function=True)
 session = ort.InferenceSession(model.SerializeToString(), options)
 one = np.ones((), "f")
 feed = dict(current=np.ones((6, 5), "f"), n_steps=np.asarray(4), threshold=one, voltage=one, net_count=one)
-feed |= dict(voltage_low=np.zeros((), "f"), net_count_low=np.zeros((), "f"))
+feed |= dict(step=np.asarray(0), voltage_base=np.zeros((), "f"), net_count_base=np.zeros((), "f"))
 try:
     with raising(): session.run(None, feed)
 except ValueError as error: print("caught", error)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
+import onnx
+import onnx.parser
 import onnxruntime as ort
 import pytest
 
+from snn_ops.format import PREFIX
 from snn_ops.provider import DEFAULTS
 from snn_ops.session import Session, rows_at_once
 from snn_ops.single import operator_model
@@ -14,6 +20,21 @@ from snn_ops.single import operator_model
 def model(element: type = np.float32) -> bytes:
     """The operator SoftLIFRate, of two inputs."""
     return operator_model("SoftLIFRate", element, [2, 0], with_function=True).SerializeToString()
+
+
+def with_metadata(**fields: int) -> onnx.ModelProto:
+    """``y = mean over time of IF(x)``."""
+    proto = onnx.parser.parse_model("""
+        <ir_version: 9, opset_import: ["" : 18, "onnx_snn" : 1]>
+        m (float[batch, 3] x, int64 n_steps) => (float[batch, 3] y)
+        <int64 n_steps = {4}, float threshold = {0.7}, float zero = {0}, int64 step = {0}>
+        {
+          spikes, "", "" = onnx_snn.IF<max_spikes: int = 1, signed: int = 0, constant_current: int = 1>
+                           (x, n_steps, threshold, zero, zero)
+          y, "", "" = onnx_snn.TimeMean(spikes, n_steps, zero, step)
+        }""")
+    onnx.helper.set_model_props(proto, {f"{PREFIX}{name}": str(value) for name, value in fields.items()})
+    return proto
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider")
@@ -73,3 +94,38 @@ def test_rows_at_once() -> None:
     """A CPU's cache holds few, a GPU's memory many; nobody runs more than fit."""
     for row_bytes, on_cpu, on_gpu in [(16 << 10, 256, 4096), (1 << 20, 64, 64), (1 << 30, 1, 1)]:
         assert (rows_at_once(row_bytes), rows_at_once(row_bytes, "cuda")) == (on_cpu, on_gpu)
+
+
+def test_a_profile_is_written_where_it_was_asked_for(tmp_path) -> None:
+    session = Session(model(), profile=tmp_path / "found")
+    session.ort.run(None, {"current": np.ones((2, 3), np.float32), "amplitude": np.asarray(1, np.float32)})
+    path = Path(session.ort.end_profiling())
+    assert path.parent == tmp_path
+    assert path.name.startswith("found")
+    assert "SoftLIFRate" in {event.get("args", {}).get("op_name") for event in json.loads(path.read_text())}
+
+
+@pytest.mark.parametrize(
+    ("row_bytes", "cache", "rows"),
+    [(4096, 4 << 20, 1024), (4096, 1 << 20, 256), (1 << 20, 4 << 20, 64), (4 << 20, 64 << 20, 16), (0, 1 << 20, 256)],
+)
+def test_rows_that_stay_in_the_cache(row_bytes, cache, rows, monkeypatch) -> None:
+    """Not so few that the calls cost more than they do, and no more than fit in memory."""
+    monkeypatch.setattr("snn_ops.session.cache_bytes", lambda threads: cache)
+    assert Session(with_metadata(row_bytes=row_bytes)).rows == rows
+
+
+@pytest.mark.parametrize(
+    ("at_once", "steps", "samples"), [(0, 4, 24), (0, 30, 4), (0, 60, 2), (0, 90, 2), (0, 1000, 1), (1, 30, 120)]
+)
+def test_samples_of_a_call(at_once, steps, samples, monkeypatch) -> None:
+    """About 100 rows in equal calls; a sample is one where nothing is kept for each step. The results stay the same."""
+    monkeypatch.setattr(Session, "rows", 100)
+    session, x = (
+        Session(with_metadata(at_once=at_once)),
+        np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32),
+    )
+    done: list[int] = []
+    (y,) = session.run(x, n_steps=steps, progress=lambda now, of: done.append(now))
+    assert done[0] == samples
+    np.testing.assert_array_equal(y, Session(with_metadata(), batch_size=120).run(x, n_steps=steps)[0])

@@ -100,7 +100,7 @@ def test_bytes_at_once(case) -> None:
 def test_any_chunk_of_time_gives_the_same(case, rows, monkeypatch) -> None:
     streaming, plain, x = case
     expected = snn_ops.Session(plain).run(x)
-    monkeypatch.setattr("snn_ops.session.ROWS", rows)
+    monkeypatch.setattr(snn_ops.Session, "rows", rows)
     calls = []
     real = ort.InferenceSession.run_with_iobinding
     monkeypatch.setattr(ort.InferenceSession, "run_with_iobinding", lambda *a, **k: (calls.append(1), real(*a, **k))[1])
@@ -318,7 +318,7 @@ def test_a_stream_asks_for_outputs_once(tmp_path, monkeypatch) -> None:
         "io_binding",
         lambda self, real=ort.InferenceSession.io_binding: (bound.append([]), real(self))[1],
     )
-    monkeypatch.setattr("snn_ops.session.ROWS", 12)
+    monkeypatch.setattr(snn_ops.Session, "rows", 12)
     session.stream().run(x, 10)
     assert [[name for name in names if name in session.output_names] for names in bound] == [[], [], ["y"]]
     assert len(set(inputs)) == 1 < len(inputs)

@@ -118,7 +118,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path) -> None:
 
 
 def test_what_is_reported() -> None:
-    """Of an IF neuron that takes no spikes back, nothing depends on the net count. Low parts go with their states."""
+    """Of an IF neuron that takes no spikes back, nothing depends on the net count. Bases go with their states."""
     made = spiking(
         "m (float[N,4] x) => (float[N,4] y) { [first] a = Relu(x)  b = Neg(a)  y = Identity(b) }", neuron="if"
     )
@@ -133,25 +133,39 @@ def test_what_is_reported() -> None:
     pairs = Metadata.read(made.model.metadata_props).states
     assert [dict(pair) for pair in pairs] == [
         {"input": name, "output": f"{name}_out"}
-        for name in ("first.voltage", "first.voltage_low", "a_TimeMean.sum", "step", "a_TimeMean.sum_low")
+        for name in ("first.voltage", "step", "first.voltage_base", "a_TimeMean.sum", "a_TimeMean.sum_base")
     ]
     signed = spiking("m (float[N,4] x) => (float[N,4] y) { [first] a = Relu(x)  y = Neg(a) }", neuron="if-signed")
     place_time(signed.model, signed.n_steps, signed.axes)
     assert not expose_states(signed.model).declined
 
 
-@pytest.mark.parametrize("low_parts", [False, True])
-def test_low_parts_are_asked_for(low_parts, tmp_path) -> None:
-    """They cost time, and a run of some thousand steps needs none: few steps give the same up to rounding."""
+@pytest.mark.parametrize("long_streams", [False, True])
+def test_sums_have_bases(long_streams, tmp_path) -> None:
+    """By default; a file without streaming has none. Before anything is rebased, both give the same bits."""
     model = mlp("Tanh")
     path, x = save(model, tmp_path / "m.onnx"), samples(model)
     options = {"neuron": "if", "method": "percentile", "correction": "none"}
-    proto = convert(path, x, streaming=True, low_parts=low_parts, **options).proto()
+    proto = convert(path, x, streaming=True, long_streams=long_streams, **options).proto()
     (version,) = [opset.version for opset in proto.opset_import if opset.domain == snn_ops.DOMAIN]
-    assert version == (2 if low_parts else 1)
-    states = [value.name for value in proto.graph.input if value.name.endswith("_low")]
-    assert bool(states) == low_parts
+    assert version == (2 if long_streams else 1)
+    states = [value.name for value in proto.graph.input if value.name.endswith("_base")]
+    assert bool(states) == long_streams
     stream = snn_ops.Session(proto).stream()
     stream.run(x, 3)
-    plain = snn_ops.Session(convert(path, x, **options).proto())
-    np.testing.assert_allclose(stream.run(x, 5)[0], plain.run(x, n_steps=8)[0], atol=1e-4 if not low_parts else 0.1)
+    plain = convert(path, x, **options).proto()
+    assert [opset.version for opset in plain.opset_import if opset.domain == snn_ops.DOMAIN] == [1]
+    np.testing.assert_array_equal(stream.run(x, 61)[0], snn_ops.Session(plain).run(x, n_steps=64)[0])
+
+
+@pytest.mark.parametrize("long_streams", [False, True])
+def test_states_that_decay_become_0(long_streams, tmp_path) -> None:
+    """A stream at rest keeps its speed. Release 0.1.0 does not know the attribute."""
+    model = mlp("Relu")
+    path = save(model, tmp_path / "m.onnx")
+    proto = convert(path, samples(model), streaming=True, neuron="lif", long_streams=long_streams, **QUICK).proto()
+    nodes = [node for node in proto.graph.node if node.op_type == "LIF"]
+    assert nodes
+    for node in nodes:
+        (smallest,) = [attribute.f for attribute in node.attribute if attribute.name == "smallest"]
+        assert smallest == (pytest.approx(1e-30) if long_streams else 0)

@@ -20,7 +20,7 @@ def test_what_runs_once_and_what_at_every_step() -> None:
     assert report.changed == (
         "IF 'first': its current is the same at every step, and is computed once",
         "Add 'shortcut': runs at every step, where 'h' is repeated for it",
-        "MatMul 'read': runs once, on the mean of 'b' over time",
+        "MatMul 'read': runs once, on what TimeMean gives of 'b'",
     )
     assert [made.node(name).attributes["constant_current"].as_int() for name in ("first", "second")] == [1, 0]
     assert op_types(made.model).count("TimeRepeat") == op_types(made.model).count("TimeMean") == 1
@@ -36,7 +36,10 @@ def test_an_output_that_spikes_becomes_a_mean() -> None:
       h = MatMul(x, W)  [first] a = Relu(h)  k = MatMul(a, V)  [second] b = Relu(k) }"""
     made = spiking(text)
     report, axes = place_time(made.model, made.n_steps, made.axes)
-    assert report.changed[-2:] == ("output 'b': is a mean over time", "output 'a': is a mean over time")
+    assert report.changed[-2:] == (
+        "output 'b': is taken out of time by TimeMean",
+        "output 'a': is taken out of time by TimeMean",
+    )
     assert [value.name for value in made.model.graph.outputs] == ["b", "a"]
     assert axes.axis["a_spikes"] == axes.axis["a"] == 0
     x = 0.5 * normal(32, 6)

@@ -19,10 +19,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rows import Results, line
 from tools.expected_figures import compare, table
 from tools.gpu import bandwidth, correctness, special
 from tools.gpu.library import Device
+from tools.gpu.rows import Results, line
 
 ON_HOST = {"neurons": 4096, "beyond": 1 << 16}
 """Sizes that a host's processor takes in its stride."""

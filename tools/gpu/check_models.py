@@ -20,12 +20,12 @@ import numpy as np
 import onnxruntime as ort
 
 import snn_ops
-from benchmarks.gpu import BoundRun, trained_models
 from benchmarks.machine import describe
-from benchmarks.rows import Results, Row, attempt, line, show
 from converter import convert
 from snn_ops.files import write_npz
 from snn_ops.provider import ProviderOptions, start_session
+from tools.gpu.models import BoundRun, trained_models
+from tools.gpu.rows import Results, Row, attempt, line, show
 
 STEPS, SAMPLES = 32, 128
 CHUNKS = (1, 7, 8, 16)

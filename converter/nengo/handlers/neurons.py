@@ -6,13 +6,14 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph.build import operand
+from converter.graph.build import operand, operator_of
 from converter.nengo.script import Script
 from snn_ops.format import STEP
 from snn_ops.ops import OPERATORS, decimal
 
-_OF_THE_NETWORK = frozenset({"dt", "constant_current"})
-"""Attributes that a neuron in Nengo does not have: the simulator has the time step, and every input is a signal."""
+_OF_THE_NETWORK = frozenset({"dt", "constant_current", "smallest"})
+"""Attributes that a neuron in Nengo does not have: the simulator has the time step, every input is a signal, and
+denormal numbers are taken as they come."""
 
 
 def integrate_and_fire(node: ir.Node, script: Script) -> None:
@@ -33,7 +34,8 @@ def _rectified(node: ir.Node, script: Script, threshold: str) -> None:
     )
     name = script.new_name(f"{script.variable(node.inputs[0])}_in_spikes")
     script.add(f"{name} = scaled({name!r}, {script.variable(node.inputs[0])}, 1 / ({threshold} * {dt}))")
-    state = f"{{'voltage': {script.spread(node, 'voltage', script.shape(node.outputs[0]))} / {threshold}}}"
+    voltage = OPERATORS[node.op_type].states[0]
+    state = f"{{'voltage': {script.spread_state(node, voltage, script.shape(node.outputs[0]))} / {threshold}}}"
     neurons = f"nengo.SpikingRectifiedLinear(amplitude={dt}, initial_state={state})"
     _population(node, script, neurons, x=name, factors=threshold)
 
@@ -165,9 +167,10 @@ def _initial(node: ir.Node, script: Script) -> str:
     """The argument for initial states; always given, as Nengo's defaults are random."""
     shape = script.shape(node.outputs[0])
     entries = []
+    operands = [tensor.name for tensor in operator_of(node).inputs]
     for state in OPERATORS[node.op_type].states:
-        array = script.constant(operand(node, state.name))
-        is_0 = array.size == 1 and not array.any()
-        value = "nengo.dists.Choice([0])" if is_0 else script.spread(node, state.name, shape)
+        arrays = [script.constant(operand(node, n)) for n in (state.name, state.base.name) if n in operands]
+        is_0 = all(array.size == 1 and not array.any() for array in arrays)
+        value = "nengo.dists.Choice([0])" if is_0 else script.spread_state(node, state, shape)
         entries.append(f"{state.name!r}: {value}")
     return f"initial_state={{{', '.join(entries)}}}"

@@ -1,0 +1,152 @@
+"""``python -m benchmarks.accuracy``: accuracy, spikes and time over T of three converters on the same trained weights.
+
+Resumable: what the file of results has is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import datasets, environments, machine, systems
+from benchmarks.accuracy.page import table
+from benchmarks.accuracy.task import TIMED_SAMPLES, Task
+from benchmarks.process import ROOT, THREADS, DidNotRunError
+from benchmarks.workloads.catalogue import WORKLOADS, inputs_on_grid
+from benchmarks.workloads.network import Equation
+from snn_ops.files import write_whole
+
+FOLDER = ROOT / "benchmarks" / "results" / "accuracy"
+NETWORKS = {"lenet-5": "mnist", "cnn": "mnist", "resnet-8": "cifar10"}
+CONVERTERS = ("onnx-snn", "spikingjelly", "nengo-dl")
+STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
+CALIBRATION = 256
+LIMIT = 3600
+"""Seconds for a converter and a network."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", default=",".join(NETWORKS), help="their names, separated by commas")
+    parser.add_argument("--converters", default=",".join(CONVERTERS))
+    parser.add_argument("--samples", type=int, default=1000, help="test images, in whole hundreds")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--json", type=Path, help="the file of results [default: benchmarks/results/accuracy/MACHINE.json]"
+    )
+    chosen = parser.parse_args(arguments)
+    path = chosen.json or FOLDER / f"{machine.name('cpu')}.json"
+    try:
+        names, converters = _known(chosen.networks, NETWORKS), _known(chosen.converters, CONVERTERS)
+        if chosen.samples < TIMED_SAMPLES or chosen.samples % TIMED_SAMPLES:
+            raise DidNotRunError(f"--samples {chosen.samples}: must be hundreds, at least {TIMED_SAMPLES}")
+        results = read(path)
+    except DidNotRunError as error:
+        print(f"benchmarks.accuracy: {error}", file=sys.stderr)
+        return 1
+    results["machine"] = machine.facts()
+    for name in names:
+        for converter in converters:
+            key = f"{name}/{converter}/{chosen.samples}/{chosen.threads}"
+            if "figures" not in results["rows"].get(key, {}):
+                results["rows"][key] = row(name, converter, chosen.samples, chosen.threads)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, (json.dumps(results, indent=1) + "\n").encode())
+            print("\n".join(table({key: results["rows"][key]})), flush=True)
+    return 0
+
+
+def _known(text: str, there: Iterable[str]) -> list[str]:
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    for name in names:
+        if name not in there:
+            raise DidNotRunError(f"there is no {name!r}; there are {', '.join(there)}")
+    return names
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The file of results, or an empty one.
+
+    Raises:
+        DidNotRunError: it is no such file.
+    """
+    if not path.exists():
+        return {"machine": {}, "rows": {}}
+    try:
+        content = json.loads(path.read_text())
+        content["rows"].items()
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise DidNotRunError(f"{path}: is no file of results: {error}") from error
+    found: dict[str, Any] = content
+    return found
+
+
+def row(name: str, converter: str, samples: int, threads: int) -> dict[str, Any]:
+    """What a converter gives for a network, or the reason why nothing."""
+    system = systems.system(converter)
+    version = environments.fingerprint(system.requirements) if system.requirements else machine.describe()
+    try:
+        task = task_of(name, samples, threads)
+        trained = trained_accuracy(task)
+        return {"trained": trained, "made_with": version, "figures": _in_its_process(converter, task)}
+    except (DidNotRunError, FileNotFoundError) as error:
+        return {"reason": str(error)}
+
+
+def task_of(name: str, samples: int, threads: int) -> Task:
+    """The network with its trained weights, and images.
+
+    Raises:
+        FileNotFoundError: no data set, or no weights.
+    """
+    data = datasets.load(NETWORKS[name])
+    calibration, x = (
+        inputs_on_grid(images.astype(np.float32) / 255)
+        for images in (data.x_train[:CALIBRATION], data.x_test[:samples])
+    )
+    network = WORKLOADS[name]().network(Equation.IF)
+    return Task(network, calibration, x, data.y_test[:samples], STEPS, threads)
+
+
+def trained_accuracy(task: Task) -> float:
+    """Of the network with Relu."""
+    from benchmarks.systems._convert import trained_model
+    from converter.graph.run import start_quietly
+
+    (scores,) = start_quietly(trained_model(task.network)).run(None, {"input": task.x})
+    return task.accuracy(scores)
+
+
+def _in_its_process(converter: str, task: Task) -> list[dict[str, Any]]:
+    python = environments.python_of(converter, systems.system(converter).requirements)
+    environment = {**os.environ, **dict.fromkeys(THREADS, str(task.threads)), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment["CUDA_VISIBLE_DEVICES"] = ""
+    with tempfile.TemporaryDirectory() as name:
+        folder, out = Path(name), Path(name) / "out.json"
+        task.save(folder)
+        command = [python, "-m", "benchmarks.accuracy.run", converter, str(folder), str(out)]
+        try:
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise DidNotRunError(f"over the limit of {LIMIT} s") from None
+        if done.returncode:
+            raise DidNotRunError((done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300])
+        figures: list[dict[str, Any]] = json.loads(out.read_text())
+        return figures
+
+
+if __name__ == "__main__":
+    sys.exit(main())

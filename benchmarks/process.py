@@ -1,0 +1,147 @@
+"""A system in a process of its own, seen from the harness: a limit of time for each command, stopped while others run."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+class DidNotRunError(Exception):
+    """A system's process gave no answer: the message is the reason, for the table."""
+
+
+class OverTheLimitError(DidNotRunError):
+    """It took too long, and was ended."""
+
+
+class SystemProcess:
+    """The process of a system. Its processors are the first `threads` of those that are there.
+
+    Args:
+        python: of its environment.
+        module: that has it as SYSTEM.
+        threads: how many processors it gets.
+        provider: on the CPU it sees no GPU.
+        packages: a folder of packages that it alone gets.
+    """
+
+    def __init__(self, python: str, module: str, threads: int, provider: str, packages: str = "") -> None:
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 # as long as the process
+        read_commands, self._commands = os.pipe()
+        self._answers, write_answers = os.pipe()
+        environment = {**os.environ, **dict.fromkeys(THREADS, str(threads)), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [packages, str(ROOT), os.environ.get("PYTHONPATH")]))
+        if provider == "cpu":
+            environment["CUDA_VISIBLE_DEVICES"] = ""
+        processors = ",".join(map(str, sorted(os.sched_getaffinity(0))[:threads]))
+        pinned = ["taskset", "-c", processors] if provider == "cpu" else []
+        self._process = subprocess.Popen(
+            [*pinned, python, "-m", "benchmarks.worker", module, str(read_commands), str(write_answers)],
+            pass_fds=(read_commands, write_answers),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            env=environment,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        os.close(read_commands)
+        os.close(write_answers)
+        self._buffer, self._closed = b"", False
+
+    def ask(self, do: str, limit: float, **arguments: object) -> dict[str, Any]:
+        """A command's answer.
+
+        Raises:
+            OverTheLimitError: there was none after so many seconds; the process is ended.
+            DidNotRunError: the system has no such thing, failed, or died.
+        """
+        line = json.dumps({"do": do, **arguments}) + "\n"
+        try:
+            os.write(self._commands, line.encode())
+        except BrokenPipeError:
+            raise DidNotRunError(self._end()) from None
+        answer: dict[str, Any] = json.loads(self._line(limit))
+        if "cannot" in answer:
+            raise DidNotRunError(answer["cannot"])
+        if "failed" in answer:
+            raise DidNotRunError(answer["failed"])
+        return answer
+
+    def _line(self, limit: float) -> bytes:
+        end = time.monotonic() + limit
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._answers, selectors.EVENT_READ)
+            while b"\n" not in self._buffer:
+                if not selector.select(max(end - time.monotonic(), 0)):
+                    self.close()
+                    raise OverTheLimitError(f"over the limit of {limit:.0f} s")
+                part = os.read(self._answers, 1 << 16)
+                if not part:
+                    raise DidNotRunError(self._end())
+                self._buffer += part
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        return line
+
+    def turn(self, seconds: float, limit: float) -> dict[str, Any]:
+        """A turn; before and after it the process stands still, so that its waiting threads cost others nothing."""
+        self._signal(signal.SIGCONT)
+        answer = self.ask("turn", limit, seconds=seconds)
+        self.pause()
+        return answer
+
+    def pause(self) -> None:
+        """Until its next turn."""
+        self._signal(signal.SIGSTOP)
+
+    def close(self) -> None:
+        """Ends it and all that it started."""
+        if self._closed:
+            return
+        self._closed = True
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        os.close(self._commands)
+        os.close(self._answers)
+        self._log.close()
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def _end(self) -> str:
+        """Why the process ended: what it wrote last."""
+        code = self._process.wait()
+        if code == -signal.SIGKILL:
+            return "killed, as when memory runs out"
+        self._log.seek(0)
+        lines = [line for line in self._log.read().splitlines() if line.strip()]
+        return f"its process ended with code {code}: {_shown(lines)}"
+
+    def __enter__(self) -> SystemProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _shown(lines: Sequence[str]) -> str:
+    return (lines[-1] if lines else "it said nothing")[:300]

@@ -1,0 +1,328 @@
+"""What the libraries on top of PyTorch have in common: layers, time around their neurons, the search for the best setting.
+
+All are given the same savings (`_phases`), threads, and settings to search while the network is built: layer by layer (all
+steps of a layer, then the next layer) or step by step, a step compiled with torch.compile or not, channels last or not, how
+many samples at once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from benchmarks.systems._phases import phases
+from benchmarks.systems.system import CannotComputeError, Job, Runner
+from benchmarks.workloads.network import Layer
+
+SEARCH_SECONDS = 30.0
+"""No further setting is tried after so long."""
+
+
+Tensor = torch.Tensor
+Values = dict[str, Tensor]
+States = dict[str, Any]
+
+
+class Neurons(ABC):
+    """What a library's file says of its neurons."""
+
+    time_axis = 0
+    """Of the currents of all steps, in `sequence`: 1 for a library that wants the batch first."""
+    current_scale = 1.0
+    """What currents must be multiplied with: a power of 2, which rounds nothing. Weights and biases are, where that will do."""
+
+    @abstractmethod
+    def start(self, current: Tensor) -> Any:
+        """The state before the first step, for currents of this shape: a tensor, or a tuple or dict of them."""
+
+    @abstractmethod
+    def step(self, current: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """The spikes of one step, and the new state."""
+
+    def sequence(self, currents: Tensor) -> Tensor:
+        """The spikes of all steps; a library with code of its own for that has it here."""
+        state = self.start(currents.select(self.time_axis, 0))
+        spikes = []
+        for current in currents.unbind(self.time_axis):
+            out, state = self.step(current, state)
+            spikes.append(out)
+        return torch.stack(spikes, self.time_axis)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to run a network."""
+
+    by_layer: bool
+    compiled: bool
+    channels_last: bool
+    samples: int
+
+    def named(self) -> dict[str, object]:
+        """For the table."""
+        return {
+            "mode": "layer by layer" if self.by_layer else "step by step",
+            "torch.compile": self.compiled,
+            "channels last": self.channels_last,
+            "samples at once": self.samples,
+        }
+
+
+class TorchRunner(Runner):
+    """A network with a library's neurons, at the fastest setting that a short search finds."""
+
+    def __init__(self, job: Job, neurons: Neurons) -> None:
+        if job.provider == "cuda" and not torch.cuda.is_available():
+            raise CannotComputeError("its PyTorch sees no GPU")
+        torch.set_num_threads(job.threads)
+        self._job, self._network, self._neurons = job, job.network, neurons
+        self._device = torch.device(job.provider)
+        self._phases = phases(job.network)
+        self._scales = self._current_scales()
+        self._weights = {name: self._tensor(name) for name in job.network.arrays}
+        self._states: States = {}
+        x = np.random.default_rng(0).random(self._input_shape(), dtype=np.float32)
+        start = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tried = self._search(x)
+        self.seconds = {"search": time.perf_counter() - start}
+        self._use(min(tried, key=lambda setting: tried[setting]))
+        self._states = {}
+        self.settings = self._setting.named() | {
+            "torch.compile fails": self._not_compiled,
+            "threads": torch.get_num_threads(),
+            "inference mode": True,
+            "once": [layer.name for layer in self._phases.once],
+            "after the mean over time": [layer.name for layer in self._phases.last],
+            "tried, ms": {str(list(found.named().values())): round(1e3 * s, 3) for found, s in tried.items()},
+        }
+
+    def _input_shape(self) -> tuple[int, ...]:
+        time_steps = (self._job.n_steps,) if self._job.sequence else ()
+        return (*time_steps, self._job.batch, *self._network.input_shape)
+
+    def _current_scales(self) -> dict[str, float]:
+        """Of the weights, by layer. Where currents do not come from one such layer alone, neurons get them multiplied."""
+        scale, by_name = self._neurons.current_scale, {layer.name: layer for layer in self._network.layers}
+        scales: dict[str, float] = {}
+        self._multiplied: set[str] = set()
+        for layer in self._network.layers:
+            if layer.kind != "neuron" or scale == 1:
+                continue
+            (before,) = layer.inputs
+            users = [other.name for other in self._network.layers if before in other.inputs]
+            if (
+                users == [layer.name]
+                and before in by_name
+                and by_name[before].kind in ("conv", "conv_transpose", "dense")
+            ):
+                scales[before] = scale
+            else:
+                self._multiplied.add(layer.name)
+        return scales
+
+    def _current(self, layer: Layer, value: Tensor) -> Tensor:
+        return value * self._neurons.current_scale if layer.name in self._multiplied else value
+
+    def _tensor(self, name: str) -> Tensor:
+        scale = np.float32(self._scales.get(name.rpartition(".")[0], 1.0))
+        return torch.from_numpy(self._network.arrays[name].astype(np.float32) * scale).to(self._device)
+
+    # ------------------------------------------------------------------ what the harness calls
+
+    def place(self, x: np.ndarray) -> Any:
+        return torch.from_numpy(x).to(self._device) if self._job.sequence else x
+
+    def take(self, y: Any) -> np.ndarray:
+        result: np.ndarray = y.cpu().numpy() if self._job.sequence else y
+        return result
+
+    def run(self, x: Any) -> Any:
+        with torch.inference_mode():
+            if self._job.sequence:
+                return self._neurons_alone(x)
+            if self._job.stream:
+                return self._stream(self._ready(torch.from_numpy(x))).cpu().numpy()
+            return np.concatenate([self._answer(piece).cpu().numpy() for piece in self._pieces(x)])
+
+    def spike_counts(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        found: dict[str, list[np.ndarray]] = {name: [] for name in self._network.neurons}
+        with torch.inference_mode():
+            for piece in self._pieces(x):
+                for name, total in self._counts(piece).items():
+                    found[name].append(total.cpu().numpy())
+        return {name: np.concatenate(parts) for name, parts in found.items()}
+
+    # ------------------------------------------------------------------ ways to run
+
+    def _neurons_alone(self, x: Tensor) -> Tensor:
+        axis = self._neurons.time_axis
+        scaled = x * self._neurons.current_scale if self._neurons.current_scale != 1 else x
+        spikes = self._neurons.sequence(scaled.transpose(0, 1) if axis else scaled)
+        if self._device.type == "cuda":
+            torch.cuda.synchronize()
+        return spikes.transpose(0, 1) if axis else spikes
+
+    def _pieces(self, x: np.ndarray) -> Iterator[Tensor]:
+        for piece in torch.from_numpy(x).split(self._setting.samples):
+            yield self._ready(piece)
+
+    def _ready(self, x: Tensor) -> Tensor:
+        x = x.to(self._device)
+        return x.contiguous(memory_format=torch.channels_last) if self._channels_last(x) else x
+
+    def _channels_last(self, tensor: Tensor) -> bool:
+        return self._setting.channels_last and tensor.ndim == 4
+
+    def _answer(self, x: Tensor) -> Tensor:
+        return self._layer_by_layer(x) if self._setting.by_layer else self._step_by_step(x)
+
+    def _before(self, x: Tensor) -> Values:
+        values = {"input": x}
+        for layer in self._phases.once:
+            values[layer.name] = self._apply(layer, [values[name] for name in layer.inputs])
+        return values
+
+    def _one_step(self, fixed: Values, states: States) -> tuple[Values, States]:
+        """The values of all layers, and the new states."""
+        values, after = dict(fixed), {}
+        for layer in self._phases.steps:
+            inputs = [values[name] for name in layer.inputs]
+            if layer.kind == "neuron":
+                current = self._current(layer, inputs[0])
+                state = states[layer.name] if layer.name in states else self._neurons.start(current)
+                values[layer.name], after[layer.name] = self._neurons.step(current, state)
+            else:
+                values[layer.name] = self._apply(layer, inputs)
+        return values, after
+
+    def _summing_step(self, fixed: Values, states: States, sums: Values) -> tuple[States, Values]:
+        values, states = self._one_step(fixed, states)
+        return states, {name: sums[name] + values[name] if sums else values[name] for name in self._phases.means}
+
+    def _step_by_step(self, x: Tensor) -> Tensor:
+        fixed, states, sums = self._before(x), States(), Values()
+        for _ in range(self._job.n_steps):
+            states, sums = self._step(fixed, states, sums)
+        return self._end(fixed | {name: total / self._job.n_steps for name, total in sums.items()})
+
+    def _stream(self, x: Tensor) -> Tensor:
+        fixed = self._before(x)
+        self._states, sums = self._step(fixed, self._states, {})
+        return self._end(fixed | sums)
+
+    def _counts(self, x: Tensor) -> Values:
+        fixed, states, counts = self._before(x), States(), Values()
+        for _ in range(self._job.n_steps):
+            values, states = self._one_step(fixed, states)
+            for name in self._network.neurons:
+                counts[name] = counts[name] + values[name] if name in counts else values[name]
+        return counts
+
+    def _layer_by_layer(self, x: Tensor) -> Tensor:
+        axis, n_steps = self._neurons.time_axis, self._job.n_steps
+        values, timed = self._before(x), set[str]()
+        for layer in self._phases.steps:
+            inputs = [values[name] if name in timed else self._repeated(values[name]) for name in layer.inputs]
+            if layer.kind == "neuron":
+                values[layer.name] = self._neurons.sequence(self._current(layer, inputs[0]))
+            else:
+                flat = self._apply(layer, [value.flatten(0, 1) for value in inputs])
+                values[layer.name] = flat.unflatten(0, (len(x), n_steps) if axis else (n_steps, len(x)))
+            timed.add(layer.name)
+        return self._end(values | {name: values[name].mean(axis) for name in self._phases.means})
+
+    def _repeated(self, value: Tensor) -> Tensor:
+        """The same at every step, without copies."""
+        axis = self._neurons.time_axis
+        shape = [*value.shape[:axis], self._job.n_steps, *value.shape[axis:]]
+        return value.unsqueeze(axis).expand(shape)
+
+    def _end(self, values: Values) -> Tensor:
+        for layer in self._phases.last:
+            values[layer.name] = self._apply(layer, [values[name] for name in layer.inputs])
+        return values[self._network.layers[-1].name]
+
+    def _apply(self, layer: Layer, inputs: list[Tensor]) -> Tensor:
+        x = inputs[0]
+        if layer.kind == "average_pool":
+            return F.avg_pool2d(x, layer.size)
+        if layer.kind == "flatten":
+            return x.flatten(1)
+        if layer.kind == "add":
+            return sum(inputs[1:], start=x)
+        if layer.kind not in ("dense", "conv", "conv_transpose"):
+            raise CannotComputeError(f"it has no layer of kind {layer.kind}")
+        weights, bias = self._weights[f"{layer.name}.weights"], self._weights[f"{layer.name}.bias"]
+        if layer.kind == "dense":
+            return F.linear(x, weights, bias)
+        top, left, bottom, right = layer.pads
+        if layer.kind == "conv":
+            if (top, left) != (bottom, right):
+                x, top, left = F.pad(x, (left, right, top, bottom)), 0, 0
+            return F.conv2d(x, weights, bias, layer.stride, (top, left))
+        full = F.conv_transpose2d(x, weights, bias, layer.stride, output_padding=layer.output_padding)
+        return full[:, :, top : full.shape[2] - bottom, left : full.shape[3] - right]
+
+    # ------------------------------------------------------------------ the search
+
+    def _use(self, setting: Setting) -> None:
+        self._setting, self._states = setting, {}
+        self._step = torch.compile(self._summing_step, dynamic=False) if setting.compiled else self._summing_step
+        for name, tensor in self._weights.items():
+            form = torch.channels_last if self._channels_last(tensor) else torch.contiguous_format
+            self._weights[name] = tensor.contiguous(memory_format=form)
+
+    def _search(self, x: np.ndarray) -> dict[Setting, float]:
+        """Seconds of a run: what differs most comes first, then changes of the best so far."""
+        batch, begun = self._job.batch, time.perf_counter()
+        tried: dict[Setting, float] = {}
+
+        def attempt(setting: Setting) -> None:
+            if setting in tried or (tried and time.perf_counter() - begun > SEARCH_SECONDS):
+                return
+            self._use(setting)
+            try:
+                tried[setting] = self._time(x)
+            except Exception as error:
+                if not setting.compiled:
+                    raise
+                self._not_compiled = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"[:200]
+
+        self._not_compiled = ""
+        if self._job.sequence:
+            attempt(Setting(True, False, False, batch))
+            return tried
+        few = [n for n in dict.fromkeys((batch, batch // 4, batch // 16)) if n]
+        attempt(Setting(False, False, False, batch))
+        attempt(Setting(False, True, False, batch))
+        modes = (False,) if self._job.stream else (False, True)
+        for samples, by_layer in itertools.product(few[:2], modes):
+            attempt(Setting(by_layer, False, False, samples))
+        images = any(layer.kind.startswith("conv") for layer in self._network.layers)
+        changes: list[dict[str, Any]] = [{"channels_last": images}, {"samples": few[-1]}]
+        for change in (*changes, {"compiled": True, "by_layer": False}):
+            attempt(replace(min(tried, key=lambda setting: tried[setting]), **change))
+        return tried
+
+    def _time(self, x: np.ndarray) -> float:
+        """The best of three runs after the first; of fewer where they take long."""
+        placed, best = self.place(x), float("inf")
+        self.run(placed)
+        for _ in range(3):
+            start = time.perf_counter()
+            self.run(placed)
+            best = min(best, time.perf_counter() - start)
+            if best > 0.5:
+                break
+        return best

@@ -1,0 +1,24 @@
+"""SpikingJelly 2.0 with its CUDA kernels, which it takes by the environment; in the environment of the harness (--here)."""
+
+from __future__ import annotations
+
+import os
+
+from benchmarks.systems.spikingjelly import SpikingJelly
+from benchmarks.systems.system import Job, Runner
+
+
+class WithKernels(SpikingJelly):
+    """On a GPU alone."""
+
+    name = "spikingjelly-cuda"
+    requirements = None
+    providers = ("cuda",)
+
+    def build(self, job: Job) -> Runner:
+        """The library reads the variable when it is imported."""
+        os.environ["SJ_IF_CUDA_IMPLEMENTATION"] = "cuda"
+        return super().build(job)
+
+
+SYSTEM = WithKernels()

@@ -1,0 +1,1 @@
+"""How fast a user's own model is: latency, throughput, memory, and where the time goes."""

@@ -14,13 +14,15 @@ from onnx_ir.passes import common as common_passes
 
 from converter.errors import RefusedError
 from converter.graph.build import name_of
+from converter.spiking.codes import DELTA
 from snn_ops.format import BATCH, DOMAIN, N_STEPS, TIME_BATCH, Metadata
-from snn_ops.ops import OPERATORS, Time
+from snn_ops.ops import OPERATORS
 
 
 def has_delta_code(model: ir.Model) -> bool:
     """Whether its neurons have the delta code."""
-    return any(node.domain == DOMAIN and OPERATORS[node.op_type].code == "delta" for node in model.graph)
+    ours = [OPERATORS.get(node.op_type) for node in model.graph if node.domain == DOMAIN]
+    return any(operator is not None and operator.code == "delta" for operator in ours)
 
 
 def without_neurons(model: ir.Model) -> tuple[ir.Model, dict[str, str]]:
@@ -36,11 +38,11 @@ def without_neurons(model: ir.Model) -> tuple[ir.Model, dict[str, str]]:
     graph = trained.graph
     targets: dict[str, ir.Value] = {}
     for node in [node for node in graph if node.domain == DOMAIN]:
-        operator, x = OPERATORS[node.op_type], node.inputs[0]
+        operator, x = OPERATORS.get(node.op_type), node.inputs[0]
         assert x is not None
-        if operator.code == "delta":
+        if operator is not None and operator.code == "delta":
             targets[name_of(node)] = x
-        elif operator.time is not Time.REPEAT and node.op_type != "TimeLast":
+        elif node.op_type not in ("TimeRepeat", DELTA.readout):
             raise RefusedError(f"{node.op_type} does not belong to the delta code", node=name_of(node))
         graph.outputs[:] = [value for value in graph.outputs if value not in node.outputs[1:]]
         _pass_by(graph, node, x)

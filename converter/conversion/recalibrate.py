@@ -47,7 +47,7 @@ def recalibrated(proto: onnx.ModelProto, samples: Samples, progress: Progress = 
     trained, targets = without_neurons(model)
     ann = Ann(Path(metadata.source), metadata.source_sha256, to_proto(trained), trained, None)
     prepared = prepare(ann, samples, options)
-    values = delta_fit.gather(prepared.trained, prepared.encoders, samples, progress)
+    values = delta_fit.gather(prepared.trained, prepared.encoders, prepared.samples, progress)
     neuron = DeltaNeuron(options)
     numbers = delta_fit.fit(prepared.encoders, values, prepared.multiply_adds, neuron.base, neuron.most_base)
     by_value = {
@@ -58,5 +58,5 @@ def recalibrated(proto: onnx.ModelProto, samples: Samples, progress: Progress = 
     for node in model.graph:
         if name_of(node) in targets:
             neuron.set_numbers(node, by_value[targets[name_of(node)]])
-    (metadata | Metadata(calibration_samples=len(samples))).write(model.metadata_props)
+    (metadata | Metadata(calibration_samples=len(prepared.samples))).write(model.metadata_props)
     return to_proto(model)

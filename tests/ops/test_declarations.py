@@ -121,7 +121,7 @@ def test_what_a_kernel_can_hold(operator) -> None:
     room = {name: int(number) for name, number in re.findall(r"constexpr int k(\w+) = (\d+);", text)}
     assert len(operator.parameters) <= room["MaxParameters"]
     assert len(operator.states) <= len(operator.values) <= room["MaxStates"]
-    assert (cupy_ops.MAX_PARAMETERS, cupy_ops.MAX_STATES) == (room["MaxParameters"], room["MaxStates"])
+    assert (room["MaxParameters"], room["MaxStates"]) == (cupy_ops.MAX_PARAMETERS, cupy_ops.MAX_STATES)
     assert room["MaxRank"] == cupy_ops.MAX_RANK
 
 

@@ -38,6 +38,8 @@ SNN_FUNCTION float log(float x) { return ::logf(x); }
 SNN_FUNCTION double log(double x) { return ::log(x); }
 SNN_FUNCTION float log1p(float x) { return ::log1pf(x); }
 SNN_FUNCTION double log1p(double x) { return ::log1p(x); }
+SNN_FUNCTION float abs(float x) { return ::fabsf(x); }
+SNN_FUNCTION double abs(double x) { return ::fabs(x); }
 SNN_FUNCTION float floor(float x) { return ::floorf(x); }
 SNN_FUNCTION double floor(double x) { return ::floor(x); }
 SNN_FUNCTION float rint(float x) { return ::rintf(x); }
@@ -53,6 +55,8 @@ SNN_FUNCTION float log(float x) { return __builtin_logf(x); }
 SNN_FUNCTION double log(double x) { return __builtin_log(x); }
 SNN_FUNCTION float log1p(float x) { return __builtin_log1pf(x); }
 SNN_FUNCTION double log1p(double x) { return __builtin_log1p(x); }
+SNN_FUNCTION float abs(float x) { return __builtin_fabsf(x); }
+SNN_FUNCTION double abs(double x) { return __builtin_fabs(x); }
 SNN_FUNCTION float floor(float x) { return __builtin_floorf(x); }
 SNN_FUNCTION double floor(double x) { return __builtin_floor(x); }
 SNN_FUNCTION float rint(float x) { return __builtin_rintf(x); }
@@ -69,7 +73,7 @@ SNN_FUNCTION double fma(double a, double b, double c) { return a * b + c; }
 // 0 for what is below `smallest` in size.
 template <bool kSome, class S>
 SNN_FUNCTION S without_smallest(S x, S smallest) {
-  return kSome && (x < S(0) ? -x : x) < smallest ? S(0) : x;
+  return kSome && abs(x) < smallest ? S(0) : x;
 }
 
 // Written so that a NaN stays a NaN: a comparison with NaN is false and leaves x as it is.
@@ -136,10 +140,9 @@ SNN_FUNCTION S value(S sum, S base) {
 // infinity stay where they are. D. Knuth, The art of computer programming 2, section 4.2.2, theorem B.
 template <class S>
 SNN_FUNCTION void rebase(S least, S& sum, S& base) {
-  const S size = sum < S(0) ? -sum : sum;
   const S total = base + sum, taken = total - base;
   const S rest = (base - (total - taken)) + (sum - taken);
-  const bool moves = size >= least && sum - sum == S(0);
+  const bool moves = math::abs(sum) >= least && sum - sum == S(0);
   base = moves ? total : base;
   sum = moves ? rest : sum;
 }
@@ -151,6 +154,7 @@ struct Neuron {
   static constexpr bool kTakesMean = false;  // true: x is the mean of the current over all steps of the call
   static constexpr bool kHasStages = false;  // true: step is fire(x, integrate(x, state, c), state, parameter, c)
   static constexpr bool kGivesLast = false;  // true: the output is last(state, steps done), once, after all steps of the call
+  static constexpr bool kTakesLast = false;  // true: of a call only the last step's current counts
   static constexpr bool kDecays = false;     // true: states decay; step<false> (of stages: fire<false>) takes `smallest` for 0
   static constexpr bool kHasBases = false;   // true: states are pairs, a sum and its base; step<false> takes all bases for 0,
                                              // step changes none, rebase(state, parameter) does, after steps where sums::is_due
@@ -642,7 +646,7 @@ struct TimeMean : RunningMean {
 // What the last step's input is.
 struct TimeLast : Neuron {
   static constexpr int kParameters = 0, kStates = 1;
-  static constexpr bool kGivesLast = true;
+  static constexpr bool kGivesLast = true, kTakesLast = true;
   template <class S>
   using Constants = NoConstants;
 

@@ -21,6 +21,8 @@ from snn_ops.ops import COMPILER_OPTIONS, ENTRY, STEP_OUT, THREADS, Attributes, 
 
 MAX_RANK = 8  # kernels/temporal.h
 MAX_AXES = MAX_RANK // 2
+MAX_PARAMETERS = 3
+MAX_STATES = 4
 
 
 class Device(Protocol):
@@ -107,9 +109,9 @@ class TemporalCall(ctypes.Structure):
         ("n_steps", ctypes.c_int64),
         ("duration", ctypes.c_int64),
         ("n_neurons", ctypes.c_int64),
-        ("parameter", _Operand * 3),
-        ("state", _Operand * 4),
-        ("final_state", ctypes.c_void_p * 4),
+        ("parameter", _Operand * MAX_PARAMETERS),
+        ("state", _Operand * MAX_STATES),
+        ("final_state", ctypes.c_void_p * MAX_STATES),
         ("first_step", ctypes.c_void_p),
         ("last_step", ctypes.c_void_p),
         ("first_sample", ctypes.c_void_p),

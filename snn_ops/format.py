@@ -6,7 +6,7 @@ import json
 import re
 import types
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -268,7 +268,7 @@ def known(cls: type[_T], values: Object, key: str) -> _T:
     """A dataclass from the fields of an object in the metadata. Those that the class does not have are ignored.
 
     Args:
-        cls: a dataclass. Its fields may be text, numbers, lists and tuples of them, and unions of these with None.
+        cls: a dataclass. Its fields may be text, numbers, dataclasses, lists and tuples of them, and unions of these with None.
         values: the object, as JSON gives it.
         key: the field of `Metadata` that it stands in, for the message.
 
@@ -280,7 +280,7 @@ def known(cls: type[_T], values: Object, key: str) -> _T:
     for field in fields(cls):  # type: ignore[arg-type]
         if field.name in values:
             try:
-                arguments[field.name] = _fitted(values[field.name], hints[field.name])
+                arguments[field.name] = _fitted(values[field.name], hints[field.name], key)
             except TypeError as error:
                 raise FormatError(f"metadata {PREFIX}{key}: {field.name!r} must be {error}") from error
         elif field.default is MISSING and field.default_factory is MISSING:
@@ -288,7 +288,7 @@ def known(cls: type[_T], values: Object, key: str) -> _T:
     return cls(**arguments)
 
 
-def _fitted(value: Any, hint: Any) -> Any:
+def _fitted(value: Any, hint: Any, key: str) -> Any:
     """The value as the type wants it: a JSON list becomes a tuple where a tuple is wanted.
 
     Raises:
@@ -299,7 +299,10 @@ def _fitted(value: Any, hint: Any) -> Any:
         kind, arguments = get_origin(option) or option, get_args(option)
         if kind in (list, tuple):
             if isinstance(value, list):
-                return kind(_elements(value, kind, arguments))
+                return kind(_elements(value, kind, arguments, key))
+        elif isinstance(kind, type) and is_dataclass(kind):
+            if isinstance(value, dict):
+                return known(kind, value, key)
         elif kind is float:
             if isinstance(value, float) or (_is_integer(value) and abs(value) < _NO_FLOAT):
                 return value
@@ -320,9 +323,9 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _elements(values: list[Any], kind: type, hints: tuple[Any, ...]) -> list[Any]:
+def _elements(values: list[Any], kind: type, hints: tuple[Any, ...], key: str) -> list[Any]:
     if kind is list or hints[1:] == (...,):
-        return [_fitted(value, hints[0]) for value in values]
+        return [_fitted(value, hints[0], key) for value in values]
     if len(values) != len(hints):
         raise TypeError(f"{len(hints)} values, they are {len(values)}")
-    return [_fitted(value, hint) for value, hint in zip(values, hints, strict=True)]
+    return [_fitted(value, hint, key) for value, hint in zip(values, hints, strict=True)]

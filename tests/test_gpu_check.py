@@ -112,12 +112,13 @@ def test_what_is_measured_is_what_is_run() -> None:
     """A bound run gives the operator's own output, each time, also when nobody else keeps its inputs."""
     currents = np.random.default_rng(0).uniform(0, 3, 32 * 7).astype(np.float32)
     operator = OPERATORS["IF"]
-    numbers = [currents, np.asarray(32), np.ones((), np.float32), *np.zeros((4, 1), np.float32)]
+    zeros = np.zeros((4, 1), np.float32)
+    numbers = [currents, np.asarray(32), np.ones((), np.float32), *zeros[:2], np.asarray(0), *zeros[2:]]
     feed = {tensor.name: array for tensor, array in zip(operator.inputs, numbers, strict=True)}
     arrays = [weakref.ref(array) for array in feed.values()]
     (expected, *_) = OPERATORS["IF"].run(*feed.values())
     run = BoundRun(SingleOperator("IF").session(*feed.values()), "cpu", feed, "spikes")
-    del feed, currents, numbers
+    del feed, currents, numbers, zeros
     gc.collect()
     assert all(array() is not None for array in arrays)
     for _ in range(2):

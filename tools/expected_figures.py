@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from snn_ops.ops import OPERATORS, Time
+from snn_ops.ops import OPERATORS, Operator, Time
 from tools.sass_count import SIZES, Count, compiled, count, repeat_step
 
 FILE = Path(__file__).parent / "gpu" / "expected.json"
@@ -102,7 +102,12 @@ def bytes_of(neuron: str, element: str) -> float:
     """Read and written for a neuron's step, of T = 32 steps with operands that serve all neurons."""
     operator = operator_of(neuron)
     moved = {Time.LAST: 1 + 1 / STEPS, Time.REPEAT: 1 + 1 / STEPS}
-    return SIZES[element] * moved.get(operator.time, 2)
+    return SIZES[element] * (moved.get(operator.time, 2) if steps_taken(operator, STEPS) == STEPS else 2)
+
+
+def steps_taken(operator: Operator, n_steps: int) -> int:
+    """Steps whose currents a call of so many reads."""
+    return 1 if operator.time in (Time.AT_ONCE, Time.NONE) or operator.name == "TimeLast" else n_steps
 
 
 def operator_of(neuron: str) -> Any:
@@ -122,7 +127,7 @@ def expected(counts: Sequence[Count], repeat: Mapping[str, float]) -> dict[str, 
         kernels["TimeRepeat", element] = {"neuron": "TimeRepeat", "type": element, "step": step, "call": step}
     figures = []
     for (neuron, element), kernel in kernels.items():
-        n_steps = 1 if operator_of(neuron).time in (Time.AT_ONCE, Time.NONE) else STEPS
+        n_steps = steps_taken(operator_of(neuron), STEPS)
         for card in CARDS:
             figures.append(figure(slots_of(kernel, n_steps), bytes_of(neuron, element), neuron, element, card))
     return {
@@ -159,7 +164,7 @@ def compare(rows: Iterable[Mapping[str, Any]], gpu: str, file: Path = FILE) -> l
 def _verdict(row: Mapping[str, Any], kernels: Mapping[tuple[str, str], Any], card: str) -> Verdict:
     neuron, steps = _neuron(row), int(row["n_steps"])
     operator = OPERATORS[row["operator"]]
-    taken = 1 if operator.time in (Time.AT_ONCE, Time.NONE) else steps
+    taken = steps_taken(operator, steps)
     moved = row["GB/s"] * row["milliseconds"] * 1e6 / row["neurons"] / taken
     wanted = figure(slots_of(kernels[neuron, row["type"]], taken), moved, neuron, row["type"], card)
     share = float(row["share_of_copy"])

@@ -23,6 +23,7 @@ Verbose = Annotated[
     bool,
     typer.Option("-v", "--verbose", help="say what each pass over the graph changed, and what it declined and why"),
 ]
+MemoryTables = Annotated[bool, typer.Option("--memory-traffic", help="show the bytes that move, and their energy, too")]
 Json = Annotated[Path | None, typer.Option(help="write the same as JSON; - is standard output")]
 
 

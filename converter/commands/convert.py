@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from converter.commands.arguments import Json, Verbose
+from converter.commands.arguments import Json, MemoryTables, Verbose
 from converter.conversion.main import convert
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
@@ -115,6 +115,7 @@ def convert_command(
         typer.Option(help="with --streaming: sums are two numbers each and stay true for more than a million steps"),
     ] = _DEFAULTS.long_streams,
     report: Annotated[Path | None, typer.Option(help="write what was done as a page to read, HTML")] = None,
+    memory_traffic: MemoryTables = False,
     verbose: Verbose = False,
     json: Json = None,
 ) -> None:
@@ -153,9 +154,9 @@ def convert_command(
         passes = {"passes": [asdict(report) for report in conversion.reports]} if verbose else {}
         write_json({"model": str(out), **conversion.summary(), **passes}, json)
     if report:
-        write_html(conversion, report)
+        write_html(conversion, report, memory=memory_traffic)
     if str(json) != "-":
-        for table in conversion_tables(conversion):
+        for table in conversion_tables(conversion, memory=memory_traffic):
             results().print(table)
     if verbose:
         print_passes(conversion.reports)

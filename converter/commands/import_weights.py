@@ -5,27 +5,48 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import onnx_ir as ir
 import typer
 
 from converter.commands.arguments import SpikingFile
-from converter.errors import concerning
+from converter.conversion.recalibrate import recalibrated
+from converter.errors import RefusedError, concerning
 from converter.io.files import check_writable, read_npz
 from converter.io.onnx_files import write_model
-from converter.io.weights import import_weights, weights_of
-from converter.report.console import messages
+from converter.io.samples import load_samples
+from converter.io.weights import import_weights, thresholds_of, weights_of
+from converter.report.console import messages, progress
 from converter.spiking.model import SpikingModel
+from converter.spiking.without_neurons import has_delta_code
 
 
 def import_weights_command(
     weights: Annotated[Path, typer.Argument(help="weights by name, .npz", show_default=False)],
     model: SpikingFile,
     out: Annotated[Path, typer.Option("-o", "--out", help="the model with these weights")],
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="delta code: samples, .npz with `x`, that thresholds follow from [default: thresholds stay]"),
+    ] = None,
 ) -> None:
-    """Put weights, such as trained ones, into a spiking model; names and shapes are checked."""
+    """Put weights, such as trained ones, into a spiking model; names and shapes are checked. Thresholds stay, unless given."""
     check_writable(out)
-    proto = SpikingModel(model).proto
+    spiking = SpikingModel(model)
+    proto, is_delta = spiking.proto, has_delta_code(ir.from_proto(spiking.proto))
+    if calibration and not is_delta:
+        raise RefusedError(
+            "only the delta code is calibrated here; convert the trained network with these weights", file=model
+        )
+    samples = load_samples(calibration, spiking.inputs) if calibration else None
     arrays = read_npz(weights, "write one with `onnx-snn export npz`")
     with concerning(weights):
         changed = import_weights(proto, arrays)
+    if samples is not None:
+        with progress() as advance, concerning(model):
+            changed = recalibrated(changed, samples, advance)
     write_model(changed, out)
+    if is_delta and samples is None and not arrays.keys() & thresholds_of(proto):
+        messages().print(
+            "note: thresholds stay; they fit the old weights' values. --calibration SAMPLES fits them anew"
+        )
     messages().print(f"wrote {out}: {len(arrays)} of {len(weights_of(proto))} arrays replaced")

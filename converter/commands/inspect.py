@@ -10,17 +10,17 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from converter.activations.sites import KeptAnalog, find_sites
-from converter.commands.arguments import Json, Verbose
+from converter.commands.arguments import Json, MemoryTables, Verbose
 from converter.conversion.result import Layer
 from converter.io.files import check_writable
 from converter.io.onnx_files import read_proto
-from converter.measure.cost import WorkTotals
+from converter.measure.totals import WorkTotals
 from converter.normalise.ann import Ann, load_ann
 from converter.normalise.proof import trace
 from converter.report.console import messages, print_passes, results
 from converter.report.console import table as make_table
 from converter.report.json_file import write_json
-from converter.report.tables import islands_table, kept_analog_table, layers_table, work_table
+from converter.report.tables import islands_table, kept_analog_table, layers_table, work_tables
 from converter.spiking.islands import Island
 from converter.spiking.model import SpikingModel
 from snn_ops.format import DOMAIN, PREFIX, FormatError, Metadata, known
@@ -32,6 +32,7 @@ _JSON_FIELDS = ("options", "work", "layers", "islands", "kept_analog")
 
 def inspect_command(
     model: Annotated[Path, typer.Argument(help="a spiking or a trained model", show_default=False)],
+    memory_traffic: MemoryTables = False,
     verbose: Verbose = False,
     json: Json = None,
 ) -> None:
@@ -39,7 +40,7 @@ def inspect_command(
     check_writable(json)
     proto = read_proto(model)
     if any(opset.domain == DOMAIN for opset in proto.opset_import):
-        _inspect_spiking(SpikingModel(model, proto), json)
+        _inspect_spiking(SpikingModel(model, proto), json, memory_traffic=memory_traffic)
     else:
         _inspect_trained(load_ann(model), json, verbose=verbose)
 
@@ -64,7 +65,7 @@ class _Reader:
             return field(self.metadata.without(name))
 
 
-def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
+def _inspect_spiking(spiking: SpikingModel, json: Path | None, *, memory_traffic: bool) -> None:
     reader = _Reader(spiking.metadata)
     layers = reader.read("layers", lambda m: [known(Layer, layer, "layers") for layer in m.layers])
     islands = reader.read("islands", lambda m: [known(Island, island, "islands") for island in m.islands])
@@ -93,7 +94,11 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None) -> None:
         if kept:
             results().print(kept_analog_table(kept))
         if work and "n_steps" not in reader.damaged:
-            results().print(work_table(work, spiking.n_steps))
+            for work_table in work_tables(work, spiking.n_steps, memory=memory_traffic):
+                results().print(work_table)
+            verdict = work.verdict()
+            if verdict:
+                results().print(f"note: {verdict}", soft_wrap=True)
     for message in reader.damaged.values():
         messages().print(f"damaged: {message}", soft_wrap=True)
 

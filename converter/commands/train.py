@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import onnx_ir as ir
 import typer
 
 from converter.commands.arguments import Json, SpikingFile
+from converter.conversion.recalibrate import recalibrated
 from converter.errors import concerning
 from converter.io.files import check_writable
 from converter.io.onnx_files import write_model
@@ -17,6 +20,7 @@ from converter.io.samples import Samples, load_samples
 from converter.report.console import messages, number, percent, progress, results, table
 from converter.report.json_file import write_json
 from converter.spiking.model import SpikingModel
+from converter.spiking.without_neurons import has_delta_code
 
 
 def train_command(
@@ -59,8 +63,12 @@ def train_command(
         training.check_labelled(samples, classes, batch)
     with concerning(validation or data):
         training.check_labelled(held_out, classes)
+    is_delta = has_delta_code(ir.from_proto(spiking.proto))
+    calibrate = partial(recalibrated, samples=samples) if is_delta else training.as_it_is
     with progress() as advance, concerning(model):
-        result = training.train(spiking.proto, samples, held_out, options, checkpoint=checkpoint, progress=advance)
+        result = training.train(
+            spiking.proto, samples, held_out, options, calibrate=calibrate, checkpoint=checkpoint, progress=advance
+        )
     write_model(result.model, out)
     checkpoint.unlink(missing_ok=True)
     if json:
@@ -72,6 +80,10 @@ def train_command(
         messages().print(f"continued from {checkpoint} after epoch {result.resumed_at}")
     for note in result.notes:
         messages().print(f"note: {note}")
+    if is_delta:
+        messages().print(
+            "note: thresholds, resting values and finest exponents follow from the samples and the new weights"
+        )
     messages().print(f"wrote {out} with the weights of epoch {result.best + 1}")
 
 

@@ -81,13 +81,14 @@ def _print_verification(verification: Verification) -> None:
 
 
 def _in_words(first: Difference) -> str:
+    what, state = ("sum of spikes", "sum in thresholds") if first.of_sums else ("spike", "voltage")
     text = (
         f"first difference: layer {first.layer}, sample {first.sample}, step {first.step}, neuron {first.neuron}: "
-        f"spike {first.onnx_spike:.6g} in ONNX Runtime, {first.nengo_spike:.6g} in Nengo"
+        f"{what} {first.onnx_spike:.6g} in ONNX Runtime, {first.nengo_spike:.6g} in Nengo"
     )
     for name, voltages in (("ONNX Runtime", first.onnx_voltage), ("Nengo", first.nengo_voltage)):
         if voltages is not None:
             before, after = voltages
             begin = "the initial one" if before is None else f"{before:.9g}"
-            text += f"; voltage in {name}: {begin} before the step, {after:.9g} after it"
+            text += f"; {state} in {name}: {begin} before the step, {after:.9g} after it"
     return text

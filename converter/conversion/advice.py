@@ -31,9 +31,15 @@ def advice(conversion: Conversion) -> list[str]:
             f"{conversion.options.n_steps} steps of these spikes cost more additions than the trained model's multiply-adds "
             "are worth; fewer steps cost less, and so does --neuron if-signed"
         )
+    verdict = conversion.totals().verdict()
+    if verdict:
+        notes.append(verdict)
+    if not conversion.measured.held_out:
+        notes.append("too few samples to hold any out: errors and spikes are those of samples that calibration saw")
     if conversion.options.schedule == "two-phase":
         notes.append(
-            "two-phase: a layer fires when it has received all T steps, so a streaming device waits T steps per layer"
+            f"two-phase: a layer begins when the one before it has sent, so event-driven hardware has the answer after "
+            f"{conversion.steps_to_answer} steps ({conversion.options.n_steps} for each layer of the longest chain)"
         )
     return notes
 

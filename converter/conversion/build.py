@@ -86,7 +86,7 @@ def _build_delta(prepared: Prepared, samples: Samples) -> Draft:
     targets = delta_fit.gather(prepared.trained, prepared.encoders, samples, prepared.progress)
     numbers = delta_fit.fit(prepared.encoders, targets, prepared.multiply_adds, neuron.base, neuron.most_base)
     for placed, of_layer in zip(layers, numbers, strict=True):
-        neuron.set_numbers(placed, of_layer)
+        neuron.set_numbers(placed.node, of_layer)
     if options.schedule == "two-phase" and not options.streaming:
         return Draft(spiking, layers, [], {})
     report, _ = place_time(spiking, n_steps, prepared.axes, DELTA)

@@ -17,10 +17,15 @@ from converter.conversion.prepare import Prepared
 from converter.conversion.result import Conversion, Layer, Recipe, Trial
 from converter.graph.build import add_functions
 from converter.graph.passes import PassReport
-from converter.measure.cost import Work, count_work
-from converter.measure.layers import LayerError, compare_layers
+from converter.graph.shapes import infer_shapes
+from converter.measure.cost import Work, analog_layers, count_work
+from converter.measure.eight_bit import eight_bit
+from converter.measure.instruments import emits_spikes
+from converter.measure.layers import LayerError, compare
+from converter.measure.routes import Routes
+from converter.measure.totals import Measured
 from converter.neurons.neuron import Placed
-from converter.options import AUTO
+from converter.options import AUTO, Options
 from converter.spiking.expose_states import expose_states
 from snn_ops.format import FORMAT_VERSION, Metadata
 
@@ -34,12 +39,16 @@ def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft:
         trials: those that were measured, the chosen one last.
         draft: the model by that recipe; it becomes the conversion's.
     """
-    n_steps, products = prepared.options.n_steps, prepared.multiply_adds
-    samples, steps = prepared.samples.first(prepared.affordable_samples(1)), prepared.affordable_steps()
-    steps = min(steps, prepared.options.steps_of_file)
-    errors = compare_layers(prepared.trained, draft.model, draft.layers, samples, steps)
-    measured = list(zip(draft.layers, errors, strict=True))
-    work = count_work(draft.model, products, {str(p.node.name): e.spike_rate for p, e in measured}, n_steps)
+    n_steps = prepared.options.steps_of_file
+    steps = min(prepared.affordable_steps(), n_steps)
+    samples = (prepared.held_out or prepared.samples).first(prepared.affordable_samples(1))
+    shapes = infer_shapes(prepared.trained, prepared.sample_shapes)
+    routes = Routes(draft.model, prepared.sample_shapes)
+    found = compare(prepared.trained, draft.model, draft.layers, samples, steps, analog_layers(routes))
+    measured = list(zip(draft.layers, found.errors, strict=True))
+    spikes = {name: each.scaled(n_steps / steps) for name, each in found.spikes.items()}
+    work = count_work(prepared.trained, shapes, routes, spikes, found.densities, n_steps)
+    products = {layer.name: layer.multiply_adds for layer in work.layers}
     reasons = _reasons(prepared, draft)
     layers = [_layer(placed, error, work, reasons.get(placed.site.name, "")) for placed, error in measured]
     finishing = _finish_graph(draft.model, streaming=prepared.options.streaming)
@@ -52,7 +61,20 @@ def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft:
         islands=[replace(i, multiply_adds=sum(products.get(name, 0) for name in i.nodes)) for i in draft.islands],
         kept_analog=list(prepared.kept_analog),
         work=work,
+        measured=Measured(
+            len(samples),
+            prepared.held_out is not None,
+            steps,
+            found.ann_accuracy,
+            found.outputs.accuracy,
+            found.outputs.agreement,
+            found.outputs.relative_error,
+        ),
+        eight_bit=eight_bit(
+            prepared.trained, shapes, prepared.axes, prepared.samples.first(prepared.affordable_passes()), samples, work
+        ),
         calibration_samples=len(prepared.samples),
+        steps_to_answer=_steps_to_answer(draft.model, prepared.options),
         compared_steps=steps,
         trials=list(trials),
         reports=(*prepared.reports, *draft.reports, *finishing),
@@ -60,6 +82,17 @@ def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft:
     _write_metadata(conversion)
     onnx.checker.check_model(conversion.proto(), full_check=False)
     return replace(conversion, notes=advice(conversion))
+
+
+def _steps_to_answer(model: ir.Model, options: Options) -> int:
+    """T, or T for each layer of neurons on the longest way through the graph."""
+    if options.schedule == "stepped":
+        return options.n_steps
+    layers: dict[ir.Value, int] = {}
+    for node in model.graph:
+        before = max((layers.get(value, 0) for value in node.inputs if value is not None), default=0)
+        layers.update(dict.fromkeys(node.outputs, before + emits_spikes(node)))
+    return options.n_steps * max(layers.values())
 
 
 def _reasons(prepared: Prepared, draft: Draft) -> dict[str, str]:
@@ -110,7 +143,7 @@ def _write_metadata(conversion: Conversion) -> None:
         calibration_samples=conversion.calibration_samples,
         options=asdict(options),
         layers=[asdict(layer) for layer in conversion.layers],
-        work=conversion.work.summary(),
+        work=asdict(conversion.totals()),
         islands=[asdict(island) for island in conversion.islands],
         kept_analog=[asdict(kept) for kept in conversion.kept_analog],
     )

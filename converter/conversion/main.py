@@ -46,6 +46,6 @@ def convert(
     with concerning(ann.path):
         prepared = prepare(ann, samples, options, progress)
         recipe, trials = search(prepared)
-        draft = build(prepared, recipe, samples)
+        draft = build(prepared, recipe, prepared.samples)
         prepared.observations.clear()  # of a large model, as large as its weights
         return describe(prepared, recipe, trials, draft)

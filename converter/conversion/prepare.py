@@ -30,6 +30,12 @@ MEASURING_MULTIPLY_ADDS = 3e10
 """What measuring may cost: some seconds on two cores."""
 MOST_SAMPLES = 32
 """Samples that something is measured on."""
+FEW_STEPS = 16
+"""Of the delta code, whose neurons fall silent: spikes of fewer steps say nothing of those of all."""
+MOST_PASSES = 256
+"""Samples that the 8-bit network's ranges follow from."""
+LEAST_TO_HOLD_OUT = 32
+"""Samples, from which on an eighth of them is kept from calibration, to measure the result on."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Prepared:
     Attributes:
         ann: the trained model as it was loaded.
         samples: for calibration.
+        held_out: those that calibration does not see; None where there are too few.
         options: what the user chose.
         progress: called as work advances.
         trained: a copy of the trained model, in which neurons can take the activations' places.
@@ -54,6 +61,7 @@ class Prepared:
 
     ann: Ann
     samples: Samples
+    held_out: Samples | None
     options: Options
     progress: Progress
     trained: ir.Model
@@ -66,16 +74,27 @@ class Prepared:
     encoders: Sequence[Encoder] = ()
     reports: tuple[PassReport, ...] = ()
 
+    @property
+    def sample_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the inputs, for one sample."""
+        return shapes_of_one(self.samples)
+
     def affordable_samples(self, runs: int) -> int:
         """How many samples the budget allows for `runs` runs of T steps."""
         cost = max(1, sum(self.multiply_adds.values())) * self.options.n_steps * runs
         return int(max(1, min(MOST_SAMPLES, MEASURING_MULTIPLY_ADDS // cost)))
 
+    def affordable_passes(self) -> int:
+        """How many samples the budget allows to run the trained model on once more."""
+        cost = max(1, sum(self.multiply_adds.values()))
+        return int(max(1, min(MOST_PASSES, MEASURING_MULTIPLY_ADDS / 4 // cost)))
+
     def affordable_steps(self) -> int:
         """T, or as many steps as one sample can be run for in bounded time and memory."""
         in_time = MEASURING_MULTIPLY_ADDS // max(1, sum(self.multiply_adds.values()))
         steps = min(rows_at_once(self.row_bytes), in_time, self.options.n_steps)
-        return int(max(steps, min(4, self.options.n_steps)))
+        least = FEW_STEPS if self.options.is_delta else 4
+        return int(max(steps, min(least, self.options.n_steps)))
 
 
 def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = silent) -> Prepared:
@@ -85,9 +104,10 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
         RefusedError: samples influence each other, there is nothing that a neuron could replace, an option names a layer that
             does not exist, or control flow uses what comes after a neuron.
     """
+    samples, held_out = _hold_out(samples)
     proven = prove(ann, samples.feed)
     trained = proven.model
-    sample_shapes = {name: (1, *array.shape[1:]) for name, array in samples.feed.items()}
+    sample_shapes = shapes_of_one(samples)
     encoders: list[Encoder] = []
     if options.is_delta:
         annotate(trained, sample_shapes)
@@ -110,6 +130,7 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
     return Prepared(
         ann,
         samples,
+        held_out,
         options,
         progress,
         trained,
@@ -122,6 +143,18 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
         encoders,
         reports,
     )
+
+
+def shapes_of_one(samples: Samples) -> dict[str, tuple[int, ...]]:
+    """Of the inputs, for one sample."""
+    return {name: (1, *array.shape[1:]) for name, array in samples.feed.items()}
+
+
+def _hold_out(samples: Samples) -> tuple[Samples, Samples | None]:
+    """Samples to calibrate on, and some to measure on."""
+    if len(samples) < LEAST_TO_HOLD_OUT:
+        return samples, None
+    return samples.split(len(samples) - min(MOST_SAMPLES, len(samples) // 8))
 
 
 def _observed(sites: Sequence[Site], options: Options) -> list[Observed]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from converter.graph.build import to_proto
 from converter.graph.passes import PassReport
 from converter.io.onnx_files import write_model
 from converter.measure.cost import Work
+from converter.measure.memory import memory_traffic
+from converter.measure.totals import EightBit, Measured, WorkTotals
 from converter.normalise.ann import Ann
 from converter.options import Options
 from converter.spiking.islands import Island
@@ -64,7 +66,7 @@ class Layer:
     threshold: tuple[float, float, float]
     """Smallest, median and largest height of a spike."""
     relative_error: float
-    """||snn - ann|| / ||ann|| of the layer's mean over `Conversion.compared_steps`, on calibration samples."""
+    """||snn - ann|| / ||ann|| of the layer's mean over `Conversion.compared_steps`, on the samples of `Conversion.measured`."""
     spike_rate: float
     """Spikes per neuron and step, each of a burst counted and those taken back as well."""
     synaptic_operations: float
@@ -86,7 +88,13 @@ class Conversion:
     kept_analog: list[KeptAnalog]
     """Activations that no neuron took the place of, with the reason."""
     work: Work
+    measured: Measured
+    eight_bit: EightBit
+    """The network with 8-bit integers, on the same samples."""
     calibration_samples: int
+    steps_to_answer: int
+    """When event-driven hardware has the answer: after T steps; in the two-phase schedule, where a layer begins when the one
+    before it has sent, after T steps for each layer of the longest chain."""
     compared_steps: int
     """Steps after which the layers' errors and spike rates were taken; fewer than T for large models."""
     trials: list[Trial] = field(default_factory=list)
@@ -103,6 +111,15 @@ class Conversion:
         """Writes the `.snn.onnx` file, whole or not at all."""
         write_model(self.proto(), path)
 
+    def totals(self) -> WorkTotals:
+        """What the file says about its work."""
+        return replace(
+            self.work.totals(),
+            measured=self.measured,
+            eight_bit=self.eight_bit,
+            memory=memory_traffic(self.work),
+        )
+
     def summary(self) -> dict[str, Any]:
         """Everything that reports say, ready for JSON."""
         return {
@@ -115,10 +132,11 @@ class Conversion:
                 for trial in self.trials
             ],
             "calibration_samples": self.calibration_samples,
+            "steps_to_answer": self.steps_to_answer,
             "compared_steps": self.compared_steps,
             "layers": [asdict(layer) for layer in self.layers],
             "islands": [asdict(island) for island in self.islands],
             "kept_analog": [asdict(kept) for kept in self.kept_analog],
-            "work": self.work.summary(),
+            "work": asdict(self.totals()),
             "notes": self.notes,
         }

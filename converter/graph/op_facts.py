@@ -49,6 +49,18 @@ class Channels(Enum):
     """Axes are merged, made, dropped or joined: where the input had its channels says nothing."""
 
 
+class Cost(Enum):
+    """What each element takes in hardware."""
+
+    NOTHING = "nothing"
+    """Its number is moved or picked."""
+    ADDITION = "addition"
+    """An addition or a comparison."""
+    MULTIPLICATION = "multiplication"
+    TABLE = "table"
+    """A function that is read from a table."""
+
+
 @dataclass(frozen=True)
 class OpFacts:
     """A row of the table.
@@ -70,6 +82,8 @@ class OpFacts:
         lengths: the input that says how often something is repeated or made; None: there is none.
         reads_shape: takes nothing of its input but the shape.
         random: draws other numbers in every run.
+        cost: what each element takes that is computed; `takes` asks about a row.
+        reads_more: it reads more elements than it gives, and each that it reads takes that.
     """
 
     elementwise: bool = False
@@ -88,73 +102,76 @@ class OpFacts:
     lengths: int | None = None
     reads_shape: bool = False
     random: bool = False
+    cost: Cost = Cost.ADDITION
+    reads_more: bool = False
 
 
 _by_element = partial(OpFacts, elementwise=True)
 _truth_value = partial(OpFacts, elementwise=True, truth_value=True)
+_of_table = partial(OpFacts, elementwise=True, cost=Cost.TABLE)
 _moves = partial(OpFacts, linear=Linear.FIRST, sign=Sign.OF_FIRST, moves=True)
 """What only moves, picks or repeats numbers of input 0."""
 _of_images = partial(OpFacts, channels=Channels.FIRST)
-_pools = partial(_of_images, pools=True)
+_pools = partial(_of_images, pools=True, reads_more=True)
 
 OPS: Mapping[str, OpFacts] = {
     # functions of each number
     "Abs": _by_element(sign=Sign.NEVER_NEGATIVE),
-    "Acos": _by_element(),
-    "Acosh": _by_element(),
-    "Asin": _by_element(),
-    "Asinh": _by_element(),
-    "Atan": _by_element(),
-    "Atanh": _by_element(),
+    "Acos": _of_table(),
+    "Acosh": _of_table(),
+    "Asin": _of_table(),
+    "Asinh": _of_table(),
+    "Atan": _of_table(),
+    "Atanh": _of_table(),
     "Ceil": _by_element(),
-    "Celu": _by_element(),
+    "Celu": _of_table(),
     "Clip": _by_element(),
-    "Cos": _by_element(),
-    "Cosh": _by_element(),
-    "Elu": _by_element(),
-    "Erf": _by_element(),
-    "Exp": _by_element(sign=Sign.NEVER_NEGATIVE),
+    "Cos": _of_table(),
+    "Cosh": _of_table(),
+    "Elu": _of_table(),
+    "Erf": _of_table(),
+    "Exp": _of_table(sign=Sign.NEVER_NEGATIVE),
     "Floor": _by_element(),
-    "Gelu": _by_element(),
-    "HardSigmoid": _by_element(sign=Sign.NEVER_NEGATIVE),
-    "HardSwish": _by_element(),
-    "LeakyRelu": _by_element(),
-    "Log": _by_element(),
-    "Mish": _by_element(),
+    "Gelu": _of_table(),
+    "HardSigmoid": _of_table(sign=Sign.NEVER_NEGATIVE),
+    "HardSwish": _of_table(),
+    "LeakyRelu": _by_element(cost=Cost.MULTIPLICATION),
+    "Log": _of_table(),
+    "Mish": _of_table(),
     "Neg": _by_element(linear=Linear.ALL),
-    "PRelu": _by_element(),
-    "Reciprocal": _by_element(),
+    "PRelu": _by_element(cost=Cost.MULTIPLICATION),
+    "Reciprocal": _of_table(),
     "Relu": _by_element(sign=Sign.NEVER_NEGATIVE),
     "Round": _by_element(),
-    "Selu": _by_element(),
+    "Selu": _of_table(),
     "Shrink": _by_element(),
-    "Sigmoid": _by_element(sign=Sign.NEVER_NEGATIVE),
+    "Sigmoid": _of_table(sign=Sign.NEVER_NEGATIVE),
     "Sign": _by_element(),
-    "Sin": _by_element(),
-    "Sinh": _by_element(),
-    "Softplus": _by_element(sign=Sign.NEVER_NEGATIVE),
-    "Softsign": _by_element(),
-    "Sqrt": _by_element(),
-    "Swish": _by_element(),
-    "Tan": _by_element(),
-    "Tanh": _by_element(),
+    "Sin": _of_table(),
+    "Sinh": _of_table(),
+    "Softplus": _of_table(sign=Sign.NEVER_NEGATIVE),
+    "Softsign": _of_table(),
+    "Sqrt": _of_table(),
+    "Swish": _of_table(),
+    "Tan": _of_table(),
+    "Tanh": _of_table(),
     "ThresholdedRelu": _by_element(),
     # the number itself, perhaps as another type
     "Cast": _by_element(linear=Linear.FIRST, converts=True),
     "CastLike": _by_element(linear=Linear.FIRST, converts=True),
     "DequantizeLinear": _by_element(converts=True),
-    "Dropout": _by_element(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    "Dropout": _by_element(linear=Linear.FIRST, sign=Sign.OF_FIRST, moves=True),
     "Identity": _by_element(linear=Linear.ALL, sign=Sign.OF_FIRST, moves=True),
     "QuantizeLinear": _by_element(converts=True),
     # functions of several numbers
     "Add": _by_element(linear=Linear.ALL, sign=Sign.OF_ALL),
-    "Div": _by_element(linear=Linear.FIRST),
+    "Div": _of_table(linear=Linear.FIRST),
     "Max": _by_element(sign=Sign.OF_ALL, passes_on=True),
     "Mean": _by_element(linear=Linear.ALL, sign=Sign.OF_ALL),
     "Min": _by_element(sign=Sign.OF_ALL, passes_on=True),
     "Mod": _by_element(),
-    "Mul": _by_element(linear=Linear.ONE),
-    "Pow": _by_element(),
+    "Mul": _by_element(linear=Linear.ONE, cost=Cost.MULTIPLICATION),
+    "Pow": _of_table(),
     "Sub": _by_element(linear=Linear.ALL),
     "Sum": _by_element(linear=Linear.ALL, sign=Sign.OF_ALL),
     "Where": _by_element(),
@@ -178,27 +195,27 @@ OPS: Mapping[str, OpFacts] = {
     "MatMul": OpFacts(linear=Linear.ONE, weighted=True, channels=Channels.LAST),
     # poolings and normalisations of images
     "AveragePool": _pools(linear=Linear.FIRST, sign=Sign.OF_FIRST),
-    "BatchNormalization": _of_images(linear=Linear.FIRST),
+    "BatchNormalization": _of_images(linear=Linear.FIRST, cost=Cost.MULTIPLICATION),
     "DepthToSpace": _moves(channels=Channels.FIRST),
     "GlobalAveragePool": _pools(linear=Linear.FIRST, sign=Sign.OF_FIRST),
     "GlobalLpPool": _pools(),
     "GlobalMaxPool": _pools(sign=Sign.OF_FIRST, passes_on=True),
-    "GroupNormalization": _of_images(passes_on=True),
-    "InstanceNormalization": _of_images(passes_on=True),
-    "LRN": _of_images(passes_on=True),
+    "GroupNormalization": _of_images(passes_on=True, cost=Cost.TABLE),
+    "InstanceNormalization": _of_images(passes_on=True, cost=Cost.TABLE),
+    "LRN": _of_images(passes_on=True, cost=Cost.TABLE),
     "LpPool": _pools(),
     "MaxPool": _pools(sign=Sign.OF_FIRST, passes_on=True),
     "SpaceToDepth": _moves(channels=Channels.FIRST),
     # normalisations along axes
-    "LayerNormalization": OpFacts(channels=Channels.LAST, passes_on=True),
-    "LpNormalization": OpFacts(passes_on=True),
-    "RMSNormalization": OpFacts(channels=Channels.LAST, passes_on=True),
-    "Softmax": OpFacts(sign=Sign.NEVER_NEGATIVE),
+    "LayerNormalization": OpFacts(channels=Channels.LAST, passes_on=True, cost=Cost.TABLE),
+    "LpNormalization": OpFacts(passes_on=True, cost=Cost.TABLE),
+    "RMSNormalization": OpFacts(channels=Channels.LAST, passes_on=True, cost=Cost.TABLE),
+    "Softmax": OpFacts(sign=Sign.NEVER_NEGATIVE, cost=Cost.TABLE),
     # sums
     "CumSum": OpFacts(linear=Linear.FIRST),
-    "ReduceMax": OpFacts(sign=Sign.OF_FIRST),
-    "ReduceMean": OpFacts(linear=Linear.FIRST, sign=Sign.OF_FIRST),
-    "ReduceSum": OpFacts(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    "ReduceMax": OpFacts(sign=Sign.OF_FIRST, reads_more=True),
+    "ReduceMean": OpFacts(linear=Linear.FIRST, sign=Sign.OF_FIRST, reads_more=True),
+    "ReduceSum": OpFacts(linear=Linear.FIRST, sign=Sign.OF_FIRST, reads_more=True),
     # numbers moved, picked or repeated
     "Concat": OpFacts(linear=Linear.ALL, sign=Sign.OF_ALL, channels=Channels.LOST, joins=True, moves=True),
     "ConstantOfShape": OpFacts(lengths=0),
@@ -219,10 +236,10 @@ OPS: Mapping[str, OpFacts] = {
     "Unsqueeze": _moves(channels=Channels.LOST),
     "Upsample": _moves(),
     # sequences
-    "GRU": OpFacts(recurrent=True, initial_states=(5,)),
-    "LSTM": OpFacts(recurrent=True, initial_states=(5, 6)),
+    "GRU": OpFacts(recurrent=True, initial_states=(5,), cost=Cost.TABLE),
+    "LSTM": OpFacts(recurrent=True, initial_states=(5, 6), cost=Cost.TABLE),
     "Loop": OpFacts(recurrent=True),
-    "RNN": OpFacts(recurrent=True, initial_states=(5,)),
+    "RNN": OpFacts(recurrent=True, initial_states=(5,), cost=Cost.TABLE),
     "Scan": OpFacts(recurrent=True),
     # shapes
     "Shape": OpFacts(reads_shape=True),
@@ -242,6 +259,13 @@ _FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataTy
 def facts(node: ir.Node) -> OpFacts:
     """The row of a node's operator; nothing is known of operators that the table or ONNX itself does not have."""
     return _NONE if node.domain else OPS.get(node.op_type, _NONE)
+
+
+def takes(node: ir.Node) -> Cost:
+    """What each element of the result takes; of a layer, what is not its products."""
+    row = facts(node)
+    free = row.moves or row.weighted or row.converts or row.reads_shape or row.lengths is not None
+    return Cost.NOTHING if free else row.cost
 
 
 def is_linear(node: ir.Node, changes: Changes) -> bool:

@@ -110,10 +110,11 @@ class Probe:
     Values are `ir.Value` of the model's main graph; those that no node makes (inputs, initialisers) are allowed.
     """
 
-    def __init__(self, model: ir.Model, values: Sequence[ir.Value]) -> None:
+    def __init__(self, model: ir.Model, values: Sequence[ir.Value], *, spiking: bool = False) -> None:
         self.names = [str(value.name) for value in values]
-        self._session = start_quietly(with_outputs(model, values))
-        self._inputs = {i.name for i in self._session.get_inputs()}
+        self._session = start_quietly(with_outputs(model, values), spiking=spiking)
+        inputs = (*self._session.get_inputs(), *self._session.get_overridable_initializers())
+        self._inputs = {i.name for i in inputs}
 
     def run(self, feed: Feed) -> dict[str, np.ndarray]:
         """One call of ONNX Runtime.

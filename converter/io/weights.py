@@ -33,7 +33,7 @@ def import_weights(proto: onnx.ModelProto, weights: Mapping[str, np.ndarray]) ->
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
     tensors = {tensor.name: tensor for tensor in copy.graph.initializer}
-    known, positive = weights_of(proto), _positive(proto)
+    known, positive = weights_of(proto), thresholds_of(proto)
     for name, array in weights.items():
         if name not in known:
             raise RefusedError(
@@ -60,8 +60,8 @@ def _drop_measurements(proto: onnx.ModelProto) -> None:
     onnx.helper.set_model_props(proto, properties)
 
 
-def _positive(proto: onnx.ModelProto) -> set[str]:
-    """Initialisers that neurons divide by."""
+def thresholds_of(proto: onnx.ModelProto) -> set[str]:
+    """Initialisers that neurons divide by: thresholds and scales."""
     names = set()
     for node in proto.graph.node:
         if node.domain == DOMAIN and node.op_type in OPERATORS:

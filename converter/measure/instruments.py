@@ -19,6 +19,10 @@ from snn_ops.ops import OPERATORS, Time, Unit
 
 RATE_SUFFIX = "_spike_rate"
 MEAN_SUFFIX = "_mean_over_time"
+SPIKES_SUFFIX = "_spikes_of_all_steps"
+EVENTS_SUFFIX = "_steps_with_spikes"
+FIRST_EVENTS_SUFFIX = "_spiking_at_first"
+DENSITY_SUFFIX = "_share_that_is_not_zero"
 
 
 @dataclass(frozen=True)
@@ -184,12 +188,14 @@ def _counting(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node]:
         return [*before, ir.node("Cast", [spikes], {"to": int(ir.DataType.BOOL)}, name=f"{name}_bool")]
     size = ir.node("Abs", [spikes], name=f"{name}_size")
     one = ir.node("CastLike", [operand(node, height.parameter), spikes], name=f"{name}_height")
-    counting = [*before, size, one, ir.node("Div", [size.outputs[0], one.outputs[0]], name=f"{name}_count")]
+    counting = [*before, size, one, ir.node("Div", [size.outputs[0], one.outputs[0]], name=f"{name}_quotient")]
     if height.per_dt:  # the operand is the area of a spike
         dt = ir.node("Constant", [], {"value_float": node.attributes["dt"].as_float()}, name=f"{name}_dt")
         same_type = ir.node("CastLike", [dt.outputs[0], spikes], name=f"{name}_dt_cast")
         times = ir.node("Mul", [counting[-1].outputs[0], same_type.outputs[0]], name=f"{name}_times_dt")
         counting += [dt, same_type, times]
+    if not OPERATORS[node.op_type].gives_mean:
+        counting.append(ir.node("Round", [counting[-1].outputs[0]], name=f"{name}_count"))
     return counting
 
 
@@ -230,7 +236,8 @@ def _counting_changes(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node
     resting = step("CastLike", [operand(node, "resting_value"), total], "resting")
     first = step("Expand", [resting, one_step], "first")
     earlier = step("Concat", [first, step("Slice", [split, none, last, none], "earlier")], "before", axis=0)
-    step("Not", [step("Equal", [split, earlier], "stays")], "changes")
+    changes = step("Not", [step("Equal", [split, earlier], "stays")], "changes")
+    step("Reshape", [changes, step("Concat", [last, neurons], "merged_shape", axis=0)], "merged")
     return before
 
 
@@ -242,12 +249,17 @@ def with_rates(proto: onnx.ModelProto) -> onnx.ModelProto:
     return to_proto(model)
 
 
-def with_layer_means(model: ir.Model, layers: Sequence[Placed]) -> onnx.ModelProto:
-    """A copy of the model that returns layers' means over time, ``[B, ...]``, and their spike rates, and nothing else.
+def with_layer_means(
+    model: ir.Model, layers: Sequence[Placed], *, counted: bool = False, dense: Collection[str] = ()
+) -> onnx.ModelProto:
+    """A copy of the model that returns layers' means over time, ``[B, ...]``, and their spikes.
 
     Args:
         model: spiking, not yet with functions.
         layers: of neurons; outputs are called by the names of their results and `MEAN_SUFFIX`.
+        counted: also the model's own outputs, and instead of a rate for each layer the spikes of each neuron, summed over steps
+            and samples, ``[1, ...]``.
+        dense: names of layers with weights whose share of inputs that are not zero is returned too.
     """
     copy = model.clone()
     graph = copy.graph
@@ -268,13 +280,68 @@ def with_layer_means(model: ir.Model, layers: Sequence[Placed]) -> onnx.ModelPro
         mean.outputs[0].name = f"{value.name}{MEAN_SUFFIX}"
         graph.insert_after(producer, mean)
         means.append(mean.outputs[0])
-    graph.outputs.clear()
-    add_spike_rates(graph, {str(placed.node.name) for placed in layers})
+    names = {str(placed.node.name) for placed in layers}
+    if counted:
+        for node in [node for node in graph if node.name in names and emits_spikes(node)]:
+            _add_counts(graph, node, n_steps)
+        _add_densities(graph, dense)
+    else:
+        graph.outputs.clear()
+        add_spike_rates(graph, names)
     for value in means:
         graph.outputs.append(value)
     common_passes.RemoveUnusedNodesPass()(copy)
     add_functions(copy)
     return to_proto(copy)
+
+
+def _add_counts(graph: ir.Graph, node: ir.Node, n_steps: ir.Value) -> None:
+    """Outputs ``[1, ...]``: the spikes of all steps and samples; steps with a spike, of all and of the first step."""
+    operator, name = OPERATORS[node.op_type], f"{node.name}_counts"
+    nodes = _counting(graph, node, name)
+    axes = constant(graph, f"{name}_axes", np.asarray([0], np.int64))
+
+    def step(op_type: str, inputs: Sequence[ir.Value], what: str, **attributes: int) -> ir.Value:
+        nodes.append(ir.node(op_type, inputs, attributes, name=f"{name}_{what}"))
+        return nodes[-1].outputs[0]
+
+    def give(value: ir.Value, output: str) -> None:
+        total = step("ReduceSum", [value, axes], output, keepdims=1)
+        total.name, total.type = output, ir.TensorType(ir.DataType.FLOAT)
+        graph.outputs.append(total)
+
+    count = event = step("Cast", [nodes[-1].outputs[0]], "float", to=int(ir.DataType.FLOAT))
+    if operator.height is not None and operator.height.unit is Unit.COUNTED:
+        if operator.gives_mean:  # of T steps, in each of which it sends as many
+            steps = step("Cast", [n_steps], "steps", to=int(ir.DataType.FLOAT))
+            count = step("Round", [step("Mul", [count, steps], "of_all_steps")], "whole")
+            event = step("Min", [count, steps], "steps_with_spikes")
+        else:
+            event = step(
+                "Cast", [step("Cast", [count], "bool", to=int(ir.DataType.BOOL))], "event", to=int(ir.DataType.FLOAT)
+            )
+        give(event, f"{node.name}{EVENTS_SUFFIX}")
+    give(count, f"{node.name}{SPIKES_SUFFIX}")
+    if not operator.gives_mean or operator.code == DELTA.name:
+        one, none = (constant(graph, f"{name}_{n}", np.asarray([n], np.int64)) for n in (1, 0))
+        rows = step("Shape", [event], "all_rows", start=0, end=1)
+        samples = step("Div", [rows, step("Reshape", [n_steps, one], "n_steps")], "rows_of_a_step")
+        give(step("Slice", [event, none, samples, none], "at_first"), f"{node.name}{FIRST_EVENTS_SUFFIX}")
+    graph.insert_after(node, nodes)
+
+
+def _add_densities(graph: ir.Graph, layers: Collection[str]) -> None:
+    """A scalar output per layer with weights: the share of the numbers that enter it which are not zero."""
+    for node in [node for node in graph if node.name in layers]:
+        x = node.inputs[0]
+        assert x is not None
+        name = f"{node.name}{DENSITY_SUFFIX}"
+        bits = ir.node("Cast", [x], {"to": int(ir.DataType.BOOL)}, name=f"{name}_bool")
+        numbers = ir.node("Cast", [bits.outputs[0]], {"to": int(ir.DataType.FLOAT)}, name=f"{name}_float")
+        share = ir.node("ReduceMean", [numbers.outputs[0]], {"keepdims": 0}, name=name)
+        share.outputs[0].name, share.outputs[0].type = name, ir.TensorType(ir.DataType.FLOAT)
+        graph.insert_before(node, [bits, numbers, share])
+        graph.outputs.append(share.outputs[0])
 
 
 def without_softmax(model: ir.Model) -> ir.Model:

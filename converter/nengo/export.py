@@ -14,15 +14,17 @@ from converter.nengo.handlers import HANDLERS
 from converter.nengo.script import Script
 from converter.nengo.shapes import shapes_of_one_step
 from snn_ops.format import DOMAIN, N_STEPS, Metadata
+from snn_ops.ops import OPERATORS, Time
 
 
-def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script:
+def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False, n_steps: int | None = None) -> Script:
     """Walks a spiking model and declares the same network in Nengo.
 
     Args:
         proto: the model.
         core_neurons: only neurons that Nengo itself has: IF becomes nengo.SpikingRectifiedLinear, which forgets negative
             currents and may spike several times in a step, so its spikes are not the model's.
+        n_steps: T; default: the file's. What Nengo makes of a model without a time axis (two-phase) depends on it.
 
     Raises:
         RefusedError: it has something that Nengo does not have; the message names the node.
@@ -32,12 +34,14 @@ def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script
     name_nodes(model)
     if not any(node.domain == DOMAIN for node in model.graph):
         raise RefusedError("this is not a spiking model; make one with `onnx-snn convert`")
+    metadata = Metadata.read(model.metadata_props)
     for node in model.graph:
         if (node.domain, node.op_type) not in HANDLERS:
-            raise RefusedError(f"{node.op_type} has no counterpart in Nengo", node=node.name)
-    metadata = Metadata.read(model.metadata_props)
-    label = metadata.source or model.graph.name or "network"
-    script = Script(model, shapes_of_one_step(proto), label, metadata.n_steps, core_neurons)
+            way_out = "; with --code rate a neuron may take its place" if metadata.code == "delta" else ""
+            raise RefusedError(f"{node.op_type} has no counterpart in Nengo{way_out}", node=node.name)
+    label, n_steps = metadata.source or model.graph.name or "network", n_steps or metadata.n_steps
+    steps, slots = (1, n_steps) if _is_at_once(model) else (n_steps, None)
+    script = Script(model, shapes_of_one_step(proto), label, steps, slots, core_neurons)
     for input in model.graph.inputs:
         if input.name == N_STEPS:
             continue
@@ -57,6 +61,19 @@ def make_script(proto: onnx.ModelProto, *, core_neurons: bool = False) -> Script
     for output in model.graph.outputs:
         script.add(f"net.outputs[{output.name!r}] = {script.variable(output)}")
     return script
+
+
+def _is_at_once(model: ir.Model) -> bool:
+    """Whether the model has no time axis: a neuron sends all its spikes at once.
+
+    Raises:
+        RefusedError: some of its operators do, others run through time.
+    """
+    times = {node: OPERATORS[node.op_type].time for node in model.graph if node.domain == DOMAIN}
+    at_once = [node for node, time in times.items() if time is Time.AT_ONCE]
+    if at_once and len(at_once) < len(times):
+        raise RefusedError(f"{at_once[0].op_type} has no time axis, but other operators do", node=at_once[0].name)
+    return bool(at_once)
 
 
 def write_script(script: Script, path: str | Path) -> None:

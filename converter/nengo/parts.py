@@ -72,6 +72,55 @@ class SigmaDelta(_Elementwise):
         output[...] = n * self.threshold
 
 
+class MultiThreshold(_Elementwise):
+    """The delta code: signed spikes of heights threshold 2^-j, each a change of the value; the output is their sum up to now.
+
+    missing = (J - resting_value) / threshold - sent; up to max_spikes times a spike, see `towards`, down to j = finest_exponent
+    + min(steps, refinements); output = resting_value + threshold sent
+    """
+
+    state = {"sent": Choice([0]), "steps": Choice([0])}
+    threshold = NdarrayParam("threshold")
+    resting_value = NdarrayParam("resting_value")
+    finest_exponent = NdarrayParam("finest_exponent")
+    max_spikes = IntParam("max_spikes", low=1)
+    refinements = IntParam("refinements", low=0)
+
+    def __init__(self, threshold, resting_value, finest_exponent, max_spikes=1, refinements=0, initial_state=None):
+        super().__init__(initial_state)
+        self.threshold, self.resting_value, self.finest_exponent = threshold, resting_value, finest_exponent
+        self.max_spikes, self.refinements = max_spikes, refinements
+
+    def step(self, dt, J, output, sent, steps):
+        """One time step."""
+        missing = (J - self.resting_value) / self.threshold - sent
+        sent += towards(
+            missing, bounded(bounded(self.finest_exponent) + np.minimum(steps, self.refinements)), self.max_spikes
+        )
+        steps += 1
+        output[...] = self.resting_value + self.threshold * sent
+
+
+class MultiThresholdSum(_Elementwise):
+    """All that MultiThreshold sends of a value, up to max_spikes spikes, in one step and without a state: two-phase."""
+
+    threshold = NdarrayParam("threshold")
+    resting_value = NdarrayParam("resting_value")
+    finest_exponent = NdarrayParam("finest_exponent")
+    max_spikes = IntParam("max_spikes", low=1)
+
+    def __init__(self, threshold, resting_value, finest_exponent, max_spikes=1):
+        super().__init__()
+        self.threshold, self.resting_value, self.finest_exponent = threshold, resting_value, finest_exponent
+        self.max_spikes = max_spikes
+
+    def step(self, dt, J, output):
+        """One time step."""
+        missing = (J - self.resting_value) / self.threshold
+        sent = towards(missing, bounded(self.finest_exponent), self.max_spikes)
+        output[...] = self.resting_value + self.threshold * sent
+
+
 class Rate(_Elementwise):
     """A rate as it is, also below 0: what nengo.RegularSpiking and StochasticSpiking turn into spikes."""
 
@@ -141,6 +190,25 @@ class SoftLIFRate(nengo.LIFRate):
         with np.errstate(divide="ignore"):
             q = np.where(js > -20, np.log1p(1 / z), -js - np.log(self.sigma))
         output[:] = self.amplitude / (self.tau_ref + self.tau_rc * q)
+
+
+def bounded(exponent):
+    """A whole number from -30 to 30, as heights 2^-j have it."""
+    return np.clip(np.trunc(exponent), -30, 30)
+
+
+def towards(missing, finest, most):
+    """The sum of up to `most` spikes that bring `missing` towards 0.
+
+    A spike is 2^-j high, j the smallest whole number >= 0 with |missing| >= 3/4 2^-j; none where j is above `finest`.
+    """
+    total = np.zeros_like(missing)
+    for _ in range(most):
+        left = missing - total
+        mantissa, exponent = np.frexp(np.abs(left))  # |left| = mantissa 2^exponent, 1/2 <= mantissa < 1
+        height = np.ldexp(1.0, np.minimum(exponent - (mantissa < 0.75), 0))
+        total += np.where(np.abs(left) >= 0.75 * 2.0**-finest, np.copysign(height, left), 0)
+    return total
 
 
 def spread(values, shape):

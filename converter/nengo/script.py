@@ -21,7 +21,7 @@ from converter.errors import RefusedError
 from converter.graph.build import constant_of, operand, operator_of
 from converter.graph.shapes import Shapes
 from converter.nengo import functions, parts
-from snn_ops.ops import State, decimal
+from snn_ops.ops import OPERATORS, State, Unit, decimal
 
 Shape = tuple[int, ...]
 _DEFAULT_DT = 0.001
@@ -50,12 +50,14 @@ class Population:
         op_type: the operator.
         shape: of one sample.
         value: the name of the operator's output.
+        resting_value: of neurons whose output is the sum of their spikes, what it begins with; else None.
     """
 
     node: str
     op_type: str
     shape: Shape
     value: str
+    resting_value: np.ndarray | None = None
 
 
 @dataclass
@@ -67,6 +69,7 @@ class Script:
         shapes: of its values, for one sample and one step.
         label: the network's.
         n_steps: how many steps a script runs, unless its user says.
+        slots: of a model without a time axis (two-phase), how many spikes a neuron may send in its one step; else None.
         core_neurons: only neurons that Nengo itself has; see `make_script`.
         lines: the statements.
         inputs: the number of elements of each input.
@@ -81,6 +84,7 @@ class Script:
     shapes: Shapes
     label: str
     n_steps: int
+    slots: int | None = None
     core_neurons: bool = False
     lines: list[str] = field(default_factory=list)
     inputs: dict[str, int] = field(default_factory=dict)
@@ -201,7 +205,11 @@ class Script:
         """Remembers a layer of neurons under its variable."""
         output = node.outputs[0]
         shape = self.shape(output)
-        self.populations.append(Population(str(node.name), node.op_type, shape, str(output.name)))
+        height, rest = OPERATORS[node.op_type].height, None
+        if height is not None and height.unit is Unit.DIFFERENTIAL:
+            resting_value = self.constant(operand(node, "resting_value"))
+            rest = np.broadcast_to(resting_value, (1, *shape)).ravel()
+        self.populations.append(Population(str(node.name), node.op_type, shape, str(output.name), rest))
 
     @property
     def time_step_or_default(self) -> float:

@@ -28,6 +28,8 @@ BYTES = 64 << 20
 """Of one side's spikes that are held at once."""
 TOLERANCE = {"nengo": 1e-9, "nengo-dl": 1e-3}
 """Relative, for heights of spikes and for rates; a spike more or less is far above it."""
+TOLERANCE_OF_SUMS = {"nengo": 1e-12, "nengo-dl": 1e-6}
+"""Relative to a neuron's largest sum of spikes: the smallest spike is a small part of it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,11 @@ class LayerComparison:
 
 @dataclass(frozen=True)
 class Difference:
-    """The first neuron and step that differ; voltages before and after the step, None where the neuron has none."""
+    """The first neuron and step that differ; voltages before and after the step, None where the neuron has none.
+
+    `of_sums`: with the delta code `onnx_spike` and `nengo_spike` are sums of spikes; voltages are these in thresholds, without
+    the resting value.
+    """
 
     layer: str
     sample: int
@@ -59,6 +65,7 @@ class Difference:
     nengo_spike: float
     onnx_voltage: tuple[float | None, float] | None
     nengo_voltage: tuple[float | None, float] | None
+    of_sums: bool = False
 
 
 @dataclass
@@ -115,7 +122,7 @@ def verify(
     Args:
         proto: the spiking model.
         feed: samples by input name.
-        n_steps: time steps.
+        n_steps: time steps; of a model without a time axis, most spikes of a neuron.
         simulator: "nengo": nengo.Simulator against a float64 copy of the model; "nengo-dl": NengoDL in float32, with the
             weights that ONNX Runtime computes with.
         progress: called with the samples that are done.
@@ -129,7 +136,9 @@ def verify(
     wide = (onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
     if not double and any(tensor.data_type in wide for tensor in proto.graph.initializer):
         raise RefusedError("it does not compute in float32, as NengoDL does; compare in float64: --simulator nengo")
-    network = network or (to_nengo(proto) if double else to_nengo_dl(optimised(proto)))
+    network = network or (
+        to_nengo(proto, n_steps=n_steps) if double else to_nengo_dl(optimised(proto), n_steps=n_steps)
+    )
     populations = network.script.populations
     random = next((p for p in populations if OPERATORS[p.op_type].draws), None)
     if random:
@@ -140,6 +149,7 @@ def verify(
 class _Comparison:
     def __init__(self, proto: onnx.ModelProto, network: NengoModel, n_steps: int, simulator: str) -> None:
         self.network, self.n_steps, self.simulator = network, n_steps, simulator
+        self.rows = n_steps if network.script.slots is None else 1
         self.populations = network.script.populations
         self.make_simulator: type[CoreSimulator | DLSimulator] = CoreSimulator if simulator == "nengo" else DLSimulator
         self.element = np.float64 if simulator == "nengo" else np.float32
@@ -153,17 +163,17 @@ class _Comparison:
         session = recording_session(self.proto, [population.value for population in self.populations])
         samples = len(next(iter(feed.values())))
         neurons = sum(int(np.prod(population.shape)) for population in self.populations)
-        size = max(1, min(samples, BYTES // (self.n_steps * neurons * 8)))
+        size = max(1, min(samples, BYTES // (self.rows * neurons * 8)))
         error, same, outputs_differing = 0.0, 0, 0
         with self.make_simulator(self.network, [p.node for p in self.populations]) as simulator:
             for start in range(0, samples, size):
                 batch = self._slice(feed, slice(start, start + size))
                 count = len(next(iter(batch.values())))
                 arrays = session.run_batch(batch, self.n_steps, [*self.outputs, *(p.value for p in self.populations)])
-                outputs, recorded = simulator.run(batch, self.n_steps)
-                undisturbed = np.full(count, self.n_steps)
+                outputs, recorded = simulator.run(batch, self.rows)
+                undisturbed = np.full(count, self.rows)
                 for index, population in enumerate(self.populations):
-                    spikes = arrays[len(self.outputs) + index].reshape(self.n_steps, count, -1).swapaxes(0, 1)
+                    spikes = arrays[len(self.outputs) + index].reshape(self.rows, count, -1).swapaxes(0, 1)
                     self._compare(index, spikes, recorded[population.node], start, undisturbed)
                 for index, name in enumerate(self.outputs):
                     mine, theirs = arrays[index].reshape(count, -1), outputs[name][:, -1]
@@ -201,10 +211,17 @@ class _Comparison:
 
     def _compare(self, index: int, mine: np.ndarray, theirs: np.ndarray, start: int, undisturbed: np.ndarray) -> None:
         """A layer. ``undisturbed``: for each sample, the first step in which a layer before this one differed; updated."""
-        differs = self._differs(mine, theirs)
-        began = np.where(differs.any(axis=1), differs.argmax(axis=1), self.n_steps)
+        rest = self.populations[index].resting_value
+        if rest is None:
+            differs, spikes = self._differs(mine, theirs), np.count_nonzero(mine)
+        else:
+            largest = np.abs(mine).max(axis=(0, 1))
+            differs = ~np.isclose(mine, theirs, rtol=0, atol=TOLERANCE_OF_SUMS[self.simulator] * largest)
+            before = np.broadcast_to(rest.astype(mine.dtype), (len(mine), 1, len(rest)))
+            spikes = np.count_nonzero(np.diff(mine, axis=1, prepend=before))
+        began = np.where(differs.any(axis=1), differs.argmax(axis=1), self.rows)
         original = int((began < undisturbed[:, None]).sum())
-        self.counts[index] += (mine.size, np.count_nonzero(mine), np.count_nonzero(differs), original)
+        self.counts[index] += (mine.size, spikes, np.count_nonzero(differs), original)
         np.minimum(undisturbed, began.min(axis=1), out=undisturbed)
         if not differs.any():
             return
@@ -230,6 +247,7 @@ class _Comparison:
             *self.heights,
             self._onnx_voltage(population, one, step, neuron) if voltages else None,
             self._nengo_voltage(population, one, step, neuron) if voltages else None,
+            population.resting_value is not None,
         )
 
     def _onnx_voltage(self, population: Population, one: Feed, step: int, neuron: int) -> tuple[float | None, float]:

@@ -76,12 +76,13 @@ class DeltaNeuron(Neuron):
         result.shape, result.name = site.y.shape, f"{site.y.name}_total"
         return Placed(site, self, node, site.x, result)
 
-    def set_numbers(self, placed: Placed, numbers: DeltaNumbers) -> None:
+    @staticmethod
+    def set_numbers(node: ir.Node, numbers: DeltaNumbers) -> None:
         """The neuron's parameters."""
         for name in ("threshold", "resting_value", "finest_exponent"):
-            set_operand(placed.node, name, getattr(numbers, name))
-        if "refinements" in placed.node.attributes:
-            placed.node.attributes["refinements"] = ir.AttrInt64("refinements", numbers.refinements)
+            set_operand(node, name, getattr(numbers, name))
+        if "refinements" in node.attributes:
+            node.attributes["refinements"] = ir.AttrInt64("refinements", numbers.refinements)
 
     def _is_served(self, user: ir.Node) -> bool:
         if facts(user).reads_shape:

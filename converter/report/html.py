@@ -25,8 +25,8 @@ td { font-variant-numeric: tabular-nums } th { text-align: left } .right { text-
 """
 
 
-def write_html(conversion: Conversion, path: str | Path) -> None:
-    """Writes the report, whole or not at all.
+def write_html(conversion: Conversion, path: str | Path, *, memory: bool = False) -> None:
+    """Writes the report, whole or not at all; with `memory` also what moves.
 
     Raises:
         RefusedError: the folder does not exist or cannot be written to.
@@ -40,7 +40,7 @@ def write_html(conversion: Conversion, path: str | Path) -> None:
         ),
         *(f"<p><b>Note:</b> {escape(note)}.</p>" for note in conversion.notes),
         _layers_picture(conversion),
-        *(_table(table) for table in conversion_tables(conversion)),
+        *(_table(table) for table in conversion_tables(conversion, memory=memory)),
     ]
     if conversion.trials:
         parts.insert(2, _trials_picture(conversion))

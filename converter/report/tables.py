@@ -8,8 +8,8 @@ from rich.table import Table
 
 from converter.activations.sites import KeptAnalog
 from converter.conversion.result import Conversion, Layer
-from converter.measure.cost import WorkTotals
 from converter.measure.evaluation import Evaluation
+from converter.measure.totals import EightBit, Measured, MemoryTraffic, WorkTotals
 from converter.report.console import number, percent, table
 from converter.spiking.islands import Island
 
@@ -74,15 +74,87 @@ def work_table(work: WorkTotals, n_steps: int) -> Table:
     rows = [
         ("multiply-adds of the trained model", f"{work.multiply_adds:,}"),
         ("multiply-adds that stay analog", f"{work.analog:,}"),
-        (f"synaptic operations, T = {n_steps}", f"{work.synaptic_operations:,.0f}"),
-        ("energy, share of the trained model's *", percent(work.energy_ratio)),
     ]
+    if work.executed is not None:
+        rows.append((f"the same as executed, T = {n_steps}", f"{work.executed:,}"))
+    rows.append((f"synaptic operations, T = {n_steps}", f"{work.synaptic_operations:,.0f}"))
+    if work.spikes_per_synapse is not None:
+        rows.append(("spikes per synapse", number(work.spikes_per_synapse)))
+    rows.append(("energy, share of the trained model's *", percent(work.energy_ratio)))
+    if work.energy_ratio_all is not None:
+        rows.append(("with neurons and functions, of both", percent(work.energy_ratio_all)))
+    if work.measured is not None:
+        rows.append(("counted on", _samples_counted(work.measured, n_steps)))
     title = "Work per sample   (* 4.6 pJ a multiply-add, 0.9 pJ an addition, 45 nm, without memory)"
     return table(title, ("what", "how much"), rows)
 
 
-def conversion_tables(conversion: Conversion) -> list[Table]:
-    """What was done to a model."""
+def _samples_counted(measured: Measured, n_steps: int) -> str:
+    seen = "held-out samples" if measured.held_out else "samples that calibration saw too: too few to hold any out"
+    rate = "" if measured.steps == n_steps else f"; {measured.steps} steps, T at the same rate"
+    return f"{measured.samples} {seen}{rate}"
+
+
+def opponents_table(measured: Measured, eight_bit: EightBit, work: WorkTotals) -> Table:
+    """The spiking model, the trained one and the 8-bit network on the same samples."""
+    rows = [
+        ("trained, float32", percent(measured.ann_accuracy), "-", "-", percent(1.0), percent(1.0)),
+        (
+            "8-bit, dense",
+            percent(eight_bit.accuracy),
+            percent(eight_bit.agreement),
+            number(eight_bit.relative_error),
+            percent(eight_bit.energy_ratio),
+            percent(eight_bit.energy_ratio_all),
+        ),
+        (
+            "8-bit, skipping zeros",
+            percent(eight_bit.accuracy),
+            percent(eight_bit.agreement),
+            number(eight_bit.relative_error),
+            percent(eight_bit.energy_ratio_skipping),
+            percent(eight_bit.energy_ratio_all_skipping),
+        ),
+        (
+            "spiking, float32",
+            percent(measured.accuracy),
+            percent(measured.agreement),
+            number(measured.relative_error),
+            percent(work.energy_ratio),
+            percent(work.energy_ratio_all),
+        ),
+    ]
+    columns = ("network", "accuracy", "agreement", "error", "energy *", "with functions")
+    return table(f"Beside the 8-bit network, on the same {measured.samples} samples", columns, rows)
+
+
+def memory_table(memory: MemoryTraffic) -> Table:
+    """Bytes that move for a sample."""
+    rows = [
+        (name, dataflow, f"{bytes_moved:,.0f}", f"{picojoule:,.0f}")
+        for name, dataflow, bytes_moved, picojoule in (
+            ("trained, float32", "weight-stationary, 16 x 16", memory.trained, memory.energy_trained),
+            ("8-bit, dense", "weight-stationary, 16 x 16", memory.eight_bit, memory.energy_eight_bit),
+            ("spiking, float32", "event-driven", memory.spiking, memory.energy_spiking),
+        )
+    ]
+    return table(
+        "Memory traffic per sample (docs/energy.md)", ("network", "dataflow", "bytes", "pJ, SRAM"), rows, left=2
+    )
+
+
+def work_tables(work: WorkTotals, n_steps: int, *, memory: bool = False) -> list[Table]:
+    """All about a sample's work, as far as a file says it."""
+    tables = [work_table(work, n_steps)]
+    if work.measured is not None and work.eight_bit is not None:
+        tables.append(opponents_table(work.measured, work.eight_bit, work))
+    if memory and work.memory is not None:
+        tables.append(memory_table(work.memory))
+    return tables
+
+
+def conversion_tables(conversion: Conversion, *, memory: bool = False) -> list[Table]:
+    """What was done to a model; with `memory` also what moves."""
     title = f"{conversion.ann.path.name}: layers of spiking neurons; errors after {conversion.compared_steps} steps"
     tables = [layers_table(title, conversion.layers)]
     if conversion.islands:
@@ -91,8 +163,7 @@ def conversion_tables(conversion: Conversion) -> list[Table]:
         tables.append(kept_analog_table(conversion.kept_analog))
     if conversion.trials:
         tables.append(trials_table(conversion))
-    tables.append(work_table(conversion.work.totals(), conversion.options.n_steps))
-    return tables
+    return [*tables, *work_tables(conversion.totals(), conversion.options.n_steps, memory=memory)]
 
 
 def steps_table(title: str, evaluation: Evaluation) -> Table:

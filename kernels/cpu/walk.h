@@ -288,7 +288,7 @@ void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_
   Clock clock{first_step, call.duration, first_neuron, 1};
   for (int64_t t = 0; t < call.duration && clock.last_digit > 0; ++t) clock.last_digit *= 0.5f;
   auto step = step_of(block);
-  for (int64_t t = 0; t < call.n_steps; ++t, ++clock.step) {
+  for (int64_t t = Neuron::kTakesLast ? call.n_steps - 1 : 0; t < call.n_steps; ++t, ++clock.step) {
     const T* currents = static_cast<const T*>(call.current) + t * call.current_step + begin;
     T* outputs = static_cast<T*>(call.output) + t * call.output_step + begin;
     for (int first = 0; first < block.n; first += kTile) {

@@ -145,7 +145,7 @@ SNN_FUNCTION void walk_neurons(const TemporalCall& call,
     store<kNeurons>(y, output);
     output += call.output_step;
   };
-  int64_t t = 0;
+  int64_t t = Neuron::kTakesLast ? call.n_steps - 1 : 0;
   if constexpr (Neuron::kBounded) {
     // A step of a bounded neuron whose initial state lies outside its domain is one of the general equation.
     bool inside = true;

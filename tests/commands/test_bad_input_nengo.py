@@ -52,3 +52,33 @@ def test_bad_input_is_refused_in_a_line(command, folder) -> None:
         assert result.code == 1
         assert reason in result.err
         assert result.err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("folder")
+def test_bad_input_for_the_delta_code_is_refused_in_a_line(command, folder) -> None:
+    convert = ("convert", "m.onnx", "--calibration", "calibration.npz", "--code", "delta")
+    assert command(*convert, "-o", "d.snn.onnx").code == 0
+    assert command(*convert, "-o", "stream.snn.onnx", "--streaming").code == 0
+    model = onnx.load(folder / "d.snn.onnx")
+    next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Abs"
+    onnx.save(model, folder / "abs.snn.onnx")
+    np.savez(folder / "same.npz", x=np.ones((40, 8), np.float32), y=np.zeros(40, int))
+    train = ("--data", "test.npz", "--batch", "5", "-o", "o.snn.onnx")
+    same = "the calibration samples are all the same"
+    cases = [
+        (("train", "d.snn.onnx", *train, "--data", "same.npz"), f"d.snn.onnx: {same}"),
+        (("train", "abs.snn.onnx", *train), "Abs has no counterpart in Nengo; with --code rate a neuron may take its"),
+        (("train", "stream.snn.onnx", *train), "is a state: convert the model without --streaming"),
+        (("verify", "abs.snn.onnx", "--data", "test.npz"), "abs.snn.onnx: node 'first': Abs has no counterpart"),
+        (("export", "nengo", "d.snn.onnx", "-o", "o.py", "--core-neurons"), "convert with --code rate"),
+        (
+            ("import-weights", "weights.npz", "d.snn.onnx", "-o", "o.snn.onnx", "--calibration", "same.npz"),
+            f"d.snn.onnx: {same}",
+        ),
+    ]
+    for arguments, reason in cases:
+        result = command(*arguments)
+        assert result.code == 1
+        assert reason in result.err
+        assert result.err.count("\n") == 1
+        assert not list(folder.glob("o.*"))

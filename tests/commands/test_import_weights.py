@@ -63,3 +63,39 @@ def test_changed_weights_drop_what_was_measured_with_the_old_ones(command) -> No
     before, after = ({e.key: e.value for e in onnx.load(p).metadata_props} for p in ("m.snn.onnx", "changed.snn.onnx"))
     assert after == {key: value for key, value in before.items() if key in after}
     assert json.loads(command("inspect", "changed.snn.onnx", "--json", "-").out)["layers"] == []
+
+
+@pytest.mark.usefixtures("folder")
+def test_thresholds_of_the_delta_code_stay_or_follow(command, folder) -> None:
+    """They fit the values that the weights give: without samples they stay, and a line says so."""
+    convert = ("convert", "m.onnx", "--calibration", "calibration.npz", "--code", "delta", "-o", "d.snn.onnx")
+    assert command(*convert).code == 0
+    assert command("export", "npz", "d.snn.onnx", "-o", "w.npz").code == 0
+    with np.load(folder / "w.npz") as archive:
+        old = {name: archive[name] for name in archive.files}
+    assert {"a1_threshold", "a1_resting_value", "a1_finest_exponent", "W1", "B3"} <= old.keys()
+    np.savez(folder / "w2.npz", W1=2 * old["W1"], B1=2 * old["B1"])
+
+    def imported(*options: str) -> tuple[dict[str, np.ndarray], str]:
+        done = command("import-weights", "w2.npz", "d.snn.onnx", "-o", "e.snn.onnx", *options)
+        assert done.code == 0, done.err
+        assert command("export", "npz", "e.snn.onnx", "-o", "new.npz").code == 0
+        with np.load(folder / "new.npz") as archive:
+            return {name: archive[name] for name in archive.files}, " ".join(done.err.split())
+
+    kept, said = imported()
+    assert "note: thresholds stay; they fit the old weights' values" in said
+    np.testing.assert_array_equal(kept["a1_threshold"], old["a1_threshold"])
+    fitted, said = imported("--calibration", "calibration.npz")
+    assert "note" not in said
+    np.testing.assert_allclose(fitted["a1_threshold"], 2 * old["a1_threshold"], rtol=1e-5)
+    np.savez(folder / "w2.npz", **fitted)
+    assert "note" not in imported()[1]
+
+
+@pytest.mark.usefixtures("spiking")
+def test_the_rate_code_is_not_calibrated_here(command) -> None:
+    arguments = ("weights.npz", "m.snn.onnx", "-o", "o.snn.onnx", "--calibration", "calibration.npz")
+    done = command("import-weights", *arguments)
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "m.snn.onnx: only the delta code is calibrated here" in done.err

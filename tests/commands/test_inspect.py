@@ -33,7 +33,7 @@ def test_inspect_names_a_damaged_field_and_shows_the_rest(command, change_metada
     as_json = json.loads(command("inspect", "m.snn.onnx", "--json", "-").out)
     assert list(as_json["damaged"]) == [field]
     assert reason in as_json["damaged"][field]
-    whole = {"layers": 2, "work": 4, "options": 16}
+    whole = {"layers": 2, "work": 14, "options": 20}
     assert {name: len(as_json[name]) for name in whole} == {**whole, **({field: 0} if field in whole else {})}
 
 
@@ -59,3 +59,26 @@ def test_convert_tells_of_the_same_passes_and_more(command, folder) -> None:
     )
     assert converted[: len(inspected)] == inspected
     assert len(converted) > len(inspected) > 0
+
+
+def test_the_8_bit_network_and_memory_traffic(command, folder) -> None:
+    """Of a file as of a conversion; a file of an earlier release has neither."""
+    options = "--neuron", "if", "--steps", "8"
+    converted = command("convert", "m.onnx", "--calibration", "calibration.npz", *options, "--memory-traffic")
+    assert converted.code == 0, converted.err
+    shown = command("inspect", "m.snn.onnx", "--memory-traffic")
+    for text in ("Beside the 8-bit network", "8-bit, skipping zeros", "event-driven", "spikes per synapse"):
+        assert text in converted.out
+        assert text in shown.out
+    assert "Memory traffic" not in command("inspect", "m.snn.onnx").out
+    assert "times the energy of the 8-bit network" in " ".join(converted.err.split())
+    assert "times the energy of the 8-bit network" in shown.out
+
+
+def test_work_of_an_earlier_release(command, change_metadata) -> None:
+    old = {"multiply_adds": 10, "analog": 2, "synaptic_operations": 3.5, "energy_ratio": 0.5}
+    change_metadata(work=json.dumps(old))
+    done = command("inspect", "m.snn.onnx", "--memory-traffic")
+    assert done.code == 0, done.err
+    assert "50.00 %" in done.out
+    assert "8-bit" not in done.out

@@ -26,7 +26,7 @@ def test_verify_fails_where_spikes_differ(command, monkeypatch) -> None:
     """Nengo's neurons forget negative currents: another network, other spikes."""
     module = pytest.importorskip("converter.nengo.verify")
     to_nengo = module.to_nengo
-    monkeypatch.setattr(module, "to_nengo", lambda proto: to_nengo(proto, core_neurons=True))
+    monkeypatch.setattr(module, "to_nengo", lambda proto, **options: to_nengo(proto, core_neurons=True, **options))
     result = command("verify", "m.snn.onnx", "--data", "test.npz")
     assert result.code == 1
     assert "first difference: layer second, sample" in " ".join(result.out.split())
@@ -38,12 +38,12 @@ def test_verify_fails_where_only_outputs_differ(command, monkeypatch) -> None:
     module = pytest.importorskip("converter.nengo.verify")
     to_nengo = module.to_nengo
 
-    def with_another_readout(proto):
+    def with_another_readout(proto, **options):
         other = onnx.ModelProto()
         other.CopyFrom(proto)
         tensor = next(tensor for tensor in other.graph.initializer if tensor.name == "B3")
         tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) + 0.01, "B3"))
-        return to_nengo(other)
+        return to_nengo(other, **options)
 
     monkeypatch.setattr(module, "to_nengo", with_another_readout)
     result = command("verify", "m.snn.onnx", "--data", "test.npz")

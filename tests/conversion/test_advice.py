@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.models import convert_model, mlp
+from converter.conversion.main import convert
+from tests.models import convert_model, mlp, samples, save
 
 
 def test_another_neuron_than_was_named_is_told(tmp_path) -> None:
@@ -22,3 +23,20 @@ def test_another_neuron_than_was_named_is_told(tmp_path) -> None:
 def test_a_single_layer_may_be_told(tmp_path) -> None:
     conversion, _ = convert_model(mlp("Tanh"), tmp_path, n_steps=8, layers={"second": {"neuron": "if"}})
     assert [layer.reason for layer in conversion.layers] == ["", "if neurons cannot stand for Tanh"]
+
+
+def test_where_spikes_lose_is_told(tmp_path) -> None:
+    conversion, _ = convert_model(mlp(), tmp_path, neuron="if", n_steps=32)
+    (note,) = [note for note in conversion.notes if "8-bit" in note]
+    times = conversion.work.energy_ratio / conversion.eight_bit.energy_ratio
+    assert note.startswith(f"on single samples this spiking model, in floats, takes {times:.3g} times the energy")
+
+
+def test_too_few_samples_to_hold_any_out_are_told(tmp_path) -> None:
+    path = save(mlp(), tmp_path / "m.onnx")
+    for count, told in ((31, True), (32, False)):
+        conversion = convert(path, samples(mlp(), count), neuron="if", n_steps=4)
+        assert any("too few samples to hold any out" in note for note in conversion.notes) == told
+        assert conversion.measured.held_out != told
+        assert conversion.calibration_samples == (31 if told else 28)
+        assert conversion.measured.samples == (31 if told else 4)

@@ -30,3 +30,19 @@ def test_format_rules(streaming, tmp_path) -> None:
     assert metadata["onnx_snn.n_steps"] == "32"
     assert metadata["onnx_snn.source"] == "m.onnx"
     assert len(json.loads(metadata["onnx_snn.layers"])) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        ({"n_steps": 6}, 6),
+        ({"n_steps": 6, "schedule": "two-phase"}, 12),
+        ({"code": "delta"}, 4),
+        ({"code": "delta", "schedule": "two-phase"}, 4 * 3),
+    ],
+)
+def test_steps_to_the_answer(options, steps, tmp_path) -> None:
+    """T, or T for each layer: two activations with the rate code, three values that enter weights with the delta code."""
+    conversion, _ = convert_model(mlp(), tmp_path, **options)
+    assert conversion.steps_to_answer == conversion.summary()["steps_to_answer"] == steps
+    assert any(f"after {steps} steps" in note for note in conversion.notes) == ("schedule" in options)

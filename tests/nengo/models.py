@@ -33,6 +33,14 @@ def lenet5(neuron: str, activation: str = "relu") -> onnx.ModelProto:
     return replaced(converted.proto(), neuron)
 
 
+@functools.cache
+def delta_lenet5(schedule: str, activation: str = "relu") -> onnx.ModelProto:
+    """In the delta code; two-phase with as many spikes a value as J = 7 has."""
+    exponent = 7 if schedule == "two-phase" else None
+    path, x = DATA / f"lenet5_{activation}.onnx", images(64, test=False)
+    return convert(path, x, code="delta", schedule=schedule, exponent=exponent).proto()
+
+
 def neuron_before(neuron: str) -> str:
     return "lif" if neuron in ("adaptive-lif", "izhikevich") else neuron
 
@@ -85,6 +93,16 @@ OPERATIONS = {
     "IF, parameters with a batch axis": ("IF", {}, {"threshold": CHANNELS[None], "voltage": CHANNELS[None] / 2}),
     "SigmaDelta": ("SigmaDelta", {"max_spikes": 1}, {"threshold": CHANNELS}),
     "SigmaDelta, no limit": ("SigmaDelta", {"max_spikes": 0}, {"threshold": ELEMENTS}),
+    "MultiThreshold": (
+        "MultiThreshold",
+        {"refinements": 4},
+        {"threshold": CHANNELS, "resting_value": ELEMENTS, "finest_exponent": ELEMENTS.round() + 1},
+    ),
+    "MultiThreshold, several, begun": (
+        "MultiThreshold",
+        {"max_spikes": 3},
+        {"threshold": 2.0, "finest_exponent": CHANNELS - 1, "sent": ELEMENTS.round()},
+    ),
     "LIF": ("LIF", {"tau_ref": 0.0035, "min_voltage": -0.5}, {"amplitude": CHANNELS}),
     "LIF, begun": ("LIF", {"dt": 0.002}, {"amplitude": -1.0, "voltage": ELEMENTS / 3, "refractory_time": 0.001}),
     "AdaptiveLIF": ("AdaptiveLIF", {"tau_n": 0.05, "inc_n": 0.1}, {"amplitude": CHANNELS, "adaptation": ELEMENTS}),

@@ -15,7 +15,7 @@ from converter.nengo.network import to_nengo
 from converter.nengo.simulator import CoreSimulator
 from converter.nengo.verify import verify
 from snn_ops import Session
-from tests.models import samples, save, scaled_gemms, text_model
+from tests.models import mlp, samples, save, scaled_gemms, text_model
 from tests.nengo.models import OPERATIONS, operation
 
 LAYERS = {
@@ -193,3 +193,33 @@ def test_looking_up_numbers_is_refused(tmp_path) -> None:
         RefusedError, match=r"node 'table': Gather: 'E' is a constant; only values that depend on the input"
     ):
         make_script(proto)
+
+
+def test_what_the_delta_code_leaves_without_a_counterpart_is_refused(tmp_path) -> None:
+    """Functions stand between its neurons as they are; with the rate code IF takes the place of this one."""
+    model = text_model(
+        """
+        net (float[N,8] x) => (float[N,4] y)
+        <float[8,16] W, float[16,4] V, float[1] ZERO>
+        {
+          h = MatMul(x, W)
+          [largest] a = Max(h, ZERO)
+          y = MatMul(a, V)
+        }
+        """,
+        ZERO=np.zeros(1),
+    )
+    path, x = save(model, tmp_path / "m.onnx"), samples(model)
+    with pytest.raises(
+        RefusedError, match=r"node 'largest': Max has no counterpart in Nengo; with --code rate a neuron may take its"
+    ):
+        make_script(convert(path, x, code="delta").proto())
+    assert make_script(convert(path, x, code="rate").proto()).populations
+
+
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+def test_nengos_own_neurons_have_no_delta_code(schedule, tmp_path) -> None:
+    proto = convert(save(mlp(), tmp_path / "m.onnx"), samples(mlp()), code="delta", schedule=schedule).proto()
+    with pytest.raises(RefusedError, match=r"node 'x_Multi.*no neuron of the delta code; convert with --code rate"):
+        make_script(proto, core_neurons=True)
+    assert make_script(proto).populations

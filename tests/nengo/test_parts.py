@@ -20,6 +20,7 @@ STEPS, SIZE = 30, 50
 RNG = np.random.default_rng(0)
 CURRENTS = RNG.normal(0.3, 1.2, (STEPS, SIZE))
 THRESHOLDS = RNG.uniform(0.5, 1.5, SIZE)
+RESTS, EXPONENTS = RNG.normal(0, 0.5, SIZE), RNG.integers(-2, 9, SIZE).astype(float)
 NEURONS = {
     "IF": (parts.IF(THRESHOLDS), reference.if_(CURRENTS, STEPS, THRESHOLDS).spikes),
     "IF, burst": (parts.IF(THRESHOLDS, 3), reference.if_(CURRENTS, STEPS, THRESHOLDS, max_spikes=3).spikes),
@@ -31,6 +32,18 @@ NEURONS = {
     "SigmaDelta, no limit": (
         parts.SigmaDelta(THRESHOLDS, 0),
         reference.sigma_delta(CURRENTS, STEPS, THRESHOLDS, max_spikes=0).spikes,
+    ),
+    "MultiThreshold": (
+        parts.MultiThreshold(THRESHOLDS, RESTS, EXPONENTS, refinements=5),
+        reference.multi_threshold(CURRENTS, STEPS, THRESHOLDS, RESTS, EXPONENTS, refinements=5).total,
+    ),
+    "MultiThreshold, several spikes": (
+        parts.MultiThreshold(THRESHOLDS, RESTS, EXPONENTS, 4),
+        reference.multi_threshold(CURRENTS, STEPS, THRESHOLDS, RESTS, EXPONENTS, max_spikes=4).total,
+    ),
+    "MultiThresholdSum": (
+        parts.MultiThresholdSum(THRESHOLDS, RESTS, EXPONENTS, 6),
+        reference.multi_threshold_sum(CURRENTS, 6, THRESHOLDS, RESTS, EXPONENTS),
     ),
     "Rate": (parts.Rate(), CURRENTS),
     "RunningMean": (parts.RunningMean(), np.cumsum(CURRENTS, axis=0) / np.arange(1, STEPS + 1)[:, None]),

@@ -18,12 +18,20 @@ from converter.nengo.export import make_script, write_script
 from converter.nengo.verify import verify
 from snn_ops import Session
 from tests.models import mlp, samples, save, text_model
-from tests.nengo.models import images, lenet5
+from tests.nengo.models import delta_lenet5, images, lenet5
 
 
-@pytest.mark.parametrize(("neuron", "activation"), [("if", "relu"), ("lif", "tanh"), ("sigma-delta", "tanh")])
-def test_the_script_runs_by_itself(neuron, activation, tmp_path) -> None:
-    proto = lenet5(neuron, activation)
+@pytest.mark.parametrize(
+    "proto",
+    [
+        pytest.param(lambda: lenet5("if"), id="if"),
+        pytest.param(lambda: lenet5("lif", "tanh"), id="lif, tanh"),
+        pytest.param(lambda: lenet5("sigma-delta", "tanh"), id="sigma-delta, tanh"),
+        pytest.param(lambda: delta_lenet5("stepped"), id="delta"),
+    ],
+)
+def test_the_script_runs_by_itself(proto, tmp_path) -> None:
+    proto = proto()
     write_script(make_script(proto), tmp_path / "lenet.py")
     x = images(3)
     np.savez(tmp_path / "x.npz", x=x)
@@ -36,6 +44,20 @@ def test_the_script_runs_by_itself(neuron, activation, tmp_path) -> None:
     (expected,) = Session(as_float64(proto), n_steps=8).run(x.astype(np.float64))
     with np.load(tmp_path / "y.npz") as archive:
         np.testing.assert_allclose(archive["logits"], expected, rtol=0, atol=1e-9)
+
+
+def test_the_script_of_a_model_without_a_time_axis(tmp_path) -> None:
+    """One step gives all, and more give the same."""
+    proto = delta_lenet5("two-phase")
+    write_script(make_script(proto), tmp_path / "lenet.py")
+    x = images(2)
+    np.savez(tmp_path / "x.npz", x=x)
+    (expected,) = Session(as_float64(proto)).run(x.astype(np.float64))
+    for steps in ((), ("--steps", "3")):
+        command = [sys.executable, "lenet.py", "x.npz", *steps, "-o", "y.npz"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        with np.load(tmp_path / "y.npz") as archive:
+            np.testing.assert_allclose(archive["logits"], expected, rtol=0, atol=1e-9)
 
 
 def test_what_a_file_says_never_becomes_statements(tmp_path) -> None:

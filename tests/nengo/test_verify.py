@@ -14,8 +14,8 @@ from converter import convert
 from converter.errors import RefusedError
 from converter.nengo.network import to_nengo
 from converter.nengo.verify import verify
-from tests.models import convnet, samples, save, text_model
-from tests.nengo.models import images, lenet5
+from tests.models import convnet, mlp, samples, save, text_model
+from tests.nengo.models import delta_lenet5, images, lenet5
 
 NEURONS = (
     ("if", "relu"),
@@ -53,6 +53,75 @@ def test_float32_is_nengo_dl(neuron, activation, count, steps, most) -> None:
     assert found.original <= found.compared * 1e-5, found.first
     assert found.differing <= found.compared * most, found.first
     assert found.same_class == 1
+
+
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("steps", [3, 6])
+def test_sums_of_the_delta_code(activation, schedule, steps) -> None:
+    """The same after every step; in two phases, where one step is all, with fewer spikes than the file's too."""
+    found = verify(delta_lenet5(schedule, activation), {"image": images(3)}, steps)
+    assert found.differing == 0, found.first
+    assert found.compared == 3 * (784 + 1176 + 400 + 120 + 84) * (steps if schedule == "stepped" else 1)
+    assert all(0 < layer.spikes < layer.compared for layer in found.layers)
+    assert found.output_error < 1e-9
+    assert found.same_class == 1
+
+
+@needs_nengo_dl
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+def test_sums_of_the_delta_code_in_nengo_dl(schedule) -> None:
+    """A target in the middle of two heights, to the last bit, may send the one or the other."""
+    found = verify(delta_lenet5(schedule), {"image": images(10)}, 6, simulator="nengo-dl")
+    assert found.original <= 2, found.first
+    assert found.differing <= found.compared * 1e-3, found.first
+    assert found.same_class == 1
+
+
+@pytest.mark.slow
+@needs_nengo_dl
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_sums_of_the_delta_code_of_100_images(activation, schedule) -> None:
+    for simulator, most in (("nengo", 0), ("nengo-dl", 2e-5)):
+        found = verify(delta_lenet5(schedule, activation), {"image": images(100)}, 8, simulator=simulator)
+        assert found.original <= most * found.compared, found.first
+        assert found.differing <= 10 * most * found.compared, found.first
+        assert found.same_class == 1
+
+
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+@pytest.mark.parametrize("options", [{"analog_input": True}, {"exact_skips": True}])
+@pytest.mark.parametrize("model", [mlp, convnet])
+def test_small_networks_of_the_delta_code(model, options, schedule, tmp_path) -> None:
+    """A shortcut, poolings, a Softmax between and after the neurons."""
+    made = model()
+    x = samples(made)
+    proto = convert(save(made, tmp_path / "m.onnx"), x, code="delta", schedule=schedule, **options).proto()
+    found = verify(proto, {str(proto.graph.input[0].name): x[:5]}, 4)
+    assert found.differing == 0, found.first
+    assert found.output_error < 1e-12
+    assert all(layer.spikes for layer in found.layers)
+
+
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+def test_a_planted_difference_in_the_delta_code(schedule, tmp_path) -> None:
+    """The finest height in one layer in Nengo is halved: what differs is as small as that."""
+    x = samples(mlp())
+    proto = convert(save(mlp(), tmp_path / "m.onnx"), x, code="delta", schedule=schedule).proto()
+    altered = onnx.ModelProto()
+    altered.CopyFrom(proto)
+    tensor = next(t for t in altered.graph.initializer if t.name == "a1_finest_exponent")
+    tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) + 1, tensor.name))
+    found = verify(proto, {"x": x[:9]}, 4, network=to_nengo(altered))
+    assert [layer.differing > 0 for layer in found.layers] == [False, True, True]
+    assert found.first.layer.startswith("a1")
+    assert found.first.of_sums
+    if schedule == "stepped":
+        (_, after), (_, nengo_after) = found.first.onnx_voltage, found.first.nengo_voltage
+        thresholds = next(onnx.numpy_helper.to_array(t) for t in proto.graph.initializer if t.name == "a1_threshold")
+        threshold = float(np.broadcast_to(thresholds, (16,))[found.first.neuron])
+        assert (nengo_after - after) * threshold == pytest.approx(found.first.nengo_spike - found.first.onnx_spike)
 
 
 def test_other_types_than_float32(tmp_path) -> None:

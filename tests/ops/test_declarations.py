@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from snn_ops import cupy_ops
 from snn_ops.ops import INCLUDE, OPERATORS, Attribute, Operator, Parameter, State, Time, Unit
 from snn_ops.ops._signature import current
 
@@ -115,11 +116,13 @@ def test_a_count_that_nothing_depends_on() -> None:
 
 @OF_EACH
 def test_what_a_kernel_can_hold(operator) -> None:
-    """kernels/temporal.h has room for so many."""
+    """kernels/temporal.h has room for so many, and the same struct in Python."""
     text = (INCLUDE / "temporal.h").read_text()
     room = {name: int(number) for name, number in re.findall(r"constexpr int k(\w+) = (\d+);", text)}
     assert len(operator.parameters) <= room["MaxParameters"]
     assert len(operator.states) <= len(operator.values) <= room["MaxStates"]
+    assert (room["MaxParameters"], room["MaxStates"]) == (cupy_ops.MAX_PARAMETERS, cupy_ops.MAX_STATES)
+    assert room["MaxRank"] == cupy_ops.MAX_RANK
 
 
 @OF_EACH

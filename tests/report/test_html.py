@@ -30,10 +30,16 @@ def test_every_table_and_picture_is_in_the_page(conversion, tmp_path) -> None:
     write_html(replace(conversion, notes=["a <note> & more"]), tmp_path / "r.html")
     page = Texts()
     page.feed((tmp_path / "r.html").read_text())
-    assert page.tags.count("table") == 4
+    assert page.tags.count("table") == 5
     assert page.tags.count("svg") == 2
     assert "m" not in page.tags  # the file is called <m>.onnx
-    for text in ("<m>.onnx", "a <note> & more", "Analog islands", *(layer.name for layer in conversion.layers)):
+    for text in (
+        "<m>.onnx",
+        "a <note> & more",
+        "Analog islands",
+        "8-bit, dense",
+        *(layer.name for layer in conversion.layers),
+    ):
         assert text in page.text
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from snn_ops.cupy_ops import bind
 from snn_ops.ops import OPERATORS, Kind, Operator, Time
+from tools.expected_figures import steps_taken
 from tools.gpu.library import Device
 
 STEPS = 32
@@ -112,7 +113,7 @@ def _prepared(
     bound = bind(device, operator, operator.kernel, inputs, {**operator.defaults, **dict(case.attributes)})
     current = device.array_at(bound.call.current)
     device.draw(current, *operator.usual, seed=1)
-    moved = current.nbytes + bound.outputs[0].nbytes
+    moved = current.nbytes // _rows(operator, case) * steps_taken(operator, case.n_steps) + bound.outputs[0].nbytes
     if case.operands == "full":
         moved += sum(array.nbytes for array in inputs[1:] if array.size >= math.prod(neurons))
         moved += sum(state.nbytes for state in bound.outputs[1:])
@@ -129,9 +130,12 @@ def _prepared(
 
 def _current(operator: Operator, case: Case, element: np.dtype, neurons: tuple[int, ...]) -> np.ndarray:
     """Its shape; the numbers are made on the device."""
-    through_time = operator.time in (Time.STEPS, Time.LAST)
-    rows_of = case.n_steps if through_time else 1
-    return np.broadcast_to(element.type(0), (rows_of * neurons[0], *neurons[1:]))
+    return np.broadcast_to(element.type(0), (_rows(operator, case) * neurons[0], *neurons[1:]))
+
+
+def _rows(operator: Operator, case: Case) -> int:
+    """Time steps of the currents."""
+    return case.n_steps if operator.time in (Time.STEPS, Time.LAST) else 1
 
 
 def _operand(operator: Operator, name: str, kind: Kind, case: Case, neurons: tuple[int, ...]) -> np.ndarray:

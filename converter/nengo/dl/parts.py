@@ -83,6 +83,56 @@ class SigmaDeltaBuilder(_CountingBuilder):
         return tf.clip_by_value(J, -self.most * self.threshold, self.most * self.threshold)
 
 
+class _DeltaBuilder(_Builder):
+    """Neurons of the delta code; trained as the value that they send."""
+
+    def build_pre(self, signals: Any, config: Any) -> None:
+        super().build_pre(signals, config)
+        self.threshold = self.parameter("threshold", signals)
+        self.rest = self.parameter("resting_value", signals)
+        self.finest = self.parameter("finest_exponent", signals, parts.bounded)
+        self.max_spikes = self.parameter("max_spikes", signals)
+        self.most = max(op.neurons.max_spikes for op in self.ops)
+        self.heights = tf.constant(2.0 ** -np.arange(-30.0, 31), dtype=signals.dtype)
+
+    def training_step(self, J: Tensor, dt: Tensor, **state: Tensor) -> Tensor:
+        return J
+
+    def towards(self, missing: Tensor, finest: Tensor) -> Tensor:
+        """See `converter.nengo.parts.towards`; here j is found bit by bit."""
+        smallest = 0.75 * tf.gather(self.heights, tf.cast(finest, tf.int32) + 30)
+        total = tf.zeros_like(missing)
+        for number in range(self.most):
+            left = missing - total
+            size, height = tf.abs(left), tf.ones_like(left)
+            for bit in (16, 8, 4, 2, 1):
+                height = tf.where(size < 0.75 * 2.0 ** (1 - bit) * height, height * 2.0**-bit, height)
+            sends = (size >= smallest) & (number < self.max_spikes)
+            total += tf.where(sends, tf.sign(left) * height, tf.zeros_like(left))
+        return total
+
+
+class MultiThresholdSumBuilder(_DeltaBuilder):
+    """`converter.nengo.parts.MultiThresholdSum`."""
+
+    def step(self, J: Tensor, dt: Tensor) -> tuple[Tensor, ...]:
+        sent = self.towards((J - self.rest) / self.threshold, self.finest)
+        return (self.rest + self.threshold * sent,)
+
+
+class MultiThresholdBuilder(_DeltaBuilder):
+    """`converter.nengo.parts.MultiThreshold`."""
+
+    def build_pre(self, signals: Any, config: Any) -> None:
+        super().build_pre(signals, config)
+        self.refinements = self.parameter("refinements", signals)
+
+    def step(self, J: Tensor, dt: Tensor, sent: Tensor, steps: Tensor) -> tuple[Tensor, ...]:
+        finest = tf.minimum(self.finest + tf.minimum(steps, self.refinements), 30)
+        sent += self.towards((J - self.rest) / self.threshold - sent, finest)
+        return self.rest + self.threshold * sent, sent, steps + 1
+
+
 class RateBuilder(_Builder):
     """`converter.nengo.parts.Rate`."""
 
@@ -199,6 +249,8 @@ SimNeuronsBuilder.TF_NEURON_IMPL.update(
     {
         parts.IF: IFBuilder,
         parts.SigmaDelta: SigmaDeltaBuilder,
+        parts.MultiThreshold: MultiThresholdBuilder,
+        parts.MultiThresholdSum: MultiThresholdSumBuilder,
         parts.Rate: RateBuilder,
         parts.RunningMean: RunningMeanBuilder,
         parts.RunningDifference: RunningDifferenceBuilder,

@@ -18,7 +18,7 @@ from converter.nengo.network import NengoModel, to_nengo
 from converter.nengo.simulator import NO_STATES, Recording
 
 
-def to_nengo_dl(proto: onnx.ModelProto, *, synapse: Any = None) -> NengoModel:
+def to_nengo_dl(proto: onnx.ModelProto, *, n_steps: int | None = None, synapse: Any = None) -> NengoModel:
     """As `to_nengo`, with functions as TensorNodes.
 
     Raises:
@@ -26,7 +26,7 @@ def to_nengo_dl(proto: onnx.ModelProto, *, synapse: Any = None) -> NengoModel:
     """
     import_nengo_dl()
     dl_parts = importlib.import_module("converter.nengo.dl.parts")
-    model = to_nengo(proto, synapse=synapse, namespace=dl_parts.NAMESPACE)
+    model = to_nengo(proto, n_steps=n_steps, synapse=synapse, namespace=dl_parts.NAMESPACE)
     for ensemble in model.network.all_ensembles:
         if isinstance((ensemble.neuron_type.initial_state or {}).get("refractory_time"), np.ndarray):
             raise RefusedError("it begins in a refractory time, which NengoDL counts otherwise", node=ensemble.label)

@@ -38,6 +38,14 @@ from snn_ops.format import DOMAIN
 from snn_ops.ops import OPERATORS
 from snn_ops.session import Session
 
+Calibrate = Callable[[onnx.ModelProto], onnx.ModelProto]
+"""From a spiking model to one whose neurons have numbers that fit its weights."""
+
+
+def as_it_is(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """A model whose neurons' numbers do not follow from its weights."""
+    return proto
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -126,16 +134,18 @@ def train(
     validation: Samples,
     options: TrainingOptions | None = None,
     *,
+    calibrate: Calibrate = as_it_is,
     checkpoint: Path | None = None,
     progress: Progress = silent,
 ) -> Training:
-    """Trains all weights and biases of connections; thresholds, gains and the like stay.
+    """Trains all weights and biases of connections; gains and the like stay, and thresholds, unless `calibrate` says otherwise.
 
     Args:
         proto: the spiking model; its first output are logits or probabilities of classes.
         samples: with labels.
         validation: with labels.
         options: how.
+        calibrate: gives a model with new weights, before it is validated, the neurons' numbers that belong to them.
         checkpoint: a file to keep the state in after each epoch; if it is there, the training continues from it.
         progress: called as work advances.
 
@@ -154,7 +164,7 @@ def train(
     of_classes = class_count(proto)
     check_labelled(samples, of_classes, options.batch_size)
     check_labelled(validation, of_classes)
-    return _Trainer(proto, samples, validation, options, checkpoint, progress).run()
+    return _Trainer(proto, samples, validation, options, calibrate, checkpoint, progress).run()
 
 
 def class_count(proto: onnx.ModelProto) -> int:
@@ -186,14 +196,16 @@ class _Trainer:
         samples: Samples,
         validation: Samples,
         options: TrainingOptions,
+        calibrate: Calibrate,
         checkpoint: Path | None,
         progress: Progress,
     ) -> None:
         self.proto, self.samples, self.validation, self.options = proto, samples, validation, options
-        self.checkpoint, self.progress = checkpoint, progress
+        self.calibrate, self.checkpoint, self.progress = calibrate, checkpoint, progress
 
     def run(self) -> Training:
         self.nengo_dl = import_nengo_dl()
+        self.calibrate(self.proto)  # what it refuses, it refuses before hours of training
         state = self._resume()
         resumed_at = len(state.epochs) if state else 0
         network = to_nengo_dl(import_weights(self.proto, state.weights) if state else self.proto)
@@ -203,7 +215,7 @@ class _Trainer:
             while len(state.epochs) < self.options.epochs and not self._is_patience_over(state):
                 self._epoch(simulator, network, state)
                 self._keep(state)
-        model = import_weights(self.proto, state.best_weights)
+        model = self._with(state.best_weights)
         return Training(
             model, state.epochs, state.best, list(network.script.parameters), network.script.notes, resumed_at
         )
@@ -264,7 +276,11 @@ class _Trainer:
 
     def _accuracy(self, weights: dict[str, np.ndarray]) -> float:
         """Of the spiking model in ONNX Runtime."""
-        return accuracy(import_weights(self.proto, weights), self.validation, self.options.n_steps)
+        return accuracy(self._with(weights), self.validation, self.options.n_steps)
+
+    def _with(self, weights: dict[str, np.ndarray]) -> onnx.ModelProto:
+        """The spiking model with these weights."""
+        return self.calibrate(import_weights(self.proto, weights))
 
     def _is_patience_over(self, state: _State) -> bool:
         patience = self.options.patience

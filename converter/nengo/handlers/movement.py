@@ -15,7 +15,7 @@ MOST = 1 << 24
 
 
 def alias(node: ir.Node, script: Script) -> None:
-    """The same flat vector under another name; one step of TimeRepeat is its input."""
+    """The same flat vector under another name; one step of TimeRepeat is its input, and TimeLast if time ended there."""
     x = node.inputs[0]
     assert x is not None
     if script.size(x) != script.size(node.outputs[0]):

@@ -100,6 +100,28 @@ def sigma_delta(node: ir.Node, script: Script) -> None:
     _population(node, script, f"SigmaDelta({threshold}, {_attributes(node)}, {_initial(node, script)})")
 
 
+def multi_threshold(node: ir.Node, script: Script) -> None:
+    """MultiThreshold, which Nengo does not have."""
+    if np.any(script.constant(operand(node, STEP))):
+        raise RefusedError("it begins in the middle of a run")
+    _population(
+        node, script, f"MultiThreshold({_of_delta(node, script)}, {_attributes(node)}, {_initial(node, script)})"
+    )
+
+
+def multi_threshold_sum(node: ir.Node, script: Script) -> None:
+    """MultiThresholdSum, which Nengo does not have: all of its slots in one step."""
+    _population(node, script, f"MultiThresholdSum({_of_delta(node, script)}, max_spikes={script.slots})")
+
+
+def _of_delta(node: ir.Node, script: Script) -> str:
+    """The arguments for what the neurons of the delta code have of their own."""
+    if script.core_neurons:
+        raise RefusedError("Nengo itself has no neuron of the delta code; convert with --code rate")
+    shape = script.shape(node.outputs[0])
+    return ", ".join(script.spread(node, name, shape) for name in ("threshold", "resting_value", "finest_exponent"))
+
+
 def _population(
     node: ir.Node, script: Script, neurons: str, *, x: str | None = None, factors: str | None = None
 ) -> None:

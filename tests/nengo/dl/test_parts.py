@@ -27,12 +27,16 @@ STEPS, SIZE = 20, 60
 RNG = np.random.default_rng(0)
 CURRENTS = RNG.normal(0.3, 1.2, (STEPS, SIZE)).astype(np.float32)
 THRESHOLDS = RNG.choice([0.5, 1.0, 2.0], SIZE)
+RESTS, EXPONENTS = RNG.normal(0, 0.5, SIZE), RNG.integers(-2, 7, SIZE).astype(float)
 NEURONS = {
     "IF": parts.IF(THRESHOLDS),
     "IF, burst, signed": parts.IF(THRESHOLDS, 3, 1),
     "IF, no limit": parts.IF(THRESHOLDS, 0),
     "SigmaDelta": parts.SigmaDelta(THRESHOLDS),
     "SigmaDelta, no limit": parts.SigmaDelta(THRESHOLDS, 0),
+    "MultiThreshold": parts.MultiThreshold(THRESHOLDS, RESTS, EXPONENTS, refinements=3),
+    "MultiThreshold, several spikes": parts.MultiThreshold(THRESHOLDS, RESTS, EXPONENTS, 4),
+    "MultiThresholdSum": parts.MultiThresholdSum(THRESHOLDS, RESTS, EXPONENTS, 6),
     "Rate": parts.Rate(),
     "RunningMean": parts.RunningMean(),
     "RunningDifference": parts.RunningDifference(),
@@ -68,6 +72,8 @@ def test_neurons_spike_as_in_nengo(name) -> None:
         ("IF, burst, signed", lambda x: np.clip(x, 0, 3 * THRESHOLDS)),
         ("IF, no limit", lambda x: np.maximum(x, 0)),
         ("SigmaDelta", lambda x: np.clip(x, -THRESHOLDS, THRESHOLDS)),
+        ("MultiThreshold", lambda x: x),
+        ("MultiThresholdSum", lambda x: x),
         ("Rate", lambda x: x),
         ("RunningMean", lambda x: x),
         ("RunningDifference", lambda x: x),

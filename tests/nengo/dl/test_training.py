@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 
 pytest.importorskip("nengo")
@@ -19,12 +21,16 @@ if importlib.util.find_spec("nengo_dl") is None:
     pytest.skip("NengoDL is not installed", allow_module_level=True)
 
 from converter import RefusedError, convert
+from converter.conversion.recalibrate import recalibrated
+from converter.graph.run import start_quietly
 from converter.io.samples import Samples
 from converter.io.weights import weights_of
 from converter.nengo.dl.simulator import DLSimulator, to_nengo_dl
 from converter.nengo.dl.training import TrainingOptions, accuracy, classes, train
+from converter.nengo.verify import verify
+from converter.spiking.without_neurons import without_neurons
 from tests.models import convnet, mlp, samples, save, scaled_gemms, text_model
-from tests.nengo.models import images, lenet5
+from tests.nengo.models import delta_lenet5, images, lenet5
 
 
 def labelled(count: int, seed: int) -> Samples:
@@ -61,6 +67,51 @@ def test_it_learns_and_comes_back_to_the_last_sample(untrained, neuron) -> None:
     with DLSimulator(to_nengo_dl(done.model), minibatch=100) as simulator:
         outputs, _ = simulator.run(validation.feed, n_steps)
     np.testing.assert_array_equal(outputs["y"][:, -1].argmax(axis=1), classes(done.model, validation.feed, n_steps))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"schedule": "two-phase", "exact_skips": True}, {"analog_input": True, "exact_skips": True}]
+)
+@pytest.mark.parametrize("activation", ["Relu", "Tanh"])
+def test_the_delta_code_learns_by_the_function_itself(activation, options, tmp_path) -> None:
+    """The loss is that of the network without neurons; what comes out spikes by numbers that fit the new weights."""
+    data, validation = labelled(2000, 0), labelled(300, 1)
+    path = save(mlp(activation), tmp_path / "m.onnx")
+    proto = convert(path, data.feed["x"][:64], code="delta", n_steps=6, **options).proto()
+    still = train(proto, data, validation, replace(OPTIONS, epochs=1, learning_rate=1e-30))
+    trained, _ = without_neurons(ir.from_proto(proto))
+    (y,) = start_quietly(trained).run(["y"], dict(data.feed))
+    of_labels = np.take_along_axis(y - np.log(np.exp(y).sum(axis=1, keepdims=True)), data.labels[:, None], 1)
+    assert still.epochs[0].loss == pytest.approx(-of_labels.mean(), rel=1e-4)
+    done = train(proto, data, validation, OPTIONS, calibrate=partial(recalibrated, samples=data))
+    after = accuracy(done.model, validation)
+    assert done.epochs[-1].loss < done.epochs[0].loss
+    assert after == done.epochs[done.best].validation_accuracy
+    assert after > max(0.75, accuracy(proto, validation) + 0.2)
+    (y,) = start_quietly(without_neurons(ir.from_proto(done.model))[0]).run(["y"], dict(validation.feed))
+    assert abs(after - (y.argmax(axis=1) == validation.labels).mean()) <= 0.02
+    assert {"W1", "B1", "W2", "B2", "W3", "B3"} == set(done.trained)
+    assert not np.array_equal(weights_of(proto)["a1_threshold"], weights_of(done.model)["a1_threshold"])
+    found = verify(done.model, {"x": validation.feed["x"][:5]}, 6)
+    assert found.differing == 0, found.first
+
+
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+def test_lenet5_in_the_delta_code_fine_tuned_for_an_epoch(schedule) -> None:
+    with np.load(importlib.resources.files("converter.demo") / "data" / "mnist_test.npz") as archive:
+        x, y = images(1000), archive["y"][:1000].astype(np.int64)
+    proto, data = delta_lenet5(schedule), Samples({"image": x[:800]}, y[:800])
+    held_out = Samples({"image": x[800:]}, y[800:])
+    options = TrainingOptions(epochs=1, learning_rate=1e-4)
+    done = train(proto, data, held_out, options, calibrate=partial(recalibrated, samples=data))
+    assert done.epochs[0].validation_accuracy >= accuracy(proto, held_out) - 0.01
+    changed = {
+        name for name, array in weights_of(proto).items() if not np.array_equal(weights_of(done.model)[name], array)
+    }
+    assert set(done.trained) < changed
+    assert any(name.endswith("_threshold") for name in changed)
+    found = verify(done.model, {"image": x[800:802]}, 4)
+    assert found.differing == 0, found.first
 
 
 def test_only_weights_and_biases_change(untrained) -> None:

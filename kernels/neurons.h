@@ -703,43 +703,45 @@ struct SigmaDelta : Neuron {
 
 // ------------------------------------------------------------------------------------------------ the delta code
 
-// Powers of two, made of their bits: exact, and without a call.
+// Powers of two, made of their bits: exact, and without a call or a branch.
 namespace powers {
 constexpr int kMost = 30;  // largest exponent of either sign
 
-// 2^-j for a whole number j, of which no more than kMost counts.
+// 2^-j for a whole number j that a float can hold.
 template <class S>
-SNN_FUNCTION S of(S j) {
+SNN_FUNCTION S of(int j) {
   using B = math::Binary<S>;
-  return B::from(typename B::Bits(B::kBias - int(math::clip(j, S(-kMost), S(kMost)))) << B::kMantissa);
+  return B::from(typename B::Bits(B::kBias - j) << B::kMantissa);
 }
-// The height of the spike that takes most of `size`: the largest 2^-j, j >= 0, of which 3/4 do not exceed it. From 3/4 of the
-// next power on, half a mantissa more carries into the exponent.
+// What a value has to reach for a spike of the finest height 2^-j, of which no more than kMost counts.
 template <class S>
-SNN_FUNCTION S height_for(S size) {
+SNN_FUNCTION S reach(S j) {
+  return S(0.75) * of<S>(int(math::clip(j, S(-kMost), S(kMost))));
+}
+// The same, j having grown by so many.
+template <class S>
+SNN_FUNCTION S refined(S reach, long long by) {
+  const S finest = reach * of<S>(int(by < 2 * kMost ? by : 2 * kMost)), limit = S(0.75) * of<S>(kMost);
+  return finest < limit ? limit : finest;
+}
+// How far `spikes` spikes come towards `missing`, one after the other, where each takes at least `reach`; what is not a number
+// stays none. A height is the largest 2^-j, j >= 0, of which 3/4 do not exceed what is missing: from 3/4 of the next power on, half a
+// mantissa more carries into the exponent.
+template <class S>
+SNN_FUNCTION S sent(S missing, S reach, long long spikes) {
   using B = math::Binary<S>;
-  const auto half = typename B::Bits(1) << (B::kMantissa - 1);
-  const S height = B::from((B::bits(size) + half) >> B::kMantissa << B::kMantissa);
-  return height > S(1) ? S(1) : height;
-}
-// How far up to `most` spikes come towards `missing`, one after the other, where each takes at least `smallest`; what is not a
-// number stays none.
-template <class S>
-SNN_FUNCTION S sent(S missing, S smallest, long long most) {
+  using Bits = typename B::Bits;
+  constexpr Bits kSign = Bits(1) << (8 * sizeof(S) - 1), kHalf = Bits(1) << (B::kMantissa - 1);
+  constexpr Bits kOne = Bits(B::kBias) << B::kMantissa;
   S total = S(0);
-  for (long long spike = 0; spike < most; ++spike) {
-    const S sign = missing < S(0) ? S(-1) : S(1), size = sign * missing;
-    const S height = size < smallest ? S(0) : sign * height_for(size);
-    total += height;
-    missing -= height;
+  for (long long spike = 0; spike < spikes; ++spike) {
+    const Bits sign = B::bits(missing) & kSign, size = B::bits(missing) ^ sign;
+    const Bits power = (size + kHalf) >> B::kMantissa << B::kMantissa, height = power < kOne ? power : kOne;
+    const S sends = B::from(size) < reach ? S(0) : B::from(height | sign);
+    total += sends;
+    missing -= sends;
   }
   return total + (missing - missing);
-}
-// What |r| has to reach for the finest height 2^-j, refined by so many powers.
-template <class S>
-SNN_FUNCTION S smallest(S of_first, S refined) {
-  const S finest = of_first * refined, limit = S(0.75) * of(S(kMost));
-  return finest < limit ? limit : finest;
 }
 }  // namespace powers
 
@@ -760,13 +762,12 @@ struct MultiThreshold : Neuron {
 
   template <class S>
   static SNN_FUNCTION S parameter(int k, S value, const MultiThresholdConstants&) {
-    return k == 2 ? S(0.75) * powers::of(value) : value;
+    return k == 2 ? powers::reach(value) : value;
   }
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock& clock) {
-    const S refined = powers::of(S(clock.step < c.refinements ? clock.step : c.refinements));
-    const S missing = (x - parameter[1]) / parameter[0] - state[0];
-    state[0] += powers::sent(missing, powers::smallest(parameter[2], refined), kSpikes ? kSpikes : c.max_spikes);
+    const S reach = powers::refined(parameter[2], clock.step < c.refinements ? clock.step : c.refinements);
+    state[0] += powers::sent((x - parameter[1]) / parameter[0] - state[0], reach, kSpikes ? kSpikes : c.max_spikes);
     return parameter[1] + parameter[0] * state[0];
   }
 };
@@ -780,12 +781,12 @@ struct MultiThresholdSum : MultiThreshold<kSpikes> {
 
   template <class S>
   static SNN_FUNCTION S parameter(int k, S value, const NoConstants&) {
-    return k == 2 ? powers::smallest(S(0.75) * powers::of(value), S(1)) : value;
+    return k == 2 ? powers::reach(value) : value;
   }
   template <class S>
   static SNN_FUNCTION S step(S x, S*, const S* parameter, const Constants<S>&, const Clock& clock) {
-    const S missing = (x - parameter[1]) / parameter[0];
-    return parameter[1] + parameter[0] * powers::sent(missing, parameter[2], kSpikes ? kSpikes : clock.n_steps);
+    const S sent = powers::sent((x - parameter[1]) / parameter[0], parameter[2], kSpikes ? kSpikes : clock.n_steps);
+    return parameter[1] + parameter[0] * sent;
   }
 };
 

@@ -176,9 +176,8 @@ def test_function_body_refuses_steps_that_do_not_divide(op_type, n_steps) -> Non
 def test_function_body_does_not_divide_by_no_steps(op_type) -> None:
     """As integers: older ONNX Runtimes end the process."""
     feed = {**good(op_type), "n_steps": np.asarray(0)}
-    attributes = (
-        {"min_voltage": -1.0} if "min_voltage" in OPERATORS[op_type].defaults else {}
-    )  # of 0 there is no logarithm
+    logarithms = {"min_voltage": -1.0, "smallest": 1e-30}  # of 0 there is none
+    attributes = {name: value for name, value in logarithms.items() if name in OPERATORS[op_type].defaults}
     ranks = [np.ndim(value) for value in feed.values()]
     model = operator_model(op_type, np.float32, ranks, with_function=True, **attributes)
     with np.errstate(divide="raise"), pytest.raises(Exception) as refused:

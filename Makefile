@@ -84,7 +84,7 @@ $(REHEARSAL_VENV)/ready: pyproject.toml $(NATIVE)
 gpu-rehearsal: $(REHEARSAL_VENV)/ready ## the GPU tests without a GPU, on a stand-in for the CUDA runtime
 	tools/gpu_rehearsal/rehearse.sh
 
-gpu-host-check: $(VENV)/ready-dev ## the CUDA kernels compiled for the host, some 90 million values against the CPU kernels
+gpu-host-check: $(VENV)/ready-dev ## the CUDA kernels compiled for the host, over 100 million values against the CPU kernels
 	$(BIN)/python -m tools.gpu.library --host build/gpu_host/kernels.so
 	$(BIN)/python -m tools.gpu.check_kernels build/gpu_host/kernels.so --host --parts correct unusual --json build/gpu_host/check.json
 

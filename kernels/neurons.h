@@ -136,8 +136,8 @@ SNN_FUNCTION S value(S sum, S base) {
   return kWithBase ? base + sum : sum;
 }
 
-// Moves the sum into the base where it is not below `least` in size; what rounding takes from the base stays in the sum. NaN and
-// infinity stay where they are. D. Knuth, The art of computer programming 2, section 4.2.2, theorem B.
+// Moves the sum into the base where it is not below `least` in size; what rounding takes from the base stays in the sum. NaN
+// and infinity stay where they are. D. Knuth, The art of computer programming 2, section 4.2.2, theorem B.
 template <class S>
 SNN_FUNCTION void rebase(S least, S& sum, S& base) {
   const S total = base + sum, taken = total - base;
@@ -180,7 +180,8 @@ struct IFConstants {
   long long max_spikes;  // per step; 0: no limit
 };
 
-// A voltage is rebased where it is that many thresholds away from 0: below 0, or where it cannot fire as fast as its current asks for.
+// A voltage is rebased where it is that many thresholds away from 0: below 0, or where it cannot fire as fast as its current
+// asks for.
 constexpr int kUsualVoltage = 8;
 // A count is rebased long before 2^24, where float32 would lose ones.
 constexpr int kUsualCount = 4096;
@@ -274,8 +275,8 @@ struct FewSpike : Neuron {
 
 // The mean of a few-spike neuron's spikes, at once: z rounded to T digits.
 //   r = clip(z + scale 2^-T / 2, 0, scale);  y = min(r - r mod scale 2^-T, scale (1 - 2^-T))
-// r mod last is exact, in two divisions of which none has a quotient that the type could not hold. An r that is 2^28 (float64: 2^56)
-// times the last digit or more does not change by what is below this digit.
+// r mod last is exact, in two divisions of which none has a quotient that the type could not hold. An r that is 2^28 (float64:
+// 2^56) times the last digit or more does not change by what is below this digit.
 struct FewSpikeMean : Neuron {
   static constexpr int kParameters = 1, kStates = 0;
   static constexpr double kSmallestDigit = 1. / (1ull << 50) / (1ull << 50);
@@ -725,8 +726,8 @@ SNN_FUNCTION S refined(S reach, long long by) {
   return finest < limit ? limit : finest;
 }
 // How far `spikes` spikes come towards `missing`, one after the other, where each takes at least `reach`; what is not a number
-// stays none. A height is the largest 2^-j, j >= 0, of which 3/4 do not exceed what is missing: from 3/4 of the next power on, half a
-// mantissa more carries into the exponent.
+// stays none. A height is the largest 2^-j, j >= 0, of which 3/4 do not exceed what is missing: from 3/4 of the next power on,
+// half a mantissa more carries into the exponent.
 template <class S>
 SNN_FUNCTION S sent(S missing, S reach, long long spikes) {
   using B = math::Binary<S>;
@@ -752,7 +753,8 @@ struct MultiThresholdConstants {
 
 // Spikes of height +-threshold 2^-j towards a target x; the state `sent` is what was sent, in thresholds:
 //   r = (x - resting_value) / threshold - sent;  up to max_spikes times:  j the smallest >= 0 with |r| >= 3/4 2^-j,
-//   if j <= finest_exponent + min(t, refinements):  sent += sign(r) 2^-j, r -= sign(r) 2^-j;   y = resting_value + threshold sent
+//   if j <= finest_exponent + min(t, refinements):  sent += sign(r) 2^-j, r -= sign(r) 2^-j
+//   y = resting_value + threshold sent
 // kSpikes: max_spikes as a constant, where a compiler shall see it; 0: any.
 template <int kSpikes>
 struct MultiThreshold : Neuron {

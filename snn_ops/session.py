@@ -33,7 +33,7 @@ class Session:
         n_steps: time steps T of `run`; default: what the file says.
         provider: "cpu" or "cuda".
         provider_options: of ONNX Runtime's CUDA provider, by its names: ``device_id``, which GPU; ``use_tf32`` = 0, products
-            of matrices and convolutions in float32, where it rounds their factors to 10 bits by default; ``gpu_mem_limit``, ...
+            of matrices and convolutions in float32, where it rounds their factors to 11 bits by default; ``gpu_mem_limit``, ...
             Our one default is ``cudnn_conv_algo_search`` = HEURISTIC: EXHAUSTIVE, ONNX Runtime's, searches again at every new
             number of samples or steps, but may find a faster convolution. With ``enable_cuda_graph`` graphs are captured
             and replayed in runs of `ort` with buffers of the caller's; `run` and `stream` do without, as their buffers move.

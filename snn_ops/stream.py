@@ -150,7 +150,8 @@ class Stream:
         """Continues from a state that `save` gave, of this or another stream of the same model.
 
         Raises:
-            ValueError: a state is missing or unknown, has another type or shape than the model's, or holds NaN or infinity.
+            ValueError: a state is missing or unknown, has another type or shape than the model's, or holds NaN, infinity or a
+                number of steps below 0.
         """
         if not saved:
             return self.reset()
@@ -245,4 +246,6 @@ class Stream:
             bad = first_not_finite(array)
             if bad is not None:
                 raise ValueError(f"state {state.input!r} holds NaN or infinity, first in sample {bad}")
+            if state.input == STEP and array < 0:
+                raise ValueError(f"state {state.input!r} is below 0, {array}")
         return [saved[name] for name in names]

@@ -67,7 +67,8 @@ struct Block {
   bool uniform;    // each parameter is one value for the whole block
   bool has_bases;  // a base is not 0, and steps need it
   const Constants& constants;
-  const S* base[kStates];  // of the sum in state k, at k + 1: in state k + 1, or where they came from if nothing is rebased in this call
+  // Of the sum in state k, at k + 1: in state k + 1, or where they came from if nothing is rebased in this call.
+  const S* base[kStates];
   alignas(64) S state[kStates][kBlock];
   alignas(64) S parameter[kParameters][kBlock];
 
@@ -95,7 +96,8 @@ inline bool any_other_than_0(const S* values, int n) {
   return found;
 }
 
-// The bases of neurons [begin, end). Where none changes in this call, an array of them is read where it lies and handed on at once.
+// The bases of neurons [begin, end). Where none changes in this call, an array of them is read where it lies and handed on at
+// once.
 template <class Neuron, class S>
 void gather_bases(const TemporalCall& call, bool rebases, int64_t begin, int64_t end, Block<Neuron, S>& block) {
   for (int k = 1; k < Neuron::kStates; k += 2) {

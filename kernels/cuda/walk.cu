@@ -1,5 +1,5 @@
-// The neurons of an operator on a GPU: a thread for a few neighbours (cuda/walk_neuron.h). Kernels are started by a call, not by
-// <<< >>>, so that a host compiler takes this file, too (tools/gpu_rehearsal).
+// The neurons of an operator on a GPU: a thread for a few neighbours (cuda/walk_neuron.h). Kernels are started by a call, not
+// by <<< >>>, so that a host compiler takes this file, too (tools/gpu_rehearsal).
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 

@@ -12,7 +12,8 @@ constexpr int kAhead = 4;
 
 // Neurons of a thread where their number and addresses allow it: 16 bytes of float32 are one instruction, and with kAhead of
 // them under way a few threads keep the memory busy. Four for float16, too: eight would take twice the registers.
-// Where a step is long, arithmetic is the limit and not memory, and 4 x kAhead copies of it would not fit the instruction cache.
+// Where a step is long, arithmetic is the limit and not memory, and 4 x kAhead copies of it would not fit the instruction
+// cache.
 template <class Neuron>
 constexpr int kGroup = 4;
 template <>

@@ -1,5 +1,5 @@
-// Each file of this folder is an operator: a struct NAMEOperator derived from NAMESignature (generated/signatures.h), which reads
-// and checks the node's attributes. It has
+// Each file of this folder is an operator: a struct NAMEOperator derived from NAMESignature (generated/signatures.h), which
+// reads and checks the node's attributes. It has
 //   constants<S>()          the neuron's Constants<S>, from the attributes
 //   variant(call, element)  which compiled neuron takes the call; generated where there is only one
 #pragma once

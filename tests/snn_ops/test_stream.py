@@ -228,6 +228,7 @@ def test_wrong_state_is_refused(tmp_path) -> None:
     refused(stream, {**saved, "first.voltage": saved["first.voltage"][:, :5]}, r"has shape \[3, 5\], .* \[3, 16\]")
     refused(stream, {**saved, "second.voltage": saved["second.voltage"][:2]}, r"has shape \[2, 12\], .* \[3, 12\]")
     refused(stream, {**saved, "step": np.asarray([4])}, r"'step' has shape \[1\]")
+    refused(stream, {**saved, "step": np.asarray(-1)}, "'step' is below 0, -1")
     with pytest.raises(ValueError, match="began with 3 samples, not 5"):
         stream.run(x[:5])
     with pytest.raises(ValueError, match="n_steps must be at least 1, it is 0"):

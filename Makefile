@@ -82,7 +82,7 @@ $(REHEARSAL_VENV)/ready: pyproject.toml $(NATIVE)
 	@touch $@
 
 gpu-rehearsal: $(REHEARSAL_VENV)/ready ## the GPU tests without a GPU, on a stand-in for the CUDA runtime
-	tools/gpu_rehearsal/rehearse.sh
+	PYTHON=$(REHEARSAL_VENV)/bin/python tools/gpu_rehearsal/rehearse.sh
 
 gpu-host-check: $(VENV)/ready-dev ## the CUDA kernels compiled for the host, over 100 million values against the CPU kernels
 	$(BIN)/python -m tools.gpu.library --host build/gpu_host/kernels.so

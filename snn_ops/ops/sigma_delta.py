@@ -86,7 +86,8 @@ OPERATOR = Operator(
     equation=(
         "n = clip(round((step + 1) target / threshold) - net_count_base - net_count, -max_spikes, max_spikes), ties rounded "
         "to even; spikes = n threshold; net_count += n; step += 1; where step is a multiple of 64: a finite net_count moves "
-        "into net_count_base if |net_count| >= 4096, what the base loses by rounding stays behind, and what is not finite becomes 0"
+        "into net_count_base if |net_count| >= 4096, what the base loses by rounding stays behind, and what is not "
+        "finite becomes 0"
     ),
     input=current("target", "[T*B, ...] or, with constant_current, [B, ...]"),
     output=current("spikes", "[T*B, ...], multiples of the threshold"),

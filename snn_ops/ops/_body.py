@@ -232,21 +232,27 @@ def rebase(state: str, least: str) -> str:
     Source: D. Knuth, The art of computer programming 2, section 4.2.2, theorem B (what a sum loses by rounding).
     """
     return f"""
-    {state}_size = Abs({state}_sum)
-    {state}_is_large = GreaterOrEqual({state}_size, {least})
-    {state}_nothing = Sub({state}_sum, {state}_sum)
-    {state}_is_finite = Equal({state}_nothing, zero)
-    {state}_moves = And({state}_is_large, {state}_is_finite)
-    {state}_total = Add(v_{state}_base, {state}_sum)
-    {state}_taken = Sub({state}_total, v_{state}_base)
-    {state}_base_kept = Sub({state}_total, {state}_taken)
-    {state}_base_lost = Sub(v_{state}_base, {state}_base_kept)
-    {state}_sum_lost = Sub({state}_sum, {state}_taken)
-    {state}_rest = Add({state}_base_lost, {state}_sum_lost)
-    {state}_left = Where({state}_moves, {state}_rest, {state}_sum)
-    {state}_base_left = Where({state}_moves, {state}_total, v_{state}_base)
-    {finite(f"{state}_left", f"{state}_rebased")}
-    {finite(f"{state}_base_left", f"{state}_base_rebased")}
-    {state}_next = Where(is_due, {state}_rebased, {state}_sum)
-    {state}_base_next = Where(is_due, {state}_base_rebased, v_{state}_base)
+    {state}_next, {state}_base_next = If<
+      then_branch = rebase () => ({state}_rebased, {state}_base_rebased) {{
+        {state}_size = Abs({state}_sum)
+        {state}_is_large = GreaterOrEqual({state}_size, {least})
+        {state}_nothing = Sub({state}_sum, {state}_sum)
+        {state}_is_finite = Equal({state}_nothing, zero)
+        {state}_moves = And({state}_is_large, {state}_is_finite)
+        {state}_total = Add(v_{state}_base, {state}_sum)
+        {state}_taken = Sub({state}_total, v_{state}_base)
+        {state}_base_kept = Sub({state}_total, {state}_taken)
+        {state}_base_lost = Sub(v_{state}_base, {state}_base_kept)
+        {state}_sum_lost = Sub({state}_sum, {state}_taken)
+        {state}_rest = Add({state}_base_lost, {state}_sum_lost)
+        {state}_left = Where({state}_moves, {state}_rest, {state}_sum)
+        {state}_base_left = Where({state}_moves, {state}_total, v_{state}_base)
+        {finite(f"{state}_left", f"{state}_rebased")}
+        {finite(f"{state}_base_left", f"{state}_base_rebased")}
+      }},
+      else_branch = keep () => ({state}_same, {state}_base_same) {{
+        {state}_same = Identity({state}_sum)
+        {state}_base_same = Identity(v_{state}_base)
+      }}
+    >(is_due)
     """

@@ -150,12 +150,10 @@ class Results:
 def _cell(values: Any) -> CellResult:
     rows = []
     for row in values.get("rows", []):
-        times = known(Times, row["times"], "times") if row.get("times") else None
-        rows.append(known(Row, {**row, "times": times}, "rows"))
+        rows.append(known(Row, row, "rows"))
         if rows[-1].state not in STATES or (rows[-1].times is None) == (rows[-1].state == MEASURED):
             raise FormatError(f"metadata onnx_snn.rows: {rows[-1].system}: {rows[-1].state!r} does not fit its times")
-    cell = known(Cell, values.get("cell", {}), "cell")
-    return known(CellResult, {**values, "cell": cell, "rows": rows}, "cells")
+    return known(CellResult, values, "cells")
 
 
 def _object(content: dict[str, Any], name: str) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class Routes:
         neurons = {s: str(s.producer().name) for s in self.sources(value) if _is_neuron(s)}  # type: ignore[union-attr]
         analog = [source for source in self.sources(value) if source not in neurons]
         spikes = {
-            name: self._spread(value, {source: counts[name]}).reshape(shape)
+            name: self._spread(value, {source: self._whole(source, counts[name])}).reshape(shape)
             for source, name in neurons.items()
             if name in counts
         }
@@ -172,6 +172,11 @@ class Routes:
             return done[value]
 
         return arrived(value)
+
+    def _whole(self, source: ir.Value, count: np.ndarray) -> np.ndarray:
+        """A sample's spikes on its rows, evenly: where windows share the axis of the samples, it has several."""
+        shape = self._nothing(source).shape
+        return np.broadcast_to(count / (shape[0] if shape else 1), shape)
 
     def _nothing(self, value: ir.Value) -> np.ndarray:
         """Zeros in the shape of a value that was not asked for."""

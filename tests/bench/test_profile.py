@@ -88,9 +88,10 @@ def test_bytes_of_neurons_and_of_weights(tmp_path: Path, quick) -> None:
     assert found[gemm.name].bytes_moved == 4 * (4 * 2 * 16 + 16 * 12 + 12 + 4 * 2 * 12)
 
 
-def test_chunks_of_a_call_are_one_layer(tmp_path: Path, quick) -> None:
+def test_chunks_of_a_call_are_one_layer(tmp_path: Path, quick, monkeypatch) -> None:
     """300 samples of 4 steps are 5 runs of ONNX Runtime; a layer has a row, the work is that of the call."""
     _, model = convert_model(mlp(), tmp_path)
+    monkeypatch.setattr("snn_ops.session.Session.rows", 256)
     found = profile_of(model, samples(mlp(), 300), 4)
     gemm = next(node for node in model.graph.node if "W2" in node.input)
     assert by_name(found)[gemm.name].nodes == 5

@@ -73,12 +73,14 @@ def test_another_file_than_it_was_made_from(command, spiking) -> None:
 
 
 def test_denormal_weights_are_told(command, folder) -> None:
-    model = mlp()
-    weights = onnx.numpy_helper.to_array(model.graph.initializer[2]).copy()
-    weights[3, :5] = 1e-40
-    model.graph.initializer[2].CopyFrom(onnx.numpy_helper.from_array(weights, "W2"))
-    save(model, "m.onnx")
+    """In a file that another release made: today `convert` leaves none."""
     assert command("convert", "m.onnx", "--calibration", "calibration.npz").code == 0
+    model = onnx.load("m.snn.onnx")
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "W2")
+    weights = onnx.numpy_helper.to_array(tensor).copy()
+    weights[3, :5] = 1e-40
+    tensor.CopyFrom(onnx.numpy_helper.from_array(weights, "W2"))
+    save(model, "m.snn.onnx")
     told = ": 5 weights are denormal numbers"
     assert command("bench", "m.snn.onnx", "--profile", *QUICK).err.count(told) == 1
     assert told not in command("bench", "m.snn.onnx", *QUICK).err

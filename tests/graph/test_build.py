@@ -63,7 +63,7 @@ def test_a_transpose_has_one_name() -> None:
     np.testing.assert_array_equal(outputs(model, x=x)[0], x.T)
 
 
-@pytest.mark.parametrize(("version", "states"), [(1, 2), (2, 4)])
+@pytest.mark.parametrize(("version", "states"), [(1, 2), (2, 5)])
 def test_a_neuron_in_a_graph(version, states) -> None:
     """Every input passed, every attribute written, every output listed; it runs by its function."""
     model = from_text("m (float[N,4] x) => (float[N,4] y) { y = Identity(x) }")

@@ -101,6 +101,16 @@ struct Binary<double> {
   static SNN_FUNCTION double from(Bits x) { return __builtin_bit_cast(double, x); }
 };
 
+// x, or 0 where it is NaN or infinity. By a mask: of a selection, compilers make a branch where x is one already.
+template <class S>
+SNN_FUNCTION S finite(S x) {
+  using B = Binary<S>;
+  using Bits = typename B::Bits;
+  constexpr Bits kExponent = Bits(2 * B::kBias + 1) << B::kMantissa;
+  const Bits bits = B::bits(x), is_finite = (bits & kExponent) != kExponent;
+  return B::from(bits & (Bits(0) - is_finite));
+}
+
 // c - a b, rounded once.
 #if defined(SNN_DEVICE) || defined(__FMA__) || defined(__aarch64__)
 SNN_FUNCTION float minus_product(float c, float a, float b) { return fma(-a, b, c); }
@@ -136,15 +146,16 @@ SNN_FUNCTION S value(S sum, S base) {
   return kWithBase ? base + sum : sum;
 }
 
-// Moves the sum into the base where it is not below `least` in size; what rounding takes from the base stays in the sum. NaN
-// and infinity stay where they are. D. Knuth, The art of computer programming 2, section 4.2.2, theorem B.
+// Moves the sum into the base where it is not below `least` in size; what rounding takes from the base stays in the sum. A sum
+// that is not finite does not move. Then 0 takes the place of what is not finite, in both. D. Knuth, The art of computer
+// programming 2, section 4.2.2, theorem B.
 template <class S>
 SNN_FUNCTION void rebase(S least, S& sum, S& base) {
   const S total = base + sum, taken = total - base;
   const S rest = (base - (total - taken)) + (sum - taken);
   const bool moves = math::abs(sum) >= least && sum - sum == S(0);
-  base = moves ? total : base;
-  sum = moves ? rest : sum;
+  base = math::finite(moves ? total : base);
+  sum = math::finite(moves ? rest : sum);
 }
 }  // namespace sums
 
@@ -754,7 +765,7 @@ struct MultiThresholdConstants {
 // Spikes of height +-threshold 2^-j towards a target x; the state `sent` is what was sent, in thresholds:
 //   r = (x - resting_value) / threshold - sent;  up to max_spikes times:  j the smallest >= 0 with |r| >= 3/4 2^-j,
 //   if j <= finest_exponent + min(t, refinements):  sent += sign(r) 2^-j, r -= sign(r) 2^-j
-//   y = resting_value + threshold sent
+//   y = resting_value + threshold sent;  a sent that is not finite becomes 0
 // kSpikes: max_spikes as a constant, where a compiler shall see it; 0: any.
 template <int kSpikes>
 struct MultiThreshold : Neuron {
@@ -769,8 +780,10 @@ struct MultiThreshold : Neuron {
   template <class S>
   static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock& clock) {
     const S reach = powers::refined(parameter[2], clock.step < c.refinements ? clock.step : c.refinements);
-    state[0] += powers::sent((x - parameter[1]) / parameter[0] - state[0], reach, kSpikes ? kSpikes : c.max_spikes);
-    return parameter[1] + parameter[0] * state[0];
+    const S missing = (x - parameter[1]) / parameter[0] - state[0];
+    const S sent = state[0] + powers::sent(missing, reach, kSpikes ? kSpikes : c.max_spikes);
+    state[0] = math::finite(sent);
+    return parameter[1] + parameter[0] * sent;
   }
 };
 

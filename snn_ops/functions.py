@@ -198,8 +198,9 @@ def if_(
         voltage = u - spikes
         net_count += n
         step += 1
-        where step is a multiple of 64: voltage moves into voltage_base if |voltage| >= 8 threshold, net_count into
-            net_count_base if |net_count| >= 4096, and what the base loses by rounding stays behind
+        where step is a multiple of 64: a finite voltage moves into voltage_base if |voltage| >= 8 threshold, a finite
+            net_count into net_count_base if |net_count| >= 4096, what the base loses by rounding stays behind, and what
+            is not finite becomes 0
 
     Args:
         current: [T*B, ...] or, with constant_current, [B, ...].
@@ -800,8 +801,8 @@ def sigma_delta(
         spikes = n threshold
         net_count += n
         step += 1
-        where step is a multiple of 64: net_count moves into net_count_base if |net_count| >= 4096, and what the base
-            loses by rounding stays behind
+        where step is a multiple of 64: a finite net_count moves into net_count_base if |net_count| >= 4096, what the
+            base loses by rounding stays behind, and what is not finite becomes 0
 
     Args:
         target: [T*B, ...] or, with constant_current, [B, ...].
@@ -857,6 +858,7 @@ def multi_threshold(
         up to max_spikes times: j the smallest >= 0 with |missing| >= 3/4 2^-j, and where j <= finest_exponent +
             min(step, refinements) sent += sign(missing) 2^-j, missing -= sign(missing) 2^-j
         total = resting_value + threshold sent
+        where sent is not finite, sent = 0
         step += 1
 
     Args:
@@ -1049,7 +1051,8 @@ def running_mean(
         sum += x
         y = (sum_base + sum) / (step + 1)
         step += 1
-        where step is a multiple of 64: sum moves into sum_base, and what that loses by rounding stays behind
+        where step is a multiple of 64: sum moves into sum_base if it is finite, what that loses by rounding stays
+            behind, and what is not finite becomes 0
 
     Args:
         x: [T*B, ...] or, with constant_current, [B, ...].
@@ -1157,8 +1160,8 @@ def time_mean(
 ) -> TimeMeanResult:
     """Out of time: the mean over the steps.
 
-        for t = 0 ... T-1: sum += x_t, step += 1, where step is a multiple of 64: sum moves into sum_base, and what that
-            loses by rounding stays behind
+        for t = 0 ... T-1: sum += x_t, step += 1, where step is a multiple of 64: sum moves into sum_base if it is
+            finite, what that loses by rounding stays behind, and what is not finite becomes 0
         y = (sum_base + sum) / step
 
     Args:

@@ -166,6 +166,15 @@ def without_smallest(state: str, kept: str) -> str:
     """
 
 
+def finite(value: str, kept: str) -> str:
+    """``kept`` = the value, with 0 where it is not finite; needs the constant ``zero``."""
+    return f"""
+    {kept}_nothing = Sub({value}, {value})
+    {kept}_is_finite = Equal({kept}_nothing, zero)
+    {kept} = Where({kept}_is_finite, {value}, zero)
+    """
+
+
 def expm1(x: str, y: str) -> str:
     """y = exp(x) - 1 without cancellation: u = exp(x), y = (u - 1) x / log(u), and y = x where u rounds to 1.
 
@@ -217,23 +226,33 @@ is_due = Equal(steps_since, no_steps)
 
 def rebase(state: str, least: str) -> str:
     """In a step, after `IS_DUE`: from ``<state>_sum``, the state after the step, and its base before it, ``v_<state>_base``, to
-    ``<state>_next`` and ``<state>_base_next``. Where it is due and the sum's size is `least` or more, it moves into the base.
+    ``<state>_next`` and ``<state>_base_next``. Where it is due, a sum that is finite and whose size is `least` or more moves
+    into the base; then 0 takes the place of what is not finite. Needs the constant ``zero``.
 
     Source: D. Knuth, The art of computer programming 2, section 4.2.2, theorem B (what a sum loses by rounding).
     """
     return f"""
-    {state}_size = Abs({state}_sum)
-    {state}_is_large = GreaterOrEqual({state}_size, {least})
-    {state}_nothing = Sub({state}_sum, {state}_sum)
-    {state}_is_finite = Equal({state}_nothing, {state}_nothing)
-    {state}_can_move = And({state}_is_large, {state}_is_finite)
-    {state}_moves = And({state}_can_move, is_due)
-    {state}_total = Add(v_{state}_base, {state}_sum)
-    {state}_taken = Sub({state}_total, v_{state}_base)
-    {state}_base_kept = Sub({state}_total, {state}_taken)
-    {state}_base_lost = Sub(v_{state}_base, {state}_base_kept)
-    {state}_sum_lost = Sub({state}_sum, {state}_taken)
-    {state}_rest = Add({state}_base_lost, {state}_sum_lost)
-    {state}_next = Where({state}_moves, {state}_rest, {state}_sum)
-    {state}_base_next = Where({state}_moves, {state}_total, v_{state}_base)
+    {state}_next, {state}_base_next = If<
+      then_branch = rebase () => ({state}_rebased, {state}_base_rebased) {{
+        {state}_size = Abs({state}_sum)
+        {state}_is_large = GreaterOrEqual({state}_size, {least})
+        {state}_nothing = Sub({state}_sum, {state}_sum)
+        {state}_is_finite = Equal({state}_nothing, zero)
+        {state}_moves = And({state}_is_large, {state}_is_finite)
+        {state}_total = Add(v_{state}_base, {state}_sum)
+        {state}_taken = Sub({state}_total, v_{state}_base)
+        {state}_base_kept = Sub({state}_total, {state}_taken)
+        {state}_base_lost = Sub(v_{state}_base, {state}_base_kept)
+        {state}_sum_lost = Sub({state}_sum, {state}_taken)
+        {state}_rest = Add({state}_base_lost, {state}_sum_lost)
+        {state}_left = Where({state}_moves, {state}_rest, {state}_sum)
+        {state}_base_left = Where({state}_moves, {state}_total, v_{state}_base)
+        {finite(f"{state}_left", f"{state}_rebased")}
+        {finite(f"{state}_base_left", f"{state}_base_rebased")}
+      }},
+      else_branch = keep () => ({state}_same, {state}_base_same) {{
+        {state}_same = Identity({state}_sum)
+        {state}_base_same = Identity(v_{state}_base)
+      }}
+    >(is_due)
     """

@@ -5,8 +5,9 @@
     least = 0 or, signed, -min(net_count_base + net_count, max_spikes)      (spikes that were sent are taken back)
     spikes = n * threshold
     voltage = u - spikes,   net_count = net_count + n,   step = step + 1
-    where step is a multiple of 64, voltage moves into voltage_base if it is 8 thresholds or more from 0, and net_count into
-    net_count_base if it is 4096 or more from 0; what the base loses by rounding stays behind
+    where step is a multiple of 64, a finite voltage moves into voltage_base if it is 8 thresholds or more from 0, and a
+    finite net_count into net_count_base if it is 4096 or more from 0; what the base loses by rounding stays behind. Of these
+    four, what is not finite becomes 0 then
 
 Below 0, and where it cannot fire as fast as its current asks for, a neuron's voltage grows without bound. In one number of
 float32 a current of 0.3 would change nothing any more at -10^7, and the neuron would stay silent for ever. So the voltage is
@@ -132,8 +133,9 @@ OPERATOR = Operator(
     equation=(
         "u = voltage + current; n = clip(floor((voltage_base + u) / threshold), least, max_spikes), least = 0 or, signed, "
         "-min(net_count_base + net_count, max_spikes); spikes = n threshold; voltage = u - spikes; net_count += n; "
-        "step += 1; where step is a multiple of 64: voltage moves into voltage_base if |voltage| >= 8 threshold, net_count "
-        "into net_count_base if |net_count| >= 4096, and what the base loses by rounding stays behind"
+        "step += 1; where step is a multiple of 64: a finite voltage moves into voltage_base if |voltage| >= 8 threshold, a "
+        "finite net_count into net_count_base if |net_count| >= 4096, what the base loses by rounding stays "
+        "behind, and what is not finite becomes 0"
     ),
     input=current("current", "[T*B, ...] or, with constant_current, [B, ...]"),
     output=current("spikes", "[T*B, ...], multiples of the threshold"),

@@ -6,6 +6,7 @@
         where j <= finest_exponent + min(step, refinements):  a spike, sign(missing) 2^-j
             sent = sent + sign(missing) 2^-j,   missing = missing - sign(missing) 2^-j
     total = resting_value + threshold * sent,   step = step + 1
+    where sent is not finite, sent = 0
 
 The output is the running sum of the spikes, from the resting value on: a spike is sign * threshold * 2^-j high, so the weights
 behind it take a shift and an addition. Hardware whose spikes are all alike needs the rate code. A layer that has added up all
@@ -15,7 +16,8 @@ of steps. The spikes themselves are the changes of the output from step to step.
 Where the target stays, `refinements` steps bring the sum within 3/4 threshold 2^-finest of it, and then nothing is sent. The
 finest exponent and the resting value may differ from channel to channel. 3/4 is the middle between a height and the next: with
 spikes left over, a value takes as many as its non-adjacent form has digits. In float32 `sent` is exact up to 4096 thresholds at
-an exponent of 12. A target that is not finite makes the output NaN.
+an exponent of 12. A target that is not finite makes the output
+NaN, and at the next step the neuron begins anew from its resting value.
 
 Sources: differential coding, a neuron's spikes are changes of its value, and multi-threshold neurons, with thresholds of powers
 of two and the 3/4 rule: Z. Huang et al., Differential coding for training-free ANN-to-SNN conversion, ICML 2025.
@@ -71,6 +73,7 @@ def reference(
         finest = bounded(finest_exponent) + min(step + t, refinements)
         sent = sent + towards(missing, finest, max_spikes)
         total[t] = rest + threshold * sent
+        sent = time_axis.finite(sent)
     return time_axis.merge(total), sent, np.asarray(step + len(targets), np.int64)
 
 
@@ -169,9 +172,10 @@ refined_int = Where(is_refining, step_before, refinements_int)
 refined = CastLike(refined_int, threshold)
 exponent_then = Add(exponent_first, refined)
 {body_spikes("max_spikes_int", "exponent_then", "missing")}
-sent_next = Add(v_sent, sent_now)
-sent_value = Mul(threshold, sent_next)
+sent_then = Add(v_sent, sent_now)
+sent_value = Mul(threshold, sent_then)
 s = Add(resting_value, sent_value)
+{_body.finite("sent_then", "sent_next")}
 """
 
 
@@ -193,7 +197,7 @@ OPERATOR = Operator(
         "missing = (target - resting_value) / threshold - sent; "
         "up to max_spikes times: j the smallest >= 0 with |missing| >= 3/4 2^-j, "
         "and where j <= finest_exponent + min(step, refinements) sent += sign(missing) 2^-j, missing -= sign(missing) 2^-j; "
-        "total = resting_value + threshold sent; step += 1"
+        "total = resting_value + threshold sent; where sent is not finite, sent = 0; step += 1"
     ),
     input=current("target", "[T*B, ...] or, with constant_current, [B, ...]"),
     output=current(

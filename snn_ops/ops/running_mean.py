@@ -1,7 +1,8 @@
 """RunningMean: the mean of everything up to now.
 
     sum = sum + x,   y = (sum_base + sum) / (step + 1),   step = step + 1
-    where step is a multiple of 64, sum moves into sum_base; what sum_base loses by rounding stays behind
+    where step is a multiple of 64, sum moves into sum_base if it is finite; what sum_base loses by rounding stays behind.
+    Of these two, what is not finite becomes 0 then
 
 One sum in float32 would not change any more once an input is below its last digit, after 2^24 inputs of the same size. Here sum
 is that of 64 inputs at most, so the error of y does not grow with the number of steps. For the first 64 steps this is
@@ -42,8 +43,8 @@ OPERATOR = Operator(
     name="RunningMean",
     summary="The mean of everything up to now.",
     equation=(
-        "sum += x; y = (sum_base + sum) / (step + 1); step += 1; where step is a multiple of 64: sum moves into sum_base, and "
-        "what that loses by rounding stays behind"
+        "sum += x; y = (sum_base + sum) / (step + 1); step += 1; where step is a multiple of 64: sum moves into sum_base if it "
+        "is finite, what that loses by rounding stays behind, and what is not finite becomes 0"
     ),
     input=current("x", "[T*B, ...] or, with constant_current, [B, ...]"),
     output=current("y", "[T*B, ...]"),

@@ -2,8 +2,8 @@
 
     n = clip(round((step + 1) * target / threshold) - net_count_base - net_count, -max_spikes, max_spikes)
     spikes = n * threshold,   net_count = net_count + n,   step = step + 1              (max_spikes 0: no limit)
-    where step is a multiple of 64, net_count moves into net_count_base if it is 4096 or more from 0; what the base loses by
-    rounding stays behind
+    where step is a multiple of 64, a finite net_count moves into net_count_base if it is 4096 or more from 0; what the base
+    loses by rounding stays behind. Of these two, what is not finite becomes 0 then
 
 The count, net_count_base + net_count, is exact; in one number of float32 it would stop at 2^24. The product is as fine as the
 target: after 10^8 steps the last digit of a float32 target is worth some spikes. As long as nothing has moved, this is
@@ -85,8 +85,9 @@ OPERATOR = Operator(
     summary="Signed spikes that track a target.",
     equation=(
         "n = clip(round((step + 1) target / threshold) - net_count_base - net_count, -max_spikes, max_spikes), ties rounded "
-        "to even; spikes = n threshold; net_count += n; step += 1; where step is a multiple of 64: net_count moves into "
-        "net_count_base if |net_count| >= 4096, and what the base loses by rounding stays behind"
+        "to even; spikes = n threshold; net_count += n; step += 1; where step is a multiple of 64: a finite net_count moves "
+        "into net_count_base if |net_count| >= 4096, what the base loses by rounding stays behind, and what is not "
+        "finite becomes 0"
     ),
     input=current("target", "[T*B, ...] or, with constant_current, [B, ...]"),
     output=current("spikes", "[T*B, ...], multiples of the threshold"),

@@ -46,15 +46,20 @@ REBASED_AFTER = 64
 def rebased(
     sum: np.ndarray, base: np.ndarray, steps: int, least: np.ndarray | float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A sum and its base after `steps` steps of a run: every 64 of them, the sum moves into the base where its size is `least`
-    or more, and what that loses by rounding is the new sum. NaN and infinity stay where they are."""
+    """A sum and its base after `steps` steps of a run: every 64 of them, the sum moves into the base where it is finite and its
+    size `least` or more, and what that loses by rounding is the new sum. Then 0 takes the place of what is not finite."""
     if steps % REBASED_AFTER:
         return sum, base
     moves = (np.abs(sum) >= least) & np.isfinite(sum)
     total = base + sum
     taken = total - base
     rest = (base - (total - taken)) + (sum - taken)
-    return np.where(moves, rest, sum), np.where(moves, total, base)
+    return finite(np.where(moves, rest, sum)), finite(np.where(moves, total, base))
+
+
+def finite(value: np.ndarray) -> np.ndarray:
+    """The value, with 0 where it is not finite."""
+    return np.where(np.isfinite(value), value, value.dtype.type(0))
 
 
 def without_smallest(state: np.ndarray, smallest: float) -> np.ndarray:

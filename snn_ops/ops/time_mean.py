@@ -1,7 +1,8 @@
 """TimeMean: out of time. The mean over the steps; ``[T*B, ...] -> [B, ...]``.
 
     for each step:  sum = sum + x_t,   step = step + 1
-        where step is a multiple of 64, sum moves into sum_base; what sum_base loses by rounding stays behind
+        where step is a multiple of 64, sum moves into sum_base if it is finite; what sum_base loses by rounding stays behind.
+        Of these two, what is not finite becomes 0 then
     y = (sum_base + sum) / step
 
 It is RunningMean of which only the last step is kept: over several chunks of a run, the last one gives the mean of them all.
@@ -37,8 +38,8 @@ OPERATOR = Operator(
     name="TimeMean",
     summary="Out of time: the mean over the steps.",
     equation=(
-        "for t = 0 ... T-1: sum += x_t, step += 1, where step is a multiple of 64: sum moves into sum_base, and what that "
-        "loses by rounding stays behind; y = (sum_base + sum) / step"
+        "for t = 0 ... T-1: sum += x_t, step += 1, where step is a multiple of 64: sum moves into sum_base if it is finite, "
+        "what that loses by rounding stays behind, and what is not finite becomes 0; y = (sum_base + sum) / step"
     ),
     input=current("x", "[T*B, ...]"),
     output=current("y", "[B, ...]"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -291,6 +293,60 @@ def test_a_bad_frame_is_refused_and_the_stream_goes_on(neuron, bad, tmp_path) ->
     refused(stream, saved, f"state '{name}' holds NaN or infinity, first in sample 2")
     for name, value in whole.save().items():
         np.testing.assert_array_equal(stream.save()[name], value)
+
+
+def overflowing(kind: str, folder: Path, **options: Any) -> tuple[onnx.ModelProto, np.ndarray, np.ndarray]:
+    """A streaming model, samples, and a frame of finite numbers that makes all currents of the first layer infinite."""
+    model = text_model(
+        f"""
+        overflow ({kind}[N,4] x) => ({kind}[N,3] y)
+        <{kind}[4,8] W1, {kind}[8,3] W2>
+        {{
+          h = MatMul(x, W1)
+          a = Relu(h)
+          y = MatMul(a, W2)
+        }}
+        """,
+        W1=8 * np.hstack([np.eye(4), -np.eye(4)]),
+    )
+    element, huge = {"float16": (np.float16, 6e4), "float": (np.float32, 3e38)}[kind]
+    x = np.random.default_rng(0).uniform(-1, 1, (40, 4)).astype(element)
+    spiking = convert(save(model, folder / "m.onnx"), x, streaming=True, **options).proto()
+    return spiking, x[:3], np.full((3, 4), huge, element)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("kind", ["float16", "float"])
+def test_from_step_64_on_a_stream_fires_as_before_an_overflow(kind, backend, tmp_path) -> None:
+    """In the mean over the steps from there on; and what is saved then is taken back."""
+    spiking, x, huge = overflowing(kind, tmp_path, neuron="if", **QUICK)
+    session = snn_ops.Session(spiking, backend=backend)
+    stream, undisturbed = session.stream(), session.stream()
+    stream.run(x, 10)
+    stream.run(huge, 1)
+    with pytest.raises(ValueError, match="holds NaN or infinity, first in sample 0"):
+        session.stream().restore(stream.save())
+    early = [np.float64(stream.run(x, 53)[0]), np.float64(undisturbed.run(x, 64)[0])]
+    restored = session.stream()
+    restored.restore(stream.save())
+    late = [np.float64(run.run(x, 192)[0]) for run in (restored, undisturbed)]
+    found, expected = ((256 * b - 64 * a) / 192 for a, b in zip(early, late, strict=True))
+    np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("kind", ["float16", "float"])
+def test_the_delta_code_recovers_from_an_overflow_at_the_next_step(kind, backend, tmp_path) -> None:
+    """What is saved after the bad step is taken back."""
+    spiking, x, huge = overflowing(kind, tmp_path, code="delta", analog_input=True)
+    session = snn_ops.Session(spiking, backend=backend)
+    stream = session.stream()
+    stream.run(x, 10)
+    assert not np.isfinite(stream.run(huge, 1)[0]).all()
+    restored = session.stream()
+    restored.restore(stream.save())
+    found, expected = restored.run(x, 40)[0], session.stream().run(x, 51)[0]
+    np.testing.assert_allclose(found, expected, atol=0.05)
 
 
 def test_a_stream_asks_for_outputs_once(tmp_path, monkeypatch) -> None:

@@ -170,8 +170,9 @@ def test_weights_in_blocks_of_four_bits(tmp_path) -> None:
     x = rng.normal(size=(32, 10)).astype(np.float32)
     path = save(model, tmp_path / "m.onnx")
     (expected,) = ort.InferenceSession(path).run(None, {"x": x})
-    (found,) = snn_ops.Session(convert(path, x, n_steps=64).proto()).run(x)
-    assert np.linalg.norm(found - expected) < 0.03 * np.linalg.norm(expected)
+    twice = np.concatenate([x, x])  # an eighth is held out: ranges still follow from all of x
+    (found,) = snn_ops.Session(convert(path, twice, n_steps=64).proto()).run(x)
+    assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
 
 
 QDQ = """m (float[N,4] x) => (float[N,4] y) <float[] S> {{

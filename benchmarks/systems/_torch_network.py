@@ -293,7 +293,7 @@ class TorchRunner(Runner):
                 return
             self._use(setting)
             try:
-                tried[setting] = self._time(x)
+                tried[setting] = self.best_seconds(x)
             except Exception as error:
                 if not setting.compiled:
                     raise
@@ -314,15 +314,3 @@ class TorchRunner(Runner):
         for change in (*changes, {"compiled": True, "by_layer": False}):
             attempt(replace(min(tried, key=lambda setting: tried[setting]), **change))
         return tried
-
-    def _time(self, x: np.ndarray) -> float:
-        """The best of three runs after the first; of fewer where they take long."""
-        placed, best = self.place(x), float("inf")
-        self.run(placed)
-        for _ in range(3):
-            start = time.perf_counter()
-            self.run(placed)
-            best = min(best, time.perf_counter() - start)
-            if best > 0.5:
-                break
-        return best

@@ -248,20 +248,8 @@ class NengoDLRunner(Runner):
                     return tried
                 setting = Setting(compiled, minibatch, n)
                 self._use(setting)
-                tried[setting] = self._time(x)
+                tried[setting] = self.best_seconds(x)
         return tried
-
-    def _time(self, x: np.ndarray) -> float:
-        """The best of three runs after the first; of fewer where they take long."""
-        best = float("inf")
-        self.run(x)
-        for _ in range(3):
-            start = time.perf_counter()
-            self.run(x)
-            best = min(best, time.perf_counter() - start)
-            if best > 0.5:
-                break
-        return best
 
 
 def _best(tried: dict[Setting, float], *, compiled: bool) -> float | None:

@@ -232,20 +232,8 @@ class SpyxRunner(Runner):
             if tried and time.perf_counter() - begun > SEARCH_SECONDS:
                 break
             self._use(setting)
-            tried[setting] = self._time(x)
+            tried[setting] = self.best_seconds(x)
         return tried
-
-    def _time(self, x: np.ndarray) -> float:
-        """The best of three runs after the first; of fewer where they take long."""
-        placed, best = self.place(x), float("inf")
-        self.run(placed)
-        for _ in range(3):
-            start = time.perf_counter()
-            self.run(placed)
-            best = min(best, time.perf_counter() - start)
-            if best > 0.5:
-                break
-        return best
 
 
 class Spyx(System):

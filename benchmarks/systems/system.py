@@ -8,6 +8,7 @@ nothing of the converter unless it is one of ours.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,6 +73,18 @@ class Runner(ABC):
 
         This is what is timed. A device is waited for. The layout of what comes back is that of ONNX, channels first.
         """
+
+    def best_seconds(self, x: np.ndarray) -> float:
+        """The best of three runs after the first, of fewer where they take long: by it a system finds its fastest setting."""
+        placed, best = self.place(x), float("inf")
+        self.run(placed)
+        for _ in range(3):
+            start = time.perf_counter()
+            self.run(placed)
+            best = min(best, time.perf_counter() - start)
+            if best > 0.5:
+                break
+        return best
 
     def spike_counts(self, x: np.ndarray) -> dict[str, np.ndarray] | None:
         """How many spikes each neuron sent, [batch, ...] by name of the layer, channels first; None: it does not tell. Not

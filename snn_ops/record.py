@@ -9,11 +9,12 @@ The file stays as it is. Functions come along, so the model runs wherever the fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx
+import onnx.shape_inference
 from onnx import helper, numpy_helper
 
 from snn_ops.feed import Model
@@ -169,32 +170,46 @@ class _Graph:
         return StateTrack(name, "", (output_of[state], *base))
 
     def _expose_states(self) -> None:
-        """Makes the states inputs and outputs, unless some operator needs all steps at once or gets a state from elsewhere."""
+        """Makes the states inputs and outputs, unless an operator needs all steps at once, gets a state from elsewhere, or has
+        neurons of unknown rank."""
         nodes = [node for node in self._graph.node if node.domain == DOMAIN]
-        pairs = []
-        for node in nodes:
-            operator, attributes = self._operator(node), _attributes(node)
-            is_whole = operator.height is not None and operator.height.unit is Unit.BINARY
-            values = {value.name: value for value in operator.values}
-            for output, state in operator.carried.items():
-                if state == STEP or values[state].matters(attributes):
-                    pairs.append((node, [tensor.name for tensor in operator.inputs].index(state), output))
-            if operator.time is Time.AT_ONCE or is_whole:
-                return
-        if any(node.input[index] not in self._constants for node, index, _ in pairs):
+        if any(_needs_all_steps(self._operator(node)) for node in nodes):
             return
-        for node, index, output in pairs:
-            operator = self._operator(node)
-            name = self._unused(f"{node.name}.{operator.inputs[index].name}")
-            tensor = self._constants[node.input[index]]
-            self._add_constant(name, numpy_helper.to_array(tensor))
-            self._graph.input.append(helper.make_tensor_value_info(name, tensor.data_type, None))
+        places = [(node, *place) for node in nodes for place in self._carried(node)]
+        ranks = self._ranks()
+        if any(node.input[index] not in self._constants or node.input[0] not in ranks for node, index, _ in places):
+            return
+        for node, index, output in places:
+            state = self._operator(node).inputs[index].name
+            rest = numpy_helper.to_array(self._constants[node.input[index]])
+            rank = 0 if state == STEP else ranks[node.input[0]]
+            rest = rest.reshape((1,) * (rank - rest.ndim) + rest.shape)
+            name = self._add_constant(self._unused(f"{node.name}.{state}"), rest)
+            lengths = [length if length > 1 else f"{name}_{axis}" for axis, length in enumerate(rest.shape)]
+            kind = helper.np_dtype_to_tensor_dtype(rest.dtype)
+            self._graph.input.append(helper.make_tensor_value_info(name, kind, lengths))
             node.input[index] = name
-            place = self._index(operator, output)
-            node.output.extend([""] * (place + 1 - len(node.output)))
-            node.output[place] = node.output[place] or self._unused(f"{name}_out")
-            self._graph.output.append(helper.make_tensor_value_info(node.output[place], tensor.data_type, None))
-            self.states.append({"input": name, "output": node.output[place]})
+            node.output.extend([""] * (output + 1 - len(node.output)))
+            node.output[output] = node.output[output] or self._unused(f"{name}_out")
+            free = [f"{name}_out_{axis}" for axis in range(rank)]
+            self._graph.output.append(helper.make_tensor_value_info(node.output[output], kind, free))
+            self.states.append({"input": name, "output": node.output[output]})
+
+    def _carried(self, node: onnx.NodeProto) -> Iterator[tuple[int, int]]:
+        """Which of the node's inputs are states that matter, and which of its outputs they become."""
+        operator, attributes = self._operator(node), _attributes(node)
+        inputs = [tensor.name for tensor in operator.inputs]
+        values = {value.name: value for value in operator.values}
+        for output, state in operator.carried.items():
+            if state == STEP or values[state].matters(attributes):
+                yield inputs.index(state), self._index(operator, output)
+
+    def _ranks(self) -> dict[str, int]:
+        """Of values whose rank the file says, or ONNX's shape inference."""
+        known = _declared_ranks(self._model)
+        if any(node.domain == DOMAIN and node.input[0] not in known for node in self._graph.node):
+            known |= _declared_ranks(onnx.shape_inference.infer_shapes(self._model, data_prop=True))
+        return known
 
     def _temporal(self) -> list[onnx.NodeProto]:
         """The nodes whose first output differs from step to step: it has a row for each."""
@@ -240,6 +255,18 @@ class _Graph:
         while name in names:
             name += "_"
         return name
+
+
+def _needs_all_steps(operator: Operator) -> bool:
+    """Whether a run of it cannot go in chunks of time."""
+    is_binary = operator.height is not None and operator.height.unit is Unit.BINARY
+    return operator.time is Time.AT_ONCE or is_binary
+
+
+def _declared_ranks(model: onnx.ModelProto) -> dict[str, int]:
+    values = (*model.graph.input, *model.graph.output, *model.graph.value_info)
+    shaped = [value for value in values if value.type.tensor_type.HasField("shape")]
+    return {value.name: len(value.type.tensor_type.shape.dim) for value in shaped}
 
 
 def _spikes(node: onnx.NodeProto) -> bool:

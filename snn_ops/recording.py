@@ -93,7 +93,9 @@ class SpikeTrack(Track):
     def integers(  # noqa: D102
         self, values: np.ndarray, before: np.ndarray, heights: np.ndarray
     ) -> np.ndarray | None:
-        whole = np.rint(values / heights)
+        per_value = np.divide(1, heights, out=np.zeros_like(heights), where=heights != 0)  # 0: it never spikes
+        whole = values * per_value
+        np.rint(whole, out=whole)
         return whole if np.array_equal((whole * heights).astype(values.dtype), values) else None
 
 
@@ -143,8 +145,8 @@ class Recording(Mapping[str, np.ndarray]):
     """What was recorded, by the names that were asked for: ``[T, N, ...]``, for every step and sample.
 
     Spikes have their heights, in the unit of the activation that the neurons stand for. They are kept as integers, `counts`,
-    and multiplied by `heights` when they are asked for, so that ``recording["layer"]`` takes memory only then. What is no multiple
-    of a height, such as a voltage, is kept as it is.
+    and multiplied by `heights` when they are asked for, so that ``recording["layer"]`` takes memory only then. What is no
+    multiple of a height, such as a voltage, is kept as it is.
 
     Args:
         tracks: what to record.
@@ -264,9 +266,9 @@ class _Kept:
         if self.heights is None:
             return None
         whole = self.track.integers(values, before, _at(self.heights, steps))
-        if whole is None:
+        if whole is None or not np.isfinite(whole).all():
             return None
-        least, most = whole.min(initial=0), whole.max(initial=0)
+        least, most = int(whole.min(initial=0)), int(whole.max(initial=0))
         for kind in _INTEGERS:
             if np.iinfo(kind).min <= least and most <= np.iinfo(kind).max:
                 if np.dtype(kind).itemsize > self.array.itemsize:

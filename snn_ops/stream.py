@@ -13,7 +13,7 @@ import onnxruntime as ort
 
 from snn_ops.feed import Inputs, by_name, checked_steps, first_not_finite
 from snn_ops.files import read_npz, write_npz
-from snn_ops.format import DOMAIN, N_STEPS, STEP, TIME_BATCH
+from snn_ops.format import BATCH, N_STEPS, STEP
 from snn_ops.provider import device_id, without_graph
 from snn_ops.recording import Recording, StateTrack, SumTrack, Track
 
@@ -59,10 +59,10 @@ def states_of(session: ort.InferenceSession, pairs: Sequence[Mapping[str, str]])
 
 
 def names_no_batch(session: ort.InferenceSession) -> set[str]:
-    """Outputs whose first axis no file named, as those that somebody added by hand: they may have a row for each step."""
-    unnamed = (None, TIME_BATCH)
-    shapes = {output.name: output.shape or [None] for output in session.get_outputs()}
-    return {name for name, (first, *_) in shapes.items() if first in unnamed or str(first).startswith(f"{DOMAIN}_axis")}
+    """Outputs whose first axis the file does not call the batch, as those added by hand: they may have a row for each step."""
+    batch = {BATCH, *(value.shape[0] for value in session.get_inputs() if value.shape)}
+    first = {output.name: (output.shape or [None])[0] for output in session.get_outputs()}
+    return {name for name, axis in first.items() if axis not in batch and not isinstance(axis, int)}
 
 
 def has_row_for_each_step(array: np.ndarray, n_steps: int, batch: int) -> bool:

@@ -10,6 +10,7 @@ The file stays as it is. Functions come along, so the model runs wherever the fi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,18 +81,23 @@ class _Graph:
         Raises:
             RecordingError: there is no such layer or state, or nothing that it does at a step.
         """
-        neuron = self._neurons.get(name) or next((n for n in self._neurons.values() if n.name == name), None)
+        neuron = self._neuron(name)
         if neuron is not None:
             return self._spikes(name, neuron)
         layer, _, state = name.rpartition(".")
-        if layer in self._neurons:
-            return self._state(name, self._neurons[layer], state)
+        neuron = self._neuron(layer)
+        if neuron is not None:
+            return self._state(name, neuron, state)
         node = next((node for node in self._graph.node if node.name and node.name == name), None)
         if node is None:
             raise RecordingError(f"there is no layer {name!r} to record; the model has {_listed(list(self._neurons))}")
         if node not in self._temporal():
             raise RecordingError(f"{name!r} gives the same at every step: no spike has reached it, or all have")
         return Track(name, self._give(node.output[0]))
+
+    def _neuron(self, name: str) -> onnx.NodeProto | None:
+        """By the layer's name, or else the node's."""
+        return self._neurons.get(name) or next((node for node in self._neurons.values() if node.name == name), None)
 
     def finish(self) -> None:
         """The functions of the operators that joined, unless they are there."""
@@ -208,7 +214,8 @@ class _Graph:
         """Of values whose rank the file says, or ONNX's shape inference."""
         known = _declared_ranks(self._model)
         if any(node.domain == DOMAIN and node.input[0] not in known for node in self._graph.node):
-            known |= _declared_ranks(onnx.shape_inference.infer_shapes(self._model, data_prop=True))
+            with suppress(onnx.shape_inference.InferenceError, ValueError):  # or the model is larger than 2 GB
+                known |= _declared_ranks(onnx.shape_inference.infer_shapes(self._model, data_prop=True))
         return known
 
     def _temporal(self) -> list[onnx.NodeProto]:

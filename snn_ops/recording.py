@@ -319,7 +319,7 @@ def by_step(name: str, array: np.ndarray, n_steps: int, batch: int) -> np.ndarra
     Raises:
         RecordingError: it has no row for each step and sample.
     """
-    if array.ndim == 0 or not batch or len(array) % (n_steps * batch):
+    if array.ndim == 0 or len(array) % max(1, n_steps * batch):
         raise RecordingError(
             f"{name!r} cannot be recorded: its shape at {n_steps} steps of {batch} samples is {list(array.shape)}"
         )

@@ -334,6 +334,8 @@ def test_the_model_stays_as_it_is(tmp_path) -> None:
     assert path.read_bytes() == data == proto.SerializeToString()
     outputs, nothing = session.run(X, record=[])
     assert (len(outputs), dict(nothing)) == (1, {})
+    (y,), nobody = session.run(X[:0], record=["first"])
+    assert (y.shape, nobody["first"].shape) == ((0, 4), (STEPS, 0, 16))
 
 
 MEMORY = """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -153,3 +155,27 @@ def test_layers_that_cannot_be_recorded(command, folder, streaming) -> None:
     assert done.code == 2
     assert "name the file for the spikes with -o" in " ".join(done.err.split())
     assert sorted(folder.iterdir()) == files
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much memory a process took")
+def test_memory_of_a_long_recording(command, folder) -> None:
+    """10,000 steps of 10,000 neurons, 0.4 GB in the file's float32, in a process of its own."""
+    wide = text_model(
+        """m (float[N,8] x) => (float[N,2] y) <float[8,10000] W, float[10000,2] V> {
+             h = MatMul(x, W)  [act] a = Relu(h)  y = MatMul(a, V) }"""
+    )
+    save(wide, Path("wide.onnx"))
+    command("convert", "wide.onnx", "--calibration", "calibration.npz", "--neuron", "if-burst")
+    np.savez("one.npz", x=np.ones((1, 8), np.float32))
+    arguments = "run wide.snn.onnx --input one.npz --steps 10000 --record act -o s.npz".split()
+    code = (
+        "import sys; from converter.cli import main; from converter.bench.cold_start import peak_bytes\n"
+        f"sys.argv = {['onnx-snn', *arguments]}\n"
+        "try:\n    main()\nfinally:\n    print(peak_bytes())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout.splitlines()[-1]) < 1e9, done.stdout
+    with np.load("s.npz") as file:
+        assert file["act"].shape == (10_000, 1, 10_000)
+        assert np.count_nonzero(file["act"][-1])

@@ -76,14 +76,13 @@ def write_npz(path: str | PathLike[str], arrays: Mapping[str, np.ndarray | Block
     """
 
     def write(file: IO[bytes]) -> None:
-        with zipfile.ZipFile(file, "w") as archive:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for name, array in arrays.items():
-                info = zipfile.ZipInfo(f"{name}.npy")
-                info.compress_type = zipfile.ZIP_DEFLATED if isinstance(array, Blocks) else zipfile.ZIP_STORED
-                with archive.open(info, "w", force_zip64=True) as member:
-                    if isinstance(array, Blocks):
+                if isinstance(array, Blocks):
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                         array.write(member)
-                    else:
+                else:
+                    with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:  # as it is
                         np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
     write_whole(path, write)

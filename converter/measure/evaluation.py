@@ -91,7 +91,7 @@ def evaluate(
         labels = samples.labels[done : done + count] if samples.labels is not None else None
         score.add(readout, reference, labels)
         for name, rate in batch_rates.items():
-            rates.setdefault(name, []).append(rate)
+            rates.setdefault(name, []).append(float(rate))
         weights.append(count)
         done += count
         progress(done, len(samples))

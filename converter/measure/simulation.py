@@ -13,20 +13,36 @@ import onnx
 
 from converter.graph.run import Feed, start_quietly
 from converter.io.samples import Samples
-from converter.measure.instruments import RATE_SUFFIX, tail_of, with_rates, with_readout
+from converter.measure.instruments import (
+    BY_STEP_SUFFIX,
+    EVENTS_SUFFIX,
+    FIRST_EVENTS_SUFFIX,
+    RATE_SUFFIX,
+    SPIKES_SUFFIX,
+    tail_of,
+    with_rates,
+    with_readout,
+)
 from snn_ops.provider import ProviderOptions
 from snn_ops.session import Session
 
 
 class Simulation(ABC):
-    """Runs a batch and returns its outputs after each of `steps`, ``[steps, samples, ...]``, and spike rates by layer."""
+    """Runs a batch and returns its outputs after each of `steps`, ``[steps, samples, ...]``, and spikes by layer.
 
-    def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], **options: Any) -> None:
-        self._steps = steps
+    Args:
+        proto: the model, with what is to be read off as further outputs.
+        steps: numbers of steps, ascending.
+        spikes: how the names of the outputs end that tell of spikes, a layer's name before it.
+        options: of `Session`.
+    """
+
+    def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], spikes: str, **options: Any) -> None:
+        self._steps, self._spikes = steps, spikes
         self._session = Session(proto, **options)
 
     @abstractmethod
-    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Runs a batch."""
 
     @property
@@ -34,14 +50,17 @@ class Simulation(ABC):
         """Samples times steps to run at once."""
         return self._session.rows
 
-    def _run(self, batch: Feed, n_steps: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def _run(self, batch: Feed, n_steps: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         arrays = dict(zip(self._session.output_names, self._session.run_batch(batch, n_steps), strict=True))
-        rates = {name: float(arrays.pop(name)) for name in list(arrays) if name.endswith(RATE_SUFFIX)}
-        return arrays, {name.removesuffix(RATE_SUFFIX): rate for name, rate in rates.items()}
+        spikes = {name: arrays.pop(name) for name in list(arrays) if name.endswith(self._spikes)}
+        return arrays, {name.removesuffix(self._spikes): array for name, array in spikes.items()}
 
 
 class SteppedSimulation(Simulation):
-    """One run for all numbers of steps; what comes after the neurons runs for each of them."""
+    """One run for all numbers of steps; what comes after the neurons runs for each of them.
+
+    By layer it tells the spike rate, or with `counted` each neuron's spikes in each step, summed over samples, ``[T, ...]``.
+    """
 
     def __init__(
         self,
@@ -51,23 +70,24 @@ class SteppedSimulation(Simulation):
         provider: str,
         provider_options: ProviderOptions | None,
         threads: int | None,
+        counted: bool = False,
         **options: Any,
     ) -> None:
-        readout = with_readout(proto, steps)
+        readout = with_readout(proto, steps, counted=counted)
         self._same = readout.same
         place: dict[str, Any] = {"provider": provider, "provider_options": provider_options, "threads": threads}
-        super().__init__(readout.model, steps, **place, **options)
+        super().__init__(readout.model, steps, BY_STEP_SUFFIX if counted else RATE_SUFFIX, **place, **options)
         types = {output.name: output.type for output in self._session.ort.get_outputs()}
         tail = tail_of(proto, types)
         self._tail = start_quietly(tail, **place) if tail is not None else None
         self._tail_outputs = [output.name for output in self._tail.get_outputs()] if self._tail else []
         self._outputs = [o.name for o in proto.graph.output if o.name in (*types, *self._tail_outputs)]
 
-    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Runs a batch."""
-        arrays, rates = self._run(batch, self._steps[-1])
+        arrays, spikes = self._run(batch, self._steps[-1])
         by_step = [self._after(arrays, index) for index in range(len(self._steps))]
-        return {name: np.stack([outputs[name] for outputs in by_step]) for name in self._outputs}, rates
+        return {name: np.stack([outputs[name] for outputs in by_step]) for name in self._outputs}, spikes
 
     def _after(self, arrays: Mapping[str, np.ndarray], index: int) -> dict[str, np.ndarray]:
         """The outputs after the index-th number of steps."""
@@ -79,15 +99,21 @@ class SteppedSimulation(Simulation):
 
 
 class TwoPhaseSimulation(Simulation):
-    """A run for each number of steps: a layer begins to fire when the layer before it has finished."""
+    """A run for each number of steps: a layer begins to fire when the layer before it has finished.
 
-    def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], **options: Any) -> None:
-        super().__init__(with_rates(proto), steps, **options)
+    By layer it tells the spike rate, or with `counted` each neuron's spikes, summed over steps and samples, ``[1, ...]``; those
+    of the largest number of steps.
+    """
 
-    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], *, counted: bool = False, **options: Any) -> None:
+        instrumented = with_rates(proto, counted=counted)
+        super().__init__(instrumented, steps, SPIKES_SUFFIX if counted else RATE_SUFFIX, **options)
+
+    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Runs a batch."""
         runs = [self._run(batch, n_steps) for n_steps in self._steps]
-        return {name: np.stack([arrays[name] for arrays, _ in runs]) for name in runs[0][0]}, runs[-1][1]
+        names = [name for name in runs[0][0] if not name.endswith((EVENTS_SUFFIX, FIRST_EVENTS_SUFFIX))]
+        return {name: np.stack([arrays[name] for arrays, _ in runs]) for name in names}, runs[-1][1]
 
 
 def seconds_per_sample(session: Session, samples: Samples, *, repeats: int = 5) -> float:

@@ -1,0 +1,98 @@
+"""A spiking model's outputs against the trained model's, and its neurons' spikes, after each of several numbers of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from converter.graph.run import batches, start_quietly
+from converter.io.samples import Samples
+from converter.measure.scores import Score, StepResult
+from converter.measure.simulation import Simulation, SteppedSimulation, TwoPhaseSimulation
+from converter.normalise.ann import Ann
+
+AT_ONCE = 64
+"""Samples of the trained model that run at once."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the trained model gives for some samples.
+
+    Attributes:
+        samples: the samples.
+        outputs: by name.
+    """
+
+    samples: Samples
+    outputs: Mapping[str, np.ndarray]
+
+    @staticmethod
+    def of(ann: Ann, samples: Samples) -> Reference:
+        """Runs the trained model."""
+        session = start_quietly(ann.model)
+        names = [output.name for output in session.get_outputs()]
+        parts = [session.run(names, batch) for batch in batches(samples.feed, AT_ONCE)]
+        arrays = [np.concatenate(of_output) for of_output in zip(*parts, strict=True)]
+        return Reference(samples, dict(zip(names, arrays, strict=True)))
+
+
+@dataclass(frozen=True)
+class AfterSteps:
+    """A spiking model after some steps.
+
+    Attributes:
+        result: its outputs against the trained model's.
+        spikes: of each neuron up to there, mean over samples, by the name of its layer.
+        ann_accuracy: of the trained model on the same samples.
+    """
+
+    result: StepResult
+    spikes: Mapping[str, np.ndarray]
+    ann_accuracy: float | None
+
+
+def after_steps(
+    proto: onnx.ModelProto,
+    schedule: str,
+    reference: Reference,
+    steps: Sequence[int],
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> list[AfterSteps]:
+    """Runs the samples once and reads off after each of `steps`; of the two-phase schedule, after the one number.
+
+    Args:
+        proto: a spiking model.
+        schedule: how it spikes.
+        reference: the samples, and what the trained model gives for them.
+        steps: numbers of steps, ascending.
+        progress: called with samples done and their number.
+    """
+    kind = TwoPhaseSimulation if schedule == "two-phase" else SteppedSimulation
+    simulate: Simulation = kind(proto, steps, provider="cpu", provider_options=None, threads=None, counted=True)
+    samples = reference.samples
+    score = Score(len(steps), samples.labels is not None, against=True)
+    totals: dict[str, np.ndarray] = {}
+    done = 0
+    for batch in batches(samples.feed, max(1, simulate.rows // steps[-1])):
+        count = len(next(iter(batch.values())))
+        readout, spikes = simulate(batch)
+        theirs = [reference.outputs[name][done : done + count] for name in readout]
+        score.add(readout, theirs, None if samples.labels is None else samples.labels[done : done + count])
+        for name, array in spikes.items():
+            totals[name] = totals.get(name, 0.0) + array.astype(np.float64)
+        done += count
+        progress(done, len(samples))
+    if schedule != "two-phase":
+        totals = {name: np.cumsum(array, axis=0)[np.asarray(steps) - 1] for name, array in totals.items()}
+    return [
+        AfterSteps(
+            score.result(index, n_steps),
+            {name: array[index : index + 1] / done for name, array in totals.items()},
+            score.ann_accuracy(),
+        )
+        for index, n_steps in enumerate(steps)
+    ]

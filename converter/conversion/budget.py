@@ -4,8 +4,8 @@
                 values, or what the user named
     in budget   energy <= what the user named
 
-Of each family the first good point is found, in the order of T or J, and one more is taken for safety, where that is in budget:
-calibration samples are usually samples that the network was trained on, and on those it agrees too well (docs/FINDINGS.md).
+Of each family the first good point is found, in the order of T or J, and one more is taken for safety, where that is good and
+in budget, too: calibration samples are usually samples that the network was trained on, and on those it agrees too well.
 Of families the cheapest is taken; without a budget the stepped delta code, which works in streams and answers step by step.
 """
 
@@ -128,12 +128,16 @@ def choose(points: Sequence[Point], budget: Budget, preferred: str | None = None
 
 
 def _first_good(points: Sequence[Point], family: Sequence[int], budget: Budget) -> Choice | None:
-    good = [place for place, i in enumerate(family) if budget.is_good(points[i]) and budget.is_affordable(points[i])]
-    if not good:
+    """The first good point whose successor is good, too, or which is the last; and that successor, if it is affordable."""
+    good = [budget.is_good(points[i]) for i in family]
+    affordable = [budget.is_affordable(points[i]) for i in family]
+    fit = [place for place, i in enumerate(family) if good[place] and affordable[place]]
+    if not fit:
         return None
-    more = good[0] + 1
-    is_safer = more < len(family) and budget.is_affordable(points[family[more]])
-    return Choice(family[more if is_safer else good[0]], is_good=True, is_safer=is_safer)
+    safe = [place for place in fit if place + 1 in fit]
+    if safe:
+        return Choice(family[safe[0] + 1], is_good=True, is_safer=True)
+    return Choice(family[fit[-1]], is_good=True, is_safer=False)
 
 
 def _asked(budget: Budget) -> str:

@@ -77,12 +77,13 @@ def describe(taken: Taken, trials: Sequence[Trial], draft: Draft) -> Conversion:
         steps_to_answer=steps_to_answer(draft.model, prepared.options),
         compared_steps=steps,
         front=taken.front,
+        is_unchosen=taken.too_few,
         trials=list(trials),
         reports=(*prepared.reports, *draft.reports, *finishing),
     )
     _write_metadata(conversion)
     onnx.checker.check_model(conversion.proto(), full_check=False)
-    return replace(conversion, notes=advice(conversion))
+    return replace(conversion, notes=advice(conversion, taken, samples))
 
 
 def _reasons(prepared: Prepared, draft: Draft) -> dict[str, str]:
@@ -134,6 +135,7 @@ def _write_metadata(conversion: Conversion) -> None:
         options=asdict(options),
         layers=[asdict(layer) for layer in conversion.layers],
         work=asdict(conversion.totals()),
+        front=None if conversion.front is None else asdict(conversion.front),
         islands=[asdict(island) for island in conversion.islands],
         kept_analog=[asdict(kept) for kept in conversion.kept_analog],
     )

@@ -174,6 +174,8 @@ class Conversion:
     """Steps after which the layers' errors and spike rates were taken; fewer than T for large models."""
     front: Front | None = None
     """Accuracy against energy, measured; None where nothing was to choose, or too few samples were there."""
+    is_unchosen: bool = False
+    """T, or J, is the default, as there were too few samples to choose it."""
     trials: list[Trial] = field(default_factory=list)
     """Recipes measured on held-out calibration samples, the chosen one last; empty if nothing was left to choose."""
     notes: list[str] = field(default_factory=list)

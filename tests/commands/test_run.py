@@ -16,7 +16,7 @@ from tests.models import save, text_model
 
 
 def test_a_stream_goes_on_from_file_to_file(command, folder) -> None:
-    command("convert", "m.onnx", "--calibration", "calibration.npz", "--streaming")
+    command("convert", "m.onnx", "--calibration", "calibration.npz", "--streaming", "--code", "rate")
     data = ("m.snn.onnx", "--input", "test.npz")
     for steps, states in ((5, ("--state-out", "s.npz")), (11, ("--state-in", "s.npz", "--state-out", "s.npz"))):
         done = command("run", *data, "-o", "parts.npz", "--steps", steps, *states)

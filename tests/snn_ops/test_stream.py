@@ -71,7 +71,9 @@ def case(request, tmp_path_factory) -> tuple[onnx.ModelProto, onnx.ModelProto, n
         model = convnet() if name == "shortcut" else POOL_BETWEEN_NEURONS
         path, x = save(model, tmp_path_factory.mktemp(name) / "m.onnx"), samples(model)
     options = {"neuron": NEURONS[name], "n_steps": STEPS, **QUICK}
-    plain, streaming = (convert(path, x[:40], streaming=flag, **options).proto() for flag in (False, True))
+    plain, streaming = (
+        convert(path, x[:40], streaming=flag, **{"code": "rate", **options}).proto() for flag in (False, True)
+    )
     return streaming, plain, x[:6]
 
 
@@ -311,7 +313,7 @@ def overflowing(kind: str, folder: Path, **options: Any) -> tuple[onnx.ModelProt
     )
     element, huge = {"float16": (np.float16, 6e4), "float": (np.float32, 3e38)}[kind]
     x = np.random.default_rng(0).uniform(-1, 1, (40, 4)).astype(element)
-    spiking = convert(save(model, folder / "m.onnx"), x, streaming=True, **options).proto()
+    spiking = convert(save(model, folder / "m.onnx"), x, streaming=True, **{"code": "rate", **options}).proto()
     return spiking, x[:3], np.full((3, 4), huge, element)
 
 

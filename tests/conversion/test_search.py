@@ -27,7 +27,7 @@ def test_auto_takes_the_least_error_it_measured(tmp_path) -> None:
     assert {trial.recipe.correction for trial in conversion.trials} == {"none", "bias", "potential"}
 
 
-def test_the_default_of_the_first_release_is_an_option_now(tmp_path) -> None:
+def test_the_default_before_the_delta_code_is_an_option_now(tmp_path) -> None:
     """Bit for bit on the instruction set that it was computed with; on another, to the rounding of its sums."""
     with resources.as_file(resources.files("converter.demo") / "data" / "lenet5_relu.onnx") as path:
         ann = load_ann(path)

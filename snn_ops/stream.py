@@ -229,7 +229,9 @@ class Stream:
         Raises:
             ValueError: as `run`.
         """
-        arrays = {name: as_model_takes(array) for name, array in arrays.items()}  # held: inputs are bound to this memory
+        arrays = {
+            name: as_model_takes(array) for name, array in arrays.items()
+        }  # held: inputs are bound to this memory
         batch = len(next(iter(arrays.values())))
         if self._batch is not None and batch != self._batch:
             raise ValueError(

@@ -346,6 +346,8 @@ def test_a_stream_takes_subnormal_numbers_as_0(element, neuron, backend, tmp_pat
             np.testing.assert_array_equal(stream.save()[name], value)
     np.testing.assert_array_equal(snn_ops.Session(plain, backend=backend).run(x)[0], expected)
     np.testing.assert_array_equal(session.run_batch({"x": x}, STEPS)[0], expected)
+    for recorded in (session.run(x, record=["a"]), session.stream().run(x, STEPS, record=["a"])):
+        np.testing.assert_array_equal(recorded[0][0], expected)
     monkeypatch.setattr(snn_ops.Session, "rows", len(x))
     np.testing.assert_array_equal(snn_ops.Session(spiking, backend=backend).run(x)[0], expected)
     np.testing.assert_array_equal(x, before)

@@ -229,9 +229,8 @@ class Stream:
         Raises:
             ValueError: as `run`.
         """
-        arrays = {
-            name: as_model_takes(array) for name, array in arrays.items()
-        }  # held: inputs are bound to this memory
+        # a name of their own until the end: inputs are bound to this memory
+        taken = {name: as_model_takes(array) for name, array in arrays.items()}
         batch = len(next(iter(arrays.values())))
         if self._batch is not None and batch != self._batch:
             raise ValueError(
@@ -239,7 +238,7 @@ class Stream:
             )
         session, recorded = (self._session, []) if into is None else (into.recorder.session, into.recorder.outputs)
         chunk = self._chunk(batch, into)
-        held = self._held({**arrays, **self._numbers}, n_chunks=-(-n_steps // chunk))
+        held = self._held({**taken, **self._numbers}, n_chunks=-(-n_steps // chunk))
         values = self._at_new_frame() if new_frame else self._values
         rows: dict[str, list[np.ndarray]] = {}
         for done in range(0, n_steps, chunk):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -18,14 +17,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks import datasets, environments, machine, systems
-from benchmarks.accuracy.page import table
+from benchmarks.accuracy.page import FOLDER, read, table
 from benchmarks.accuracy.task import TIMED_SAMPLES, Task
-from benchmarks.process import ROOT, THREADS, DidNotRunError
+from benchmarks.process import ROOT, THREADS, DidNotRunError, end_on_signals, run_to_end
 from benchmarks.workloads.catalogue import WORKLOADS, inputs_on_grid
 from benchmarks.workloads.network import Equation
 from snn_ops.files import write_whole
 
-FOLDER = ROOT / "benchmarks" / "results" / "accuracy"
 NETWORKS = {"lenet-5": "mnist", "cnn": "mnist", "resnet-8": "cifar10"}
 CONVERTERS = ("onnx-snn", "spikingjelly", "nengo-dl")
 STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -62,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 results["rows"][key] = row(name, converter, chosen.samples, chosen.threads)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, (json.dumps(results, indent=1) + "\n").encode())
-            print("\n".join(table({key: results["rows"][key]})), flush=True)
+            print("\n".join(table({key: results["rows"][key]}, machine.cores())), flush=True)
     return 0
 
 
@@ -74,23 +72,6 @@ def _known(text: str, there: Iterable[str]) -> list[str]:
     return names
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The file of results, or an empty one.
-
-    Raises:
-        DidNotRunError: it is no such file.
-    """
-    if not path.exists():
-        return {"machine": {}, "rows": {}}
-    try:
-        content = json.loads(path.read_text())
-        content["rows"].items()
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise DidNotRunError(f"{path}: is no file of results: {error}") from error
-    found: dict[str, Any] = content
-    return found
-
-
 def row(name: str, converter: str, samples: int, threads: int) -> dict[str, Any]:
     """What a converter gives for a network, or the reason why nothing."""
     system = systems.system(converter)
@@ -98,7 +79,8 @@ def row(name: str, converter: str, samples: int, threads: int) -> dict[str, Any]
     try:
         task = task_of(name, samples, threads)
         trained = trained_accuracy(task)
-        return {"trained": trained, "made_with": version, "figures": _in_its_process(converter, task)}
+        figures = _in_its_process(converter, task)
+        return {"trained": trained, "made_with": version, "load_average": os.getloadavg()[1], "figures": figures}
     except (DidNotRunError, FileNotFoundError) as error:
         return {"reason": str(error)}
 
@@ -136,12 +118,7 @@ def _in_its_process(converter: str, task: Task) -> list[dict[str, Any]]:
         folder, out = Path(name), Path(name) / "out.json"
         task.save(folder)
         command = [python, "-m", "benchmarks.accuracy.run", converter, str(folder), str(out)]
-        try:
-            done = subprocess.run(
-                command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise DidNotRunError(f"over the limit of {LIMIT} s") from None
+        done = run_to_end(command, LIMIT, cwd=ROOT, env=environment)
         if done.returncode:
             raise DidNotRunError((done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300])
         figures: list[dict[str, Any]] = json.loads(out.read_text())
@@ -149,4 +126,5 @@ def _in_its_process(converter: str, task: Task) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
+    end_on_signals()
     sys.exit(main())

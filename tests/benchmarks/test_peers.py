@@ -85,7 +85,7 @@ def answer(name: str, network: Network, x: np.ndarray, folder: Path) -> dict[str
     job = {"n_steps": N_STEPS, "batch": len(x), "threads": 1, "provider": "cpu"}
     with SystemProcess(python_of(name), systems.module_of(name), 1, "cpu") as process:
         process.ask("build", 300, network=str(folder / "network.npz"), x=str(folder / "x.npz"), **job)
-        process.ask("outputs", 60, to=str(folder / "y.npz"))
+        process.ask("outputs", 60, to=str(folder / "y.npz"), counted=len(x))
     with np.load(folder / "y.npz") as content:
         return dict(content)
 

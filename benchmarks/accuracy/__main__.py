@@ -10,7 +10,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--converters", default=",".join(CONVERTERS))
     parser.add_argument("--samples", type=int, default=1000, help="test images, in whole hundreds")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--no-times", action="store_true", help="accuracy and spikes alone, as on a busy machine")
     parser.add_argument(
         "--json", type=Path, help="the file of results [default: benchmarks/results/accuracy/MACHINE.json]"
     )
@@ -56,12 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in names:
         for converter in converters:
             key = f"{name}/{converter}/{chosen.samples}/{chosen.threads}"
-            if "figures" not in results["rows"].get(key, {}):
-                results["rows"][key] = row(name, converter, chosen.samples, chosen.threads)
+            if not is_finished(results["rows"].get(key, {}), timed=not chosen.no_times):
+                results["rows"][key] = row(name, converter, chosen.samples, chosen.threads, timed=not chosen.no_times)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, (json.dumps(results, indent=1) + "\n").encode())
             print("\n".join(table({key: results["rows"][key]}, machine.cores())), flush=True)
     return 0
+
+
+def is_finished(found: Mapping[str, Any], *, timed: bool) -> bool:
+    """Whether a row has figures, with times where they are wanted."""
+    return "figures" in found and (not timed or all(one["milliseconds"] for one in found["figures"]))
 
 
 def _known(text: str, there: Iterable[str]) -> list[str]:
@@ -72,12 +79,12 @@ def _known(text: str, there: Iterable[str]) -> list[str]:
     return names
 
 
-def row(name: str, converter: str, samples: int, threads: int) -> dict[str, Any]:
+def row(name: str, converter: str, samples: int, threads: int, *, timed: bool = True) -> dict[str, Any]:
     """What a converter gives for a network, or the reason why nothing."""
     system = systems.system(converter)
     version = environments.fingerprint(system.requirements) if system.requirements else machine.describe()
     try:
-        task = task_of(name, samples, threads)
+        task = replace(task_of(name, samples, threads), timed=timed)
         trained = trained_accuracy(task)
         figures = _in_its_process(converter, task)
         return {"trained": trained, "made_with": version, "load_average": os.getloadavg()[1], "figures": figures}

@@ -10,7 +10,11 @@ from typing import Any
 from benchmarks.process import ROOT, DidNotRunError
 
 FOLDER = ROOT / "benchmarks" / "results" / "accuracy"
-WORDS = {"accuracy": "accuracy", "spikes_per_synapse": "spikes per synapse", "milliseconds": "ms for 100 images"}
+WORDS = {
+    "accuracy": "accuracy",
+    "spikes_per_synapse": "spikes per synapse",
+    "milliseconds": "ms for 100 images, threads: {}",
+}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -43,7 +47,7 @@ def table(rows: Mapping[str, Mapping[str, Any]], cores: int) -> Iterator[str]:
     yield f"| network, trained | converter | | {' | '.join(f'T = {t}' for t in steps)} |"
     yield "|---" * (len(steps) + 3) + "|"
     for key, found in rows.items():
-        network, converter, samples, _ = key.split("/")
+        network, converter, samples, threads = key.split("/")
         if "figures" not in found:
             yield f"| {network} | {converter} | did not run: {found['reason']} | {' | ' * max(len(steps) - 1, 0)} |"
             continue
@@ -51,9 +55,11 @@ def table(rows: Mapping[str, Mapping[str, Any]], cores: int) -> Iterator[str]:
         for figures in found["figures"]:
             for measure, words in WORDS.items():
                 values = figures[measure]
+                if not values:
+                    continue
                 cells = " | ".join(shown(values[t], measure, busy=busy) if t in values else "" for t in steps)
                 about = f"{network}, {found['trained']:.1%} of {samples} images"
-                yield f"| {about} | {converter}: {figures['recipe']} | {words} | {cells} |"
+                yield f"| {about} | {converter}: {figures['recipe']} | {words.format(threads)} | {cells} |"
 
 
 def shown(value: float, measure: str, *, busy: bool) -> str:

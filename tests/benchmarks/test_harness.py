@@ -151,24 +151,27 @@ def test_without_spike_counts_the_outputs_decide(spoilt) -> None:
 
 @pytest.fixture
 def several(tmp_path, monkeypatch):
-    """Runs a cell with a system that has these ways to run."""
+    """A harness with a system that has these ways to run."""
 
-    def run(delays: tuple[float, ...], searches: Searches, cell: Cell = SMALL, **settings: float) -> Row:
+    def made(delays: tuple[float, ...], searches: Searches, **settings: float) -> Harness:
         text = f"from tests.benchmarks.planted import Several\nSYSTEM = Several(*{delays!r})\n"
         (tmp_path / "planted_several.py").write_text(text)
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])]))
         names = {"several": (Several(), "planted_several")}
-        harness = Harness(["several"], replace(BRIEF, **settings), names.__getitem__, searches=searches)
-        (row,) = harness.run(cell).rows
-        return row
+        return Harness(["several"], replace(BRIEF, **settings), names.__getitem__, searches=searches)
 
-    return run
+    return made
+
+
+def only_row(harness: Harness, cell: Cell = SMALL) -> Row:
+    (row,) = harness.run(cell).rows
+    return row
 
 
 def test_a_search_serves_other_cells(several, tmp_path) -> None:
     """The fastest way is taken, in a process that tried no other; what fails is told; a file keeps it."""
     path = tmp_path / "settings" / "r.json"
-    row = several((0.2, 0.0, -1.0, 0.1), Searches(path), search=60)
+    row = only_row(several((0.2, 0.0, -1.0, 0.1), Searches(path), search=60))
     assert (row.state, row.settings["delay"], row.settings["batch"]) == (MEASURED, 0.0, 2)
     assert row.settings["failed"] == "seconds -1.0: ValueError: no such way"
     assert row.search_seconds > 0
@@ -177,21 +180,21 @@ def test_a_search_serves_other_cells(several, tmp_path) -> None:
     search = Searches(path).found[key]
     assert [each.setting["seconds"] for each in search.tried] == [0.2, 0.0, -1.0, 0.1]
     assert (search.n_steps, search.batch) == (16, 2)
-    again = several((600.0,), Searches(path), replace(SMALL, n_steps=8, batch=3))
+    again = only_row(several((600.0,), Searches(path)), replace(SMALL, n_steps=8, batch=3))
     assert (again.state, again.settings["delay"], again.settings["batch"]) == (MEASURED, 0.0, 3)
 
 
 def test_a_search_that_takes_too_long(several) -> None:
     """What was tried until then counts; without that it is a row."""
-    row = several((0.0, 600.0), Searches(), limit=24, search=4)
+    row = only_row(several((0.0, 600.0), Searches(), limit=24, search=4))
     assert (row.state, row.settings["delay"]) == (MEASURED, 0.0)
-    row = several((600.0,), Searches(), limit=3)
+    row = only_row(several((600.0,), Searches(), limit=3))
     assert (row.state, row.reason) == (OVER, "over the limit: its search was ended after 3 s before a setting had run")
 
 
 def test_no_setting_is_tried_after_the_limit(several) -> None:
     searches = Searches()
-    several((0.0, 0.0001, 0.0002), searches)
+    several((0.0, 0.0001, 0.0002), searches).prepare(SMALL)
     (search,) = searches.found.values()
     assert len(search.tried) == 1
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import onnx
 
-from benchmarks.accuracy.task import TIMED_SAMPLES, Figures, Task, milliseconds
+from benchmarks.accuracy.task import TIMED_SAMPLES, Figures, Task
 from benchmarks.systems._convert import trained_model
 from converter import SpikingModel, convert, evaluate, load_ann
 from converter.io.samples import check_samples

@@ -33,6 +33,8 @@ CALIBRATION = 4
 """Samples: the ranges that they give are replaced, since the network's thresholds are 1."""
 DELTA = {"delta": "stepped", "delta-two-phase": "two-phase"}
 """Schedules, by kind."""
+DELTA_STEPS = 4
+"""Of the stepped schedule; a session may take fewer."""
 DELTA_CALIBRATION = 128
 """Samples, the workload's first."""
 MANY = 1 << 20
@@ -125,12 +127,13 @@ def spiking_model(network: Network, n_steps: int, schedule: str, *, streaming: b
 
 
 def delta_model(network: Network, schedule: str) -> onnx.ModelProto:
-    """The trained model converted as a user converts it to the delta code, for its usual number of steps."""
+    """The trained model converted as a user converts it to the delta code; in steps, for 4 of them."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         onnx.save(trained_model(network), path)
         x = WORKLOADS[network.name]().inputs(DELTA_CALIBRATION)
-        return to_proto(convert(load_ann(path), x, code="delta", schedule=schedule).model)
+        n_steps = DELTA_STEPS if schedule == "stepped" else None
+        return to_proto(convert(load_ann(path), x, code="delta", schedule=schedule, n_steps=n_steps).model)
 
 
 def _neurons(model: ir.Model, network: Network) -> list[ir.Node]:

@@ -108,6 +108,6 @@ def test_without_times_there_is_no_line_of_them_and_times_are_taken_later() -> N
 
 def test_steps_that_a_recipe_is_made_for() -> None:
     found = {recipe: steps_of(options, (1, 4, 8, 32)) for recipe, options in RECIPES.items()}
-    assert found["default"] == found["neuron=if"] == (1, 4, 8, 32)
-    assert found["code=delta"] == (1, 4, 8)
-    assert found["code=delta, schedule=two-phase"] == (4,)
+    assert found["code=rate"] == found["neuron=if"] == [{"n_steps": t} for t in (1, 4, 8, 32)]
+    assert found["code=delta"] == [{"n_steps": t} for t in (1, 4, 8)]
+    assert found["default"] == found["code=delta, schedule=two-phase"] == [{}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,16 +20,17 @@ from converter.commands.arguments import (
     parse_numbers,
     parse_provider_options,
 )
-from converter.errors import concerning
+from converter.errors import RefusedError, concerning
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
 from converter.measure.evaluation import Evaluation, evaluate, usual_steps
+from converter.measure.sequence import StreamEvaluation, evaluate_stream
 from converter.normalise.ann import Ann, load_ann
 from converter.options import check_steps
 from converter.report.console import messages, percent, progress, results
 from converter.report.json_file import write_json
 from converter.report.plots import accuracy_picture
-from converter.report.tables import outputs_table, rates_table, steps_table
+from converter.report.tables import outputs_table, rates_table, steps_table, stream_table
 from converter.spiking.model import SpikingModel
 from snn_ops.format import FormatError
 
@@ -49,9 +50,12 @@ def evaluate_command(
         str | None,
         typer.Option(
             help="numbers of time steps, separated by commas [default: 4,8,16,32; with the delta code 1,2,3,4,6,8; "
-            "and that of the file]"
+            "and that of the file; with --stream one number, the file's]"
         ),
     ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="the samples one after the other without a reset, --steps steps each")
+    ] = False,
     samples: FirstSamples = None,
     backend: Backend = "native",
     provider: Provider = "cpu",
@@ -60,35 +64,46 @@ def evaluate_command(
     json: Json = None,
     picture: Annotated[Path | None, typer.Option(help="draw accuracy over steps, PNG")] = None,
 ) -> None:
-    """Measure accuracy, agreement with the trained model, and spike rates over the number of time steps."""
+    """Measure accuracy, agreement with the trained model, and spike rates over the number of time steps, or in a stream."""
     numbers = None if steps is None else parse_steps(steps)
     provider_options = parse_provider_options(provider_option)
+    if stream and picture:
+        raise RefusedError("a stream has no picture; leave --picture or --stream out")
+    if stream and numbers is not None and len(numbers) != 1:
+        raise RefusedError(f"in a stream every sample has the same number of steps; --steps {steps} names several")
     check_writable(json, picture)
     spiking = SpikingModel(model)
     source = against or spiking.source()
     ann: Ann | None = load_ann(source, sample_shape=peek_shape(data)) if source else None
     loaded = load_samples(data, spiking.inputs).first(samples)
+    evaluation: Evaluation | StreamEvaluation
     with progress() as advance, concerning(model):
-        evaluation = evaluate(
-            spiking,
-            loaded,
-            numbers or usual_steps(spiking),
-            against=ann,
-            backend=backend,
-            provider=provider,
-            provider_options=provider_options,
-            threads=threads,
-            progress=lambda done, of: advance("evaluating", done, of),
-        )
+        place: dict[str, Any] = {
+            "against": ann,
+            "backend": backend,
+            "provider": provider,
+            "provider_options": provider_options,
+            "threads": threads,
+            "progress": lambda done, of: advance("evaluating", done, of),
+        }
+        if stream:
+            evaluation = evaluate_stream(spiking, loaded, numbers[0] if numbers else None, **place)
+        else:
+            evaluation = evaluate(spiking, loaded, numbers or usual_steps(spiking), **place)
     if json:
         against_file = str(source) if source else None
         write_json({"model": str(spiking.path), "against": against_file, **evaluation.summary()}, json)
     if str(json) != "-":
-        print_evaluation(evaluation, spiking.path.name)
+        if isinstance(evaluation, StreamEvaluation):
+            print_stream(evaluation, spiking)
+        else:
+            print_evaluation(evaluation, spiking.path.name)
         if source is None:
             messages().print(
                 "The trained model is not here: no agreement, no error. Name it with --against MODEL.onnx."
             )
+    if isinstance(evaluation, StreamEvaluation):
+        return
     known_better = overfitted(spiking, evaluation)
     if known_better:
         messages().print(f"note: {known_better}")
@@ -125,6 +140,18 @@ def parse_steps(text: str) -> list[int]:
     numbers = parse_numbers(text, "--steps")
     check_steps(min(numbers))
     return numbers
+
+
+def print_stream(evaluation: StreamEvaluation, spiking: SpikingModel) -> None:
+    """Prints the table, and a word on files that do not follow their input."""
+    name, metadata = spiking.path.name, spiking.metadata
+    title = f"{name}, a stream of {len(evaluation.frames)} samples, {evaluation.n_steps} steps each"
+    results().print(stream_table(title, evaluation))
+    if metadata.code == "rate" and metadata.readout == "mean":
+        messages().print(
+            "note: this file answers for the mean of everything since the stream began; --readout leaky or window, or "
+            "--code delta, of `convert` give one that answers for the present input"
+        )
 
 
 def print_evaluation(evaluation: Evaluation, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -205,7 +205,7 @@ def _counting(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node]:
 
 
 def _counting_changes(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node]:
-    """The same for a running sum, of at most one spike a step: where it differs from the step before.
+    """The same for a running sum, of at most one spike a step: where it differs from the step before, also of an earlier call.
 
     Of several spikes a step, as in the two-phase schedule, the neuron is run again, slot by slot; that is right for one step.
     """
@@ -238,12 +238,20 @@ def _counting_changes(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node
     neurons = step("Shape", [total], "neurons", start=1)
     split = step("Reshape", [total, step("Concat", [rows, last, neurons], "shape", axis=0)], "split")
     one_step = step("Concat", [one, step("Shape", [split], "of_a_step", start=1)], "first_shape", axis=0)
-    resting = step("CastLike", [operand(node, "resting_value"), total], "resting")
-    first = step("Expand", [resting, one_step], "first")
+    first = step("Expand", [step("CastLike", [_value_before(node, step), total], "value_before"), one_step], "first")
     earlier = step("Concat", [first, step("Slice", [split, none, last, none], "earlier")], "before", axis=0)
     changes = step("Not", [step("Equal", [split, earlier], "stays")], "changes")
     step("Reshape", [changes, step("Concat", [last, neurons], "merged_shape", axis=0)], "merged")
     return before
+
+
+def _value_before(node: ir.Node, step: Callable[..., ir.Value]) -> ir.Value:
+    """What a neuron of the delta code has sent before this call: its resting value, and in a stream what came since."""
+    rest = operand(node, "resting_value")
+    if "sent" not in (tensor.name for tensor in operator_of(node).inputs):
+        return rest
+    since = step("Mul", [operand(node, "threshold"), operand(node, "sent")], "sent_before")
+    return step("Add", [rest, since], "with_rest")
 
 
 def _add_counts_by_step(graph: ir.Graph, n_steps: ir.Value) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import onnx
 
 from converter.errors import RefusedError
 from converter.graph.run import start_quietly
@@ -155,6 +156,7 @@ def evaluate_stream(
         raise RefusedError(str(error), file=spiking.path) from error
     names = [name for name in session.output_names if not name.endswith(RATE_SUFFIX)]
     trained = start_quietly(against.model, threads=threads) if against is not None else None
+    slots = {node.name: _slots(node) for node in spiking.proto.graph.node}
     score, work, frames = Score(1, samples.labels is not None, trained is not None), _Work(spiking, steps), []
     for index in range(len(samples)):
         frame, label = samples.take(slice(index, index + 1)), None
@@ -163,8 +165,8 @@ def evaluate_stream(
             count = min(session.rows, steps - done)
             found = dict(zip(session.output_names, stream.run(frame.feed, count), strict=True))
             for name in found.keys() - set(names):
-                layer = name.removesuffix(RATE_SUFFIX)
-                rates[layer] = rates.get(layer, 0.0) + float(found[name]) * count / steps
+                node = name.removesuffix(RATE_SUFFIX)
+                rates[node] = rates.get(node, 0.0) + float(found[name]) * slots[node] * count / steps
         outputs = {name: found[name] for name in names}
         reference = trained.run(names, frame.feed) if trained is not None else None
         if frame.labels is not None:
@@ -173,6 +175,12 @@ def evaluate_stream(
         frames.append(work.frame(_same(outputs[names[0]], label), _agrees(outputs[names[0]], reference), rates))
         progress(index + 1, len(samples))
     return StreamEvaluation(steps, score.ann_accuracy(), score.result(0, steps).relative_error, frames)
+
+
+def _slots(node: onnx.NodeProto) -> int:
+    """In how many parts of a step spikes are counted: in the two-phase schedule a step has several."""
+    differential = node.op_type == "MultiThreshold"
+    return next((a.i for a in node.attribute if differential and a.name == "max_spikes"), 1)
 
 
 def _same(output: np.ndarray, label: np.ndarray | None) -> bool | None:
@@ -192,8 +200,14 @@ class _Work:
         self._of_rate: dict[str, float] = {}
         for layer in metadata.layers:
             rate, operations = layer.get("spike_rate"), layer.get("synaptic_operations")
-            if rate and operations is not None:
-                self._of_rate[str(layer.get("name"))] = operations / (rate * metadata.n_steps) * n_steps
+            if operations is not None and (rate or not operations):
+                of_rate = operations / (rate * metadata.n_steps) * n_steps if rate else 0.0
+                name = str(layer.get("name"))
+                for node in (
+                    name,
+                    f"{name}_{layer.get('neuron')}",
+                ):  # as the rate and the delta code call their neurons
+                    self._of_rate[node] = of_rate
         self._totals = known(WorkTotals, metadata.work, "work") if metadata.work else None
         self._n_steps, self._of_file = n_steps, metadata.n_steps
 

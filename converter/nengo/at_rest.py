@@ -11,7 +11,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.graph.build import to_proto
-from snn_ops.format import N_STEPS, Metadata
+from snn_ops.format import DOMAIN, N_STEPS, Metadata
 
 
 def at_rest(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -24,7 +24,8 @@ def at_rest(proto: onnx.ModelProto) -> onnx.ModelProto:
     graph.inputs[:] = [value for value in graph.inputs if value.name == N_STEPS or not value.is_initializer()]
     for value in [value for value in graph.outputs if value.name in outputs]:
         graph.outputs.remove(value)
-        if not value.uses():
+        producer = value.producer()
+        if not value.uses() and producer is not None and producer.domain == DOMAIN:  # as the format wants it
             value.name = ""
     metadata.without("states").write(model.metadata_props)
     return to_proto(model)

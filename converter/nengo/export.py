@@ -8,7 +8,7 @@ import onnx
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph.build import name_nodes, to_proto
+from converter.graph.build import name_nodes
 from converter.io.files import check_writable, write_npz, write_whole
 from converter.nengo.at_rest import at_rest
 from converter.nengo.handlers import HANDLERS
@@ -56,7 +56,7 @@ def make_script(
             raise RefusedError(f"{node.op_type} has no counterpart in Nengo{way_out}", node=node.name)
     label, n_steps = metadata.source or model.graph.name or "network", n_steps or metadata.n_steps
     steps, slots = (1, n_steps) if _is_at_once(model) else (n_steps, None)
-    script = Script(model, shapes_of_one_step(to_proto(model)), label, steps, slots, core_neurons, readout_tau)
+    script = Script(model, shapes_of_one_step(proto), label, steps, slots, core_neurons, readout_tau)
     if readout_tau is not None:
         _check_readout(model, metadata, readout_tau, script)
     for input in model.graph.inputs:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
 
-from snn_ops.format import DOMAIN, Metadata
+from snn_ops.format import Metadata
 
-WINDOW_MEAN = "WindowMean"
+WINDOW_DOMAIN, WINDOW_MEAN = "converter.nengo", "WindowMean"
 """The node's operator; only handlers of this room know it."""
 
 
@@ -24,11 +24,12 @@ def window_nodes(model: ir.Model) -> None:
             WINDOW_MEAN,
             [split.inputs[0]],
             {"steps": metadata.readout_steps},
-            domain=DOMAIN,
-            outputs=[ir.Value(name=f"{scan.name}_mean", type=merged.type, shape=merged.shape)],
+            domain=WINDOW_DOMAIN,
+            outputs=[ir.Value(name=merged.name, type=merged.type, shape=merged.shape)],
             name=scan.name,
         )
         model.graph.insert_before(scan, mean)
         for user, index in list(merged.uses()):
             user.replace_input_with(index, mean.outputs[0])
+        merged.name = f"{scan.name}_unused"
     common_passes.RemoveUnusedNodesPass()(model)

@@ -30,7 +30,7 @@ class Way:
 
 
 WAYS = (
-    Way("delta", {"code": "delta"}),
+    Way("default"),
     *(
         Way(f"{neuron}, {readout}", {"code": "rate", "neuron": neuron, "readout": readout, "n_steps": STEPS})
         for neuron in ("lif", "if", "if-burst")

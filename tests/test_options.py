@@ -119,9 +119,9 @@ def test_an_option_decides_what_it_belongs_to(options, code, schedule) -> None:
 
 def test_the_lowest_voltage_follows_from_the_readout() -> None:
     forgetting = {"code": "rate", "neuron": "lif", "streaming": True, "readout": "leaky"}
-    assert Options(code="rate").min_voltage == -1
-    assert Options(**forgetting).min_voltage == 0
-    assert Options(**forgetting, min_voltage=-0.3).min_voltage == -0.3
+    assert Options(code="rate").lowest_voltage == -1
+    assert Options(**forgetting).lowest_voltage == 0
+    assert Options(**forgetting, min_voltage=-0.3).lowest_voltage == -0.3
 
 
 def test_the_two_phase_schedule_cannot_stream() -> None:

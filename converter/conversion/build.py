@@ -123,7 +123,10 @@ def _insert_neurons(prepared: Prepared, options: Options) -> Draft:
         OPSET_VERSION if options.streaming and (options.long_streams or options.forgets) else LOWEST_OPSET_VERSION
     )
     at_once = int(options.schedule == "two-phase")
-    Metadata(row_bytes=prepared.row_bytes, at_once=at_once).write(spiking.metadata_props)
+    metadata = Metadata(
+        row_bytes=prepared.row_bytes, at_once=at_once, readout=options.readout, readout_steps=0
+    )  # a readout that forgets gets its steps when it is finished
+    metadata.write(spiking.metadata_props)
     n_steps = add_n_steps(spiking, options.n_steps)
     layers: list[Placed] = []
     reasons: dict[str, str] = {}

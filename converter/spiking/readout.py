@@ -17,6 +17,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
 
+from converter.errors import RefusedError
 from converter.graph.build import constant, operand
 from converter.spiking.codes import FORGETTING
 from converter.spiking.expose_states import StreamValues
@@ -47,6 +48,7 @@ def finish_readout(model: ir.Model, readout: str, steps: int) -> None:
         model, readout, steps: as for `set_time_constants`, which was called before.
     """
     if readout == WINDOW:
+        common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
         values = StreamValues(model)
         for node in list(model.graph):
             if node.domain == DOMAIN and node.op_type == FORGETTING.readout:
@@ -70,7 +72,9 @@ def _mean_before(node: ir.Node) -> ir.Node:
 def _window(graph: ir.Graph, mean: ir.Node, steps: int, values: StreamValues) -> ir.Value:
     """The mean of the last steps of what the node takes the mean of, ``[T*B, ...]``."""
     x, n_steps, name = mean.inputs[0], operand(mean, N_STEPS), f"{mean.name}_window"
-    assert x is not None and x.shape is not None
+    assert x is not None
+    if x.shape is None:
+        raise RefusedError("the rank of what it keeps is unknown; use --readout leaky", node=mean.name)
     dtype = ir.DataType.DOUBLE if x.dtype == ir.DataType.DOUBLE else ir.DataType.FLOAT
     element, rank = dtype.numpy(), len(x.shape)
     new: list[ir.Node] = []

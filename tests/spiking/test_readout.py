@@ -35,7 +35,13 @@ GATED = text_model(
     }
     """
 )
-MODELS = {"mlp": (mlp(), "if-burst"), "convnet": (convnet(), "if"), "gated": (GATED, "auto"), "lif": (mlp(), "lif")}
+MODELS = {
+    "mlp": (mlp(), "if-burst"),
+    "convnet": (convnet(), "if"),
+    "gated": (GATED, "auto"),
+    "lif": (mlp(), "lif"),
+    "tanh": (mlp("Tanh"), "lif"),
+}
 
 
 def streaming(name: str, readout: str, steps: int, folder: Any, monkeypatch: pytest.MonkeyPatch) -> onnx.ModelProto:

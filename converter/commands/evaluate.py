@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -22,12 +23,14 @@ from converter.errors import concerning
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
 from converter.measure.evaluation import Evaluation, evaluate
+from converter.measure.totals import WorkTotals
+from converter.measure.work_of_file import work_of_file
 from converter.normalise.ann import Ann, load_ann
 from converter.options import check_steps
 from converter.report.console import messages, progress, results
 from converter.report.json_file import write_json
 from converter.report.plots import accuracy_picture
-from converter.report.tables import outputs_table, rates_table, steps_table
+from converter.report.tables import outputs_table, rates_table, steps_table, work_table
 from converter.spiking.model import SpikingModel
 
 
@@ -67,11 +70,13 @@ def evaluate_command(
             threads=threads,
             progress=lambda done, of: advance("evaluating", done, of),
         )
+        work = work_of_file(spiking, evaluation.spikes, loaded.shapes_of_one, max(numbers))
     if json:
         against_file = str(source) if source else None
-        write_json({"model": str(spiking.path), "against": against_file, **evaluation.summary()}, json)
+        counted = {"n_steps": max(numbers), **asdict(work)}
+        write_json({"model": str(spiking.path), "against": against_file, **evaluation.summary(), "work": counted}, json)
     if str(json) != "-":
-        print_evaluation(evaluation, spiking.path.name)
+        print_evaluation(evaluation, work, spiking.path.name)
         if source is None:
             messages().print(
                 "The trained model is not here: no agreement, no error. Name it with --against MODEL.onnx."
@@ -92,9 +97,10 @@ def parse_steps(text: str) -> list[int]:
     return numbers
 
 
-def print_evaluation(evaluation: Evaluation, name: str) -> None:
-    """Prints the tables; `name` is the model's."""
+def print_evaluation(evaluation: Evaluation, work: WorkTotals, name: str) -> None:
+    """Prints the tables; `work` is that of the longest run, `name` the model's."""
     results().print(steps_table(f"{name}, {evaluation.samples} samples", evaluation))
     results().print(rates_table(evaluation))
+    results().print(work_table(work, evaluation.steps[-1].n_steps))
     if len(evaluation.steps[-1].outputs) > 1:
         results().print(outputs_table(evaluation))

@@ -13,20 +13,23 @@ import onnx
 
 from converter.graph.run import Feed, start_quietly
 from converter.io.samples import Samples
-from converter.measure.instruments import RATE_SUFFIX, tail_of, with_rates, with_readout
+from converter.measure.instruments import SPIKES_SUFFIX, tail_of, with_readout, with_spike_counts
 from snn_ops.provider import ProviderOptions
 from snn_ops.session import Session
 
 
 class Simulation(ABC):
-    """Runs a batch and returns its outputs after each of `steps`, ``[steps, samples, ...]``, and spike rates by layer."""
+    """Runs a batch: outputs after each of `steps`, ``[steps, samples, ...]``, and by layer the spikes of each neuron.
+
+    Spikes are those of the longest run, summed over the batch, ``[1, ...]``.
+    """
 
     def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], **options: Any) -> None:
         self._steps = steps
         self._session = Session(proto, **options)
 
     @abstractmethod
-    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Runs a batch."""
 
     @property
@@ -34,10 +37,10 @@ class Simulation(ABC):
         """Samples times steps to run at once."""
         return self._session.rows
 
-    def _run(self, batch: Feed, n_steps: int) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def _run(self, batch: Feed, n_steps: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         arrays = dict(zip(self._session.output_names, self._session.run_batch(batch, n_steps), strict=True))
-        rates = {name: float(arrays.pop(name)) for name in list(arrays) if name.endswith(RATE_SUFFIX)}
-        return arrays, {name.removesuffix(RATE_SUFFIX): rate for name, rate in rates.items()}
+        counts = {name: arrays.pop(name) for name in list(arrays) if name.endswith(SPIKES_SUFFIX)}
+        return arrays, {name.removesuffix(SPIKES_SUFFIX): count for name, count in counts.items()}
 
 
 class SteppedSimulation(Simulation):
@@ -63,11 +66,11 @@ class SteppedSimulation(Simulation):
         self._tail_outputs = [output.name for output in self._tail.get_outputs()] if self._tail else []
         self._outputs = [o.name for o in proto.graph.output if o.name in (*types, *self._tail_outputs)]
 
-    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Runs a batch."""
-        arrays, rates = self._run(batch, self._steps[-1])
+        arrays, spikes = self._run(batch, self._steps[-1])
         by_step = [self._after(arrays, index) for index in range(len(self._steps))]
-        return {name: np.stack([outputs[name] for outputs in by_step]) for name in self._outputs}, rates
+        return {name: np.stack([outputs[name] for outputs in by_step]) for name in self._outputs}, spikes
 
     def _after(self, arrays: Mapping[str, np.ndarray], index: int) -> dict[str, np.ndarray]:
         """The outputs after the index-th number of steps."""
@@ -82,9 +85,9 @@ class TwoPhaseSimulation(Simulation):
     """A run for each number of steps: a layer begins to fire when the layer before it has finished."""
 
     def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], **options: Any) -> None:
-        super().__init__(with_rates(proto), steps, **options)
+        super().__init__(with_spike_counts(proto), steps, **options)
 
-    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Runs a batch."""
         runs = [self._run(batch, n_steps) for n_steps in self._steps]
         return {name: np.stack([arrays[name] for arrays, _ in runs]) for name in runs[0][0]}, runs[-1][1]

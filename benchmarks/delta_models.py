@@ -45,6 +45,10 @@ STEPS = (1, 2, 3, 4, 6, 8)
 EXPONENTS = (5, 6)
 
 
+Behind = dict[str, dict[str, int]]
+"""Multiply-adds of the layers that a value enters, by the value and the layer."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """A model after T steps, or in two phases with a J.
@@ -115,7 +119,7 @@ def ways() -> Iterator[tuple[str, dict[str, Any], int]]:
     for steps in STEPS:
         yield f"T = {steps}", {"n_steps": STEPS[-1]}, steps
     for exponent in EXPONENTS:
-        options = {"schedule": "two-phase", "exponent": exponent}
+        options: dict[str, Any] = {"schedule": "two-phase", "exponent": exponent}
         yield f"J = {exponent}", options, Options(code=DELTA.name, **options).n_steps
 
 
@@ -126,6 +130,7 @@ def measure(name: str, entry: Mapping[str, Any], models: dict[str, Any]) -> Iter
     for which, options in INPUTS.items():
         cells = mine.setdefault(which, {})
         spiking: dict[str, SpikingModel] = {}
+        behind: Behind = {}
         for column, others, steps in ways():
             if column in cells or "refused" in mine:
                 continue
@@ -135,7 +140,8 @@ def measure(name: str, entry: Mapping[str, Any], models: dict[str, Any]) -> Iter
                 model = model or load(name, entry)
                 if repr(chosen) not in spiking:
                     spiking = {repr(chosen): _converted(model, chosen)}
-                cell = asdict(_cell(model, spiking[repr(chosen)], chosen, steps))
+                behind = behind or multiply_adds_behind(model, chosen)
+                cell = asdict(_cell(model, spiking[repr(chosen)], behind, steps))
             except RefusedError as error:
                 mine["refused"] = str(error).removeprefix(f"{entry['path']}: ")
                 yield f"{name}: refused: {mine['refused']}"
@@ -162,7 +168,7 @@ def _converted(model: Model, options: Options) -> SpikingModel:
     return SpikingModel(model.ann.path, conversion.proto())
 
 
-def _cell(model: Model, spiking: SpikingModel, options: Options, steps: int) -> Cell:
+def _cell(model: Model, spiking: SpikingModel, behind: Behind, steps: int) -> Cell:
     found = evaluate(spiking, model.test, [steps], against=model.ann)
     work = work_of_file(spiking, found.spikes, model.test.shapes_of_one, steps)
     (result,) = found.steps
@@ -173,21 +179,26 @@ def _cell(model: Model, spiking: SpikingModel, options: Options, steps: int) -> 
         None if result.agreement is None else 100 * (1 - result.agreement),
         100 * max(errors) if errors else None,
         work.spikes_per_synapse,
-        by_mean_fan_out(model, options, found),
+        by_mean_fan_out(found, behind),
         None if work.energy_ratio is None else 100 * work.energy_ratio,
     )
 
 
-def by_mean_fan_out(model: Model, options: Options, found: Evaluation) -> float:
-    """Spikes per synapse, if each spike counts its layer's mean fan-out."""
+def multiply_adds_behind(model: Model, options: Options) -> Behind:
+    """By a value that neurons send."""
     prepared = prepare(model.ann, model.calibration, options)
-    operations, layers = 0.0, {}
-    for encoder in prepared.encoders:
-        behind = {str(entry.node.name): prepared.multiply_adds[str(entry.node.name)] for entry in encoder.entries}
-        counts = next(c for name, c in found.spikes.items() if name.startswith(f"{encoder.site.name}_MultiThreshold"))
-        operations += float(counts.mean()) * sum(behind.values())
-        layers |= behind
-    return operations / max(1, sum(layers.values()))
+    return {
+        encoder.site.name: {name: prepared.multiply_adds[name] for name in (str(e.node.name) for e in encoder.entries)}
+        for encoder in prepared.encoders
+    }
+
+
+def by_mean_fan_out(found: Evaluation, behind: Behind) -> float:
+    """Spikes per synapse, if each spike counts its layer's mean fan-out."""
+    rates = {name.rpartition("_MultiThreshold")[0]: float(count.mean()) for name, count in found.spikes.items()}
+    operations = sum(rates[name] * sum(layers.values()) for name, layers in behind.items())
+    synapses = {name: work for layers in behind.values() for name, work in layers.items()}
+    return operations / max(1, sum(synapses.values()))
 
 
 def _shown(cell: Mapping[str, Any]) -> str:

@@ -84,7 +84,7 @@ def _build_delta(prepared: Prepared, samples: Samples) -> Draft:
         for site, copy in zip(prepared.sites, copies, strict=True)
     ]
     targets = delta_fit.gather(prepared.trained, prepared.encoders, samples, prepared.progress)
-    numbers = delta_fit.fit(prepared.encoders, targets, prepared.multiply_adds, neuron.base, neuron.most_base)
+    numbers = delta_fit.fit(prepared.encoders, targets, prepared.multiply_adds, neuron.exponents)
     for placed, of_layer in zip(layers, numbers, strict=True):
         neuron.set_numbers(placed.node, of_layer)
     if options.schedule == "two-phase" and not options.streaming:

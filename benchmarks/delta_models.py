@@ -30,7 +30,7 @@ from converter.normalise.ann import Ann
 from converter.report.json_file import write_json
 from converter.spiking.codes import DELTA
 
-RESULTS = Path("benchmarks/results/delta-models.json")
+RESULTS = Path("benchmarks/results/delta/models.json")
 PAGE = Path("docs/delta-models.md")
 CALIBRATION = 288
 """Samples; an eighth, at most 32, is held out, so that ranges follow from 256."""

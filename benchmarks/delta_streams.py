@@ -24,7 +24,7 @@ from converter.measure.work_of_file import work_of_file
 from converter.report.json_file import write_json
 from snn_ops import Session
 
-RESULTS = Path("benchmarks/results/delta-streams.json")
+RESULTS = Path("benchmarks/results/delta/streams.json")
 PICTURES = (
     "tiny_pretrainedResnet",
     "vnn21_cifar10_resnet_2b",

@@ -61,7 +61,7 @@ def network(name: str, epochs: int, nengo_samples: int) -> dict[str, Any]:
     ann = keras_models.to_ann(model)
     input = str(ann.inputs[0].name)
     for steps in STEPS:
-        conversion = convert(ann, x_train[:256], n_steps=steps)
+        conversion = convert(ann, x_train[:256], n_steps=steps, code="rate")
         session = Session(conversion.proto(), n_steps=steps)
         session.run(x_test[:128])
         start = time.perf_counter()

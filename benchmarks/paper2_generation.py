@@ -90,7 +90,7 @@ def compare(
     kinds = {"original": x_test, "Keras": of_keras}
     ann = keras_models.to_ann(model)
     for steps in STEPS:
-        session = Session(convert(ann, x_train[:64], n_steps=steps).proto(), n_steps=steps)
+        session = Session(convert(ann, x_train[:64], n_steps=steps, code="rate").proto(), n_steps=steps)
         session.run(x_test[:128])
         start = time.perf_counter()
         (spiking,) = session.run(x_test)

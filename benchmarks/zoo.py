@@ -1,4 +1,4 @@
-"""A folder of trained models through the converter: ``python -m benchmarks.zoo [FOLDER]``.
+"""A folder of trained models through the converter, by the rate code: ``python -m benchmarks.zoo [FOLDER]``.
 
 The folder has a ``models.json`` (see `benchmarks.zoo_data`). Models with a dataset lose points of accuracy on its test
 images; the others have a relative L2 error of their outputs on samples made for them. Calibration takes training images
@@ -46,7 +46,7 @@ def main() -> None:
     arguments = _arguments()
     print(describe())
     rows = []
-    for entry in _chosen(arguments.folder, arguments.models):
+    for entry in chosen(arguments.folder, arguments.models):
         row = score(entry, arguments)
         rows.append(row)
         print(line(row, arguments.steps), flush=True)
@@ -67,13 +67,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--calibration", type=int, default=256, help="calibration samples")
     parser.add_argument("--samples", type=int, default=10_000, help="test samples of models with a dataset")
     parser.add_argument("--unlabelled", type=int, default=16, help="test samples of the others")
+    parser.add_argument("--made-up", type=int, default=64, help="calibration samples of the others, at most")
     parser.add_argument("--option", action="append", default=[], help="NAME=VALUE of converter.Options")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     return parser.parse_args()
 
 
-def _chosen(folder: Path, names: str | None) -> Iterable[dict[str, Any]]:
+def chosen(folder: Path, names: str | None) -> Iterable[dict[str, Any]]:
+    """The folder's models, or those whose names contain one of these, separated by commas."""
     for name, entry in zoo_data.entries(folder).items():
         if names is None or any(part in name for part in names.split(",")):
             yield {**entry, "path": folder / entry["file"]}
@@ -92,7 +94,7 @@ def score(entry: dict[str, Any], arguments: argparse.Namespace) -> Row:
         trained, picked = None, ""
         runs = [[t] for t in arguments.steps] if arguments.for_each else [arguments.steps]
         for steps in runs:
-            options = Options(n_steps=steps[-1], **_options(arguments.option))
+            options = Options(n_steps=steps[-1], **{"code": "rate", **_options(arguments.option)})
             conversion = convert(ann, calibration, options=options)
             picked = str(conversion.recipe)
             with TemporaryDirectory() as folder:
@@ -123,7 +125,7 @@ def samples_for(ann: Ann, entry: dict[str, Any], arguments: argparse.Namespace) 
         labels = data.y_test[: arguments.samples]
         return check_samples(x_calibration, specs), check_samples({"x": x_test, "y": labels}, specs)
     rng = np.random.default_rng(0)
-    counts = min(64, arguments.calibration), arguments.unlabelled
+    counts = min(arguments.made_up, arguments.calibration), arguments.unlabelled
     first, second = ({spec.name: _made_up(spec, n, rng, split) for spec in specs} for split, n in enumerate(counts))
     return check_samples(first, specs), check_samples(second, specs)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -67,8 +67,14 @@ EXPONENT, MANY_SLOTS_FROM, MOST_EXPONENT = 6, 7, 12
 """Of the delta code's finest height 2^-J: the default, from where a value may take more than four spikes, the largest."""
 IMAGE_REFINEMENT = 2
 """Heights that an image which enters the network goes finer; not in a stream, where the finest would send a sensor's noise."""
+MOST_STEPS, LEAST_EXPONENT, LARGEST_EXPONENT = 8, 3, 10
+"""Where T and J are searched: up to T, from J to J."""
 AUTO = "auto"
 """The best on held-out calibration samples."""
+CODE_CHOICES = (AUTO, *CODES)
+SCHEDULE_CHOICES = (AUTO, *SCHEDULES)
+OUTPUTS = (AUTO, "classes", "values")
+"""What a model's outputs are, and so what agreement with the trained model means."""
 NEURON_CHOICES = (AUTO, *NEURONS)
 METHOD_CHOICES = (AUTO, *METHODS)
 CORRECTION_CHOICES = (AUTO, *CORRECTIONS)
@@ -86,11 +92,19 @@ class Options:
             "few-spike" (two-phase only); "auto": the best on held-out calibration samples. Where a neuron cannot stand for
             an activation, the activation's default does; the report says so.
         code: "rate": the mean of a neuron's spikes is its value. "delta": each spike is a change of the value, +-threshold 2^-j
-            high, and the sum of the spikes is the value; neuron, method, correction and the like have no meaning there.
-        n_steps: T, for which the model is calibrated and which the file has as its default. None: 32; with the delta code 4,
-            and 6 in the two-phase schedule from exponent 7 on, where it is the number of spikes that a value may take.
-        exponent: J of the delta code's finest height 2^-J in the two-phase schedule and in streams; None: 6. In single stepped
-            runs it grows from step to step.
+            high, and the sum of the spikes is the value; neuron, method, correction and the like have no meaning there. "auto":
+            the one that an option belongs to which is given; else "delta", or with a budget the cheapest.
+        n_steps: T, for which the model is calibrated and which the file has as its default; in the two-phase schedule of the
+            delta code the number of spikes that a value may take. "auto": the least that does. None: 32 with the rate code,
+            unless there is a budget; else "auto".
+        exponent: J of the delta code's finest height 2^-J in the two-phase schedule and in streams; None: the least that does,
+            in streams 6. In single stepped runs it grows from step to step.
+        min_agreement: the budget: share of samples in per cent that must get the trained model's class, on calibration samples
+            that ranges do not follow from.
+        max_error: the budget for values: most relative error of the outputs in per cent, on the same samples.
+        max_energy: the budget for work: most energy as a share of the trained model's, in per cent (docs/energy.md).
+        output: "classes" or "values": what the outputs are; "auto": classes where samples have labels or the outputs are those
+            of a Softmax or ArgMax, else both, class and value, are held.
         analog_input: with the delta code, the model's input enters its first weights as numbers, once.
         exact_skips: with the delta code, what is no layer with weights reads values themselves, not what was sent of them.
         method: how a layer's range follows from its activations: "percentile", "mse", "balance" or "auto".
@@ -98,7 +112,8 @@ class Options:
         max_spikes: most spikes in one step; None: 1 for "if" and "if-signed", else 15.
         correction: layer by layer against the trained model: "bias" shifts currents, "potential" initial voltages of IF
             neurons, "none", or "auto".
-        schedule: "stepped": every layer spikes in every step; "two-phase": each layer receives all T steps, then fires.
+        schedule: "stepped": every layer spikes in every step; "two-phase": each layer receives all T steps, then fires; "auto":
+            the one that an option belongs to which is given; else "stepped", or with a budget the cheapest.
         layers: other choices for single layers by name: ``{"conv1_relu": {"neuron": "if", "percentile": 99.5}}``.
         tau_rc, dt: of LIF and AdaptiveLIF neurons, in seconds; dt also of Izhikevich neurons.
         tau_ref: refractory time of LIF and AdaptiveLIF neurons in seconds; None: one or two steps, whichever fits a layer
@@ -111,16 +126,20 @@ class Options:
     """
 
     neuron: str = "auto"
-    code: str = "rate"
+    code: str = "auto"
     n_steps: int = cast(int, None)
     exponent: int | None = None
+    min_agreement: float | None = None
+    max_error: float | None = None
+    max_energy: float | None = None
+    output: str = "auto"
     analog_input: bool = False
     exact_skips: bool = False
     method: str = "auto"
     percentile: float = 99.9
     max_spikes: int | None = None
     correction: str = "auto"
-    schedule: str = "stepped"
+    schedule: str = "auto"
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tau_rc: float = 0.02
     tau_ref: float | None = None
@@ -136,14 +155,16 @@ class Options:
             ("neuron", NEURON_CHOICES),
             ("method", METHOD_CHOICES),
             ("correction", CORRECTION_CHOICES),
-            ("schedule", SCHEDULES),
-            ("code", CODES),
+            ("schedule", SCHEDULE_CHOICES),
+            ("code", CODE_CHOICES),
+            ("output", OUTPUTS),
         ):
             _one_of(what, getattr(self, what), choices)
-        self._check_delta()
-        if cast("int | None", self.n_steps) is None:
-            object.__setattr__(self, "n_steps", self._usual_steps())
-        check_steps(self.n_steps)
+        self._check_budget()
+        self._take_what_is_implied()
+        self._check_codes()
+        if not self.opens_steps:
+            check_steps(self.n_steps)
         if not 0 < self.percentile <= 100:
             raise RefusedError(f"the percentile must be above 0 and at most 100, it is {self.percentile}")
         if self.max_spikes is not None and self.max_spikes < 1:
@@ -160,17 +181,69 @@ class Options:
         for name in self.layers:
             self.of_layer(name)
 
+    def _take_what_is_implied(self) -> None:
+        """An option that is given decides what it belongs to."""
+
+        def take(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        if self.code == AUTO and self._of_rate():
+            take("code", "rate")
+        elif self.code == AUTO and self._of_delta():
+            take("code", "delta")
+        if self.schedule == AUTO:
+            schedules = NEURONS[self.neuron].schedules if self.neuron != AUTO else SCHEDULES
+            if schedules == ("two-phase",) or (self.exponent is not None and not self.streaming):
+                take("schedule", "two-phase")
+            elif self.code == "rate" or self.streaming:
+                take("schedule", "stepped")
+        steps = cast("int | str | None", self.n_steps)
+        if steps is None and self.code == "rate" and not self.has_budget:
+            take("n_steps", RATE_STEPS)
+        elif steps == AUTO:
+            take("n_steps", None)
+
+    def _of_rate(self) -> list[str]:
+        """Options of the rate code that are given."""
+        given = {
+            "neuron": self.neuron != AUTO,
+            "method": self.method != AUTO,
+            "correction": self.correction != AUTO,
+            "max_spikes": self.max_spikes is not None,
+            "layers": bool(self.layers),
+        }
+        usual = {field.name: field.default for field in fields(self)}
+        others = ("percentile", "tau_rc", "tau_ref", "min_voltage", "tau_n", "inc_n", "dt")
+        given |= {name: getattr(self, name) != usual[name] for name in others}
+        return [name for name, is_given in given.items() if is_given]
+
+    def _of_delta(self) -> list[str]:
+        """Options of the delta code that are given."""
+        return [n for n in ("exponent", "analog_input", "exact_skips") if getattr(self, n) not in (None, False)]
+
+    def _check_budget(self) -> None:
+        for name in ("min_agreement", "max_error", "max_energy"):
+            value = getattr(self, name)
+            most = 100 if name == "min_agreement" else float("inf")
+            if value is not None and not 0 < value <= most:
+                limit = " and at most 100" if name == "min_agreement" else ""
+                raise RefusedError(f"{name} is in per cent and must be above 0{limit}, it is {value:g}")
+        for name, output in (("min_agreement", "values"), ("max_error", "classes")):
+            if getattr(self, name) is not None and self.output == output:
+                raise RefusedError(f"{name} says nothing of outputs that are {output}; leave one of both out")
+
     def _check_schedule(self) -> None:
         """Raises RefusedError where a neuron has no such schedule, or the schedule cannot be streamed."""
         neurons = {self.neuron, *(settings.get("neuron") for settings in self.layers.values())}
-        unfit = [word for name, word in NEURONS.items() if name in neurons and self.schedule not in word.schedules]
+        schedule = "stepped" if self.schedule == AUTO else self.schedule
+        unfit = [word for name, word in NEURONS.items() if name in neurons and schedule not in word.schedules]
         if unfit and self.schedule == "two-phase":
             raise RefusedError(
                 f"{unfit[0].name} neurons forget; they have no two-phase schedule. Use --schedule stepped"
             )
         if unfit:
             raise RefusedError(f"{unfit[0].name} neurons fire after all input; use --schedule two-phase")
-        if self.schedule == "two-phase" and self.streaming and not self.is_delta:
+        if self.schedule == "two-phase" and self.streaming and self.code == "rate":
             raise RefusedError("a two-phase model receives all steps at once; only stepped models can be streamed")
 
     @property
@@ -188,26 +261,40 @@ class Options:
         """The file's default number of steps: `n_steps`, but in a two-phase stream, where a step is a frame, 1."""
         return 1 if self.schedule == "two-phase" and self.streaming else self.n_steps
 
+    @property
+    def has_budget(self) -> bool:
+        """Whether the user said how good or how cheap the result must be."""
+        return (self.min_agreement, self.max_error, self.max_energy) != (None, None, None)
+
+    @property
+    def opens_steps(self) -> bool:
+        """Whether T is still to be chosen."""
+        return cast("int | None", self.n_steps) is None
+
+    def settled(self, **choices: Any) -> Options:
+        """These options with nothing open that a build needs: `choices`, and defaults for the rest."""
+        options = replace(self, **choices)
+        if options.code == AUTO:
+            options = replace(options, code="delta")
+        if options.schedule == AUTO:
+            options = replace(options, schedule="stepped")
+        if options.opens_steps:
+            options = replace(options, n_steps=options._usual_steps())
+        return options
+
     def _usual_steps(self) -> int:
         if not self.is_delta:
             return RATE_STEPS
         return DELTA_SLOTS if self.schedule == "two-phase" and self.finest >= MANY_SLOTS_FROM else DELTA_STEPS
 
-    def _check_delta(self) -> None:
+    def _check_codes(self) -> None:
         """Raises RefusedError where options of the two codes are mixed."""
         if not self.is_delta:
-            named = [n for n in ("exponent", "analog_input", "exact_skips") if getattr(self, n) not in (None, False)]
-            if named:
+            named = self._of_delta()
+            if named and self.code == "rate":
                 raise RefusedError(f"{named[0]} belongs to the delta code; use --code delta")
             return
-        others = {
-            "neuron": self.neuron != AUTO,
-            "method": self.method != AUTO,
-            "correction": self.correction != AUTO,
-            "max_spikes": self.max_spikes is not None,
-            "layers": bool(self.layers),
-        }
-        given = [name for name, is_given in others.items() if is_given]
+        given = self._of_rate()
         if "neuron" in given:
             raise RefusedError(f"{self.neuron} neurons have no delta code; use --code rate, or leave the neuron open")
         if given:

@@ -28,6 +28,7 @@ from snn_ops import functions, reference
 from snn_ops.format import DOMAIN, OPSET_VERSION, FormatError
 from snn_ops.functions import *  # noqa: F403
 from snn_ops.library import LibraryNotFoundError, cpu_isa, library_path, register
+from snn_ops.recording import Recording, RecordingError
 from snn_ops.session import Session
 from snn_ops.stream import Stream
 
@@ -42,6 +43,8 @@ __all__ = [
     "OPSET_VERSION",
     "FormatError",
     "LibraryNotFoundError",
+    "Recording",
+    "RecordingError",
     "Session",
     "Stream",
     "__version__",

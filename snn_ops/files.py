@@ -6,7 +6,8 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import IO
@@ -43,7 +44,29 @@ def write_whole(path: str | PathLike[str], content: Content) -> None:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
-def write_npz(path: str | PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
+@dataclass(frozen=True)
+class Blocks:
+    """An array that is never in memory as a whole: pieces along its first axis. It is compressed.
+
+    Attributes:
+        shape, dtype: of the whole.
+        pieces: one after the other; they are taken once.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    pieces: Iterable[np.ndarray]
+
+    def write(self, file: IO[bytes]) -> None:
+        """As ``numpy.lib.format.write_array``."""
+        description = np.lib.format.dtype_to_descr(self.dtype)
+        header = {"descr": description, "fortran_order": False, "shape": self.shape}
+        np.lib.format.write_array_header_2_0(file, header)
+        for piece in self.pieces:
+            file.write(np.ascontiguousarray(piece).data)
+
+
+def write_npz(path: str | PathLike[str], arrays: Mapping[str, np.ndarray | Blocks]) -> None:
     """Writes arrays by name, whole or not at all.
 
     ``numpy.savez`` takes names as keyword arguments and so cannot write an array called "file".
@@ -53,10 +76,14 @@ def write_npz(path: str | PathLike[str], arrays: Mapping[str, np.ndarray]) -> No
     """
 
     def write(file: IO[bytes]) -> None:
-        with zipfile.ZipFile(file, "w") as archive:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for name, array in arrays.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+                if isinstance(array, Blocks):
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                        array.write(member)
+                else:
+                    with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:  # as it is
+                        np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
     write_whole(path, write)
 

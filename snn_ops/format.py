@@ -179,6 +179,7 @@ class Metadata:
         options: all options of the conversion.
         layers: one object for each layer of neurons.
         work: what there is to compute per sample.
+        front: what was measured to choose T and J: accuracy against energy, and what was asked.
         islands: the parts that stay analog.
         kept_analog: the activations that no neuron took the place of.
     """
@@ -200,6 +201,7 @@ class Metadata:
     options: _Key[Object] = _Key(_OPTIONS, types.MappingProxyType({}))
     layers: _Key[Sequence[Object]] = _Key(_OBJECTS, (), measured=True)
     work: _Key[Object] = _Key(_OBJECT, types.MappingProxyType({}), measured=True)
+    front: _Key[Object] = _Key(_OBJECT, types.MappingProxyType({}), measured=True)
     islands: _Key[Sequence[Object]] = _Key(_OBJECTS, ())
     kept_analog: _Key[Sequence[Object]] = _Key(_OBJECTS, ())
 

@@ -6,17 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from os import PathLike, fspath
+from typing import overload
 
 import numpy as np
 import onnxruntime as ort
 
 from snn_ops.cache import cache_bytes
-from snn_ops.feed import Inputs, Model, by_name, checked_steps, refuse_not_finite
+from snn_ops.feed import Inputs, Model, as_model_takes, by_name, checked_steps, refuse_not_finite
 from snn_ops.format import FIRST_SAMPLE, N_STEPS, Metadata
 from snn_ops.library import PYTHON_BACKENDS, register
 from snn_ops.provider import SILENT, ProviderOptions, start_session, without_graph
-from snn_ops.stream import Stream, states_of
+from snn_ops.recording import Recording
+from snn_ops.stream import Part, Recorder, State, Stream, has_row_for_each_step, names_no_batch, states_of
 
+ALL_ROWS = 2**63
+"""For a model that needs all steps at once."""
 ROWS = 256
 """Samples times steps that run at once on a CPU where nobody knows how large a row is."""
 LEAST_ROWS = 64
@@ -71,31 +75,38 @@ class Session:
         bytes_at_once: int = LARGEST_VALUE,
         profile: str | PathLike[str] | None = None,
     ) -> None:
-        options = ort.SessionOptions()
-        options.log_severity_level = SILENT  # n_steps with a default would be warned of at every start
-        if threads:
-            options.intra_op_num_threads = threads
-        if profile is not None:
-            options.enable_profiling, options.profile_file_prefix = True, fspath(profile)
-        register(options, backend)
+        self._provider, self._provider_options = provider, provider_options
+        self._backend, self._threads, self._model = backend, threads, model
         self._guard: Callable[[], AbstractContextManager[None]] = nullcontext
-        if backend in PYTHON_BACKENDS:
-            from snn_ops import python_ops  # noqa: PLC0415 # it needs packages that the other backends do without
-
-            model, self._guard = python_ops.fitted(python_ops.loaded(model), backend), python_ops.raising
-        self.ort = start_session(_source(model), options, provider, provider_options)
+        self.ort = self._start(model, profile)
         overridable = {i.name for i in self.ort.get_overridable_initializers()}
         self._has_steps, self._has_random_neurons = N_STEPS in overridable, FIRST_SAMPLE in overridable
         self._metadata = Metadata.read(self.ort.get_modelmeta().custom_metadata_map)
         self.n_steps = checked_steps(n_steps if n_steps is not None else self._metadata.n_steps)
-        self._batch_size, self._threads = batch_size, threads
+        self._batch_size = batch_size
         self._bytes_at_once = bytes_at_once
-        self._provider = provider
         self._run_options = without_graph()
         self.input_names = [i.name for i in self.ort.get_inputs()]
         self._states = states_of(self.ort, self._metadata.states)
         carried = {state.output for state in self._states}
         self.output_names = [o.name for o in self.ort.get_outputs() if o.name not in carried]
+        self._unnamed = names_no_batch(self.ort)
+        self._recorders: dict[tuple[str, ...], Recorder] = {}
+
+    def _start(self, model: Model, profile: str | PathLike[str] | None = None) -> ort.InferenceSession:
+        """A session of ONNX Runtime as the arguments want it."""
+        options = ort.SessionOptions()
+        options.log_severity_level = SILENT  # n_steps with a default would be warned of at every start
+        if self._threads:
+            options.intra_op_num_threads = self._threads
+        if profile is not None:
+            options.enable_profiling, options.profile_file_prefix = True, fspath(profile)
+        register(options, self._backend)
+        if self._backend in PYTHON_BACKENDS:
+            from snn_ops import python_ops  # noqa: PLC0415 # it needs packages that the other backends do without
+
+            model, self._guard = python_ops.fitted(python_ops.loaded(model), self._backend), python_ops.raising
+        return start_session(_source(model), options, self._provider, self._provider_options)
 
     @cached_property
     def rows(self) -> int:
@@ -108,6 +119,30 @@ class Session:
         cached = max(LEAST_ROWS, cache_bytes(self._threads) // row_bytes) if row_bytes else ROWS
         return rows_at_once(row_bytes, self._provider, self._bytes_at_once, cached)
 
+    @overload
+    def run(
+        self,
+        inputs: Inputs,
+        *,
+        n_steps: int | None = None,
+        outputs: Sequence[str] | None = None,
+        progress: Callable[[int, int], None] = ...,
+        record: None = None,
+        record_in: None = None,
+    ) -> list[np.ndarray]: ...
+
+    @overload
+    def run(
+        self,
+        inputs: Inputs,
+        *,
+        n_steps: int | None = None,
+        outputs: Sequence[str] | None = None,
+        progress: Callable[[int, int], None] = ...,
+        record: Sequence[str],
+        record_in: str | PathLike[str] | None = None,
+    ) -> tuple[list[np.ndarray], Recording]: ...
+
     def run(
         self,
         inputs: Inputs,
@@ -115,39 +150,67 @@ class Session:
         n_steps: int | None = None,
         outputs: Sequence[str] | None = None,
         progress: Callable[[int, int], None] = lambda done, of: None,
-    ) -> list[np.ndarray]:
+        record: Sequence[str] | None = None,
+        record_in: str | PathLike[str] | None = None,
+    ) -> list[np.ndarray] | tuple[list[np.ndarray], Recording]:
         """Runs samples through all time steps.
 
         Args:
-            inputs: ``[samples, ...]`` for a model of one input, or arrays by input name.
+            inputs: ``[samples, ...]`` for a model of one input, or arrays by input name. A subnormal number of float32 or
+                float64 is 0 to the model, as in a stream.
             n_steps: for this call; default: the session's.
             outputs: names; default: all but the states.
             progress: called with the samples done and their number.
+            record: layers whose spikes are wanted too, by the names that ``onnx-snn inspect`` shows; ``LAYER.STATE``, such as
+                "first.voltage", for a state after every step; other nodes, for their values. It needs onnx. A second session of
+                ONNX Runtime is made for it once, so weights are in memory twice.
+            record_in: a folder where what is recorded lies in temporary files while it is used; default: it is in memory.
 
         Returns:
-            The outputs, ``[samples, ...]`` each.
+            The outputs, ``[samples, ...]`` each; with `record` these and a `Recording`: by name ``[T, samples, ...]``. One that
+            has a row for each step, as a file changed by hand may give, is ``[T * samples, ...]`` in the order of the format.
 
         Raises:
-            ValueError: n_steps below 1, no samples by the name of an input, or a sample that holds NaN or infinity.
+            TypeError: n_steps that is no integer.
+            ValueError: n_steps below 1, no samples by the name of an input, not as many as of another, or a sample that holds
+                NaN or infinity.
+            RecordingError: a layer to record that does not exist, or that has no spikes in time; also a ValueError.
         """
         steps = checked_steps(self.n_steps if n_steps is None else n_steps)
         feed = by_name(inputs, self.input_names)
         samples = len(next(iter(feed.values())))
-        size = self._batch_size or max(1, self._samples_at_once(samples, steps))
+        recorder = self._recorder(record) if record is not None else None
+        recording = Recording(recorder.tracks, steps, samples, record_in) if recorder is not None else None
+        runs_in_chunks = bool(recorder.states if recorder is not None else self._states)
+        size = self._batch_size or max(1, self._samples_at_once(samples, steps, runs_in_chunks))
         results = []
         for start in range(0, max(samples, 1), size):
             part = {name: array[start : start + size] for name, array in feed.items()}
-            results.append(self._run_part(part, steps, outputs, start))
+            if recorder is not None and recording is not None:
+                results.append(self._record_part(part, steps, outputs, Part(recorder, recording, start)))
+            else:
+                results.append(self._run_part(part, steps, outputs, start))
             progress(min(start + size, samples), samples)
-        return results[0] if len(results) == 1 else [np.concatenate(parts) for parts in zip(*results, strict=True)]
+        names = outputs or self.output_names
+        whole = [self._joined(name, parts, steps, size) for name, *parts in zip(names, *results, strict=True)]
+        return whole if recording is None else (whole, recording)
 
-    def _samples_at_once(self, samples: int, n_steps: int) -> int:
+    def _joined(self, name: str, parts: Sequence[np.ndarray], n_steps: int, size: int) -> np.ndarray:
+        """An output of all samples, from batches of `size` of them."""
+        if len(parts) == 1:
+            return parts[0]
+        if name not in self._unnamed or not has_row_for_each_step(parts[0], n_steps, size):
+            return np.concatenate(parts)
+        by_step = [part.reshape(n_steps, -1, *part.shape[1:]) for part in parts]
+        return np.concatenate(by_step, axis=1).reshape(-1, *parts[0].shape[1:])
+
+    def _samples_at_once(self, samples: int, n_steps: int, runs_in_chunks: bool) -> int:
         """Of so many samples, those of one call: about `rows`, in calls of one size.
 
         Where no value has a row for each step, a sample is one row. A file that also runs in chunks of time never takes more.
         """
         rows = samples * (1 if self._metadata.at_once else n_steps)
-        if self._states:
+        if runs_in_chunks:
             return max(1, self.rows // n_steps)
         return -(-samples // max(1, round(rows / self.rows)))
 
@@ -165,7 +228,7 @@ class Session:
     def _call(
         self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None, first_sample: int
     ) -> list[np.ndarray]:
-        arrays = {**feed, **self._first_sample(first_sample)}
+        arrays = {name: as_model_takes(array) for name, array in feed.items()} | self._first_sample(first_sample)
         if self._has_steps:
             arrays[N_STEPS] = np.asarray(n_steps, np.int64)
         with self._guard():
@@ -184,18 +247,51 @@ class Session:
         """
         if not self._states:
             raise ValueError("this model keeps its state inside; make one with `onnx-snn convert --streaming`")
+        return self._stream(self.ort, self._states, outputs, first_sample)
+
+    def _stream(
+        self, session: ort.InferenceSession, states: Sequence[State], outputs: Sequence[str] | None, first_sample: int
+    ) -> Stream:
         return Stream(
-            self.ort,
-            self._states,
+            session,
+            states,
             self.input_names,
             outputs or self.output_names,
             numbers=self._first_sample(first_sample),
             device=self._provider,
             n_steps=self.n_steps,
-            rows=self.rows,
+            rows=self.rows if states else ALL_ROWS,
             has_frames=self._metadata.code == "delta",
             guard=self._guard,
+            recorder=self._recorder,
         )
+
+    def _recorder(self, record: Sequence[str]) -> Recorder:
+        """A session whose model also gives what is to be recorded.
+
+        Raises:
+            RecordingError: a layer that does not exist, or has no spikes in time.
+            RuntimeError: onnx is not to be had.
+        """
+        names = (record,) if isinstance(record, str) else tuple(record)
+        if names not in self._recorders:
+            try:
+                from snn_ops.record import recording_model  # noqa: PLC0415 # it needs onnx, which a deployment does without
+            except ModuleNotFoundError as error:
+                raise RuntimeError(f"recording needs {error.name}: pip install onnx") from error
+            made = recording_model(self._model, names)
+            session = self._start(made.model)
+            self._recorders = {
+                names: Recorder(session, states_of(session, made.states), made.tracks)
+            }  # the last one only
+        return self._recorders[names]
+
+    def _record_part(
+        self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None, part: Part
+    ) -> list[np.ndarray]:
+        recorder = part.recorder
+        stream = self._stream(recorder.session, recorder.states, outputs, part.first_sample)
+        return stream.advance({name: np.ascontiguousarray(array) for name, array in feed.items()}, n_steps, into=part)
 
     def _run_part(
         self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None, first_sample: int

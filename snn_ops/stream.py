@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from os import PathLike
+from typing import overload
 
 import numpy as np
 import onnxruntime as ort
 
-from snn_ops.feed import Inputs, by_name, checked_steps, first_not_finite
+from snn_ops.feed import Inputs, as_model_takes, by_name, checked_steps, first_not_finite
 from snn_ops.files import read_npz, write_npz
-from snn_ops.format import N_STEPS, STEP
+from snn_ops.format import BATCH, N_STEPS, STEP
 from snn_ops.provider import device_id, without_graph
+from snn_ops.recording import Recording, StateTrack, SumTrack, Track
 
 _ELEMENTS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
 
@@ -56,6 +58,52 @@ def states_of(session: ort.InferenceSession, pairs: Sequence[Mapping[str, str]])
     return states
 
 
+def names_no_batch(session: ort.InferenceSession) -> set[str]:
+    """Outputs whose first axis the file does not call the batch, as those added by hand: they may have a row for each step."""
+    batch = {BATCH, *(value.shape[0] for value in session.get_inputs() if value.shape)}
+    first = {output.name: (output.shape or [None])[0] for output in session.get_outputs()}
+    return {name for name, axis in first.items() if axis not in batch and not isinstance(axis, int)}
+
+
+def has_row_for_each_step(array: np.ndarray, n_steps: int, batch: int) -> bool:
+    """Whether this is ``[T*B, ...]``, not ``[B, ...]``."""
+    return array.ndim > 0 and n_steps > 1 and batch > 0 and len(array) == n_steps * batch
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """A session whose model also gives what is to be recorded.
+
+    Attributes:
+        session: of ONNX Runtime.
+        states: what to carry from chunk to chunk; none: the model runs all steps at once.
+        tracks: what to record.
+    """
+
+    session: ort.InferenceSession
+    states: Sequence[State]
+    tracks: Sequence[Track]
+
+    @property
+    def by_step(self) -> bool:
+        """Whether a state is wanted after every step, so that a chunk is one step."""
+        return any(isinstance(track, StateTrack) for track in self.tracks)
+
+    @property
+    def outputs(self) -> list[str]:
+        """What the model gives besides its own outputs and the states."""
+        return [track.output for track in self.tracks if track.output]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a run writes into a recording: from which sample on."""
+
+    recorder: Recorder
+    recording: Recording
+    first_sample: int = 0
+
+
 class Stream:
     """One run of a streaming model, continued chunk by chunk: made by ``Session.stream()``.
 
@@ -73,6 +121,7 @@ class Stream:
         rows: samples times steps that run at once, see `run`.
         has_frames: a new frame may begin (`run`): the file's code is the delta code.
         guard: a context to call ONNX Runtime in.
+        recorder: makes a session that records these names.
     """
 
     def __init__(
@@ -88,7 +137,11 @@ class Stream:
         rows: int,
         has_frames: bool,
         guard: Callable[[], AbstractContextManager[None]],
+        recorder: Callable[[Sequence[str]], Recorder],
     ) -> None:
+        self._recorder = recorder
+        unnamed = names_no_batch(session)
+        self._open = [name for name in outputs if name in unnamed]
         self._session, self._states = session, list(states)
         self._inputs, self._outputs, self._numbers = list(inputs), list(outputs), dict(numbers)
         self._device, self._device_id, self._run_options = device, device_id(session), without_graph()
@@ -96,7 +149,37 @@ class Stream:
         self._batch: int | None = None
         self._values: list[ort.OrtValue] | None = None  # on the device; None: at rest
 
-    def run(self, inputs: Inputs, n_steps: int | None = None, *, new_frame: bool = False) -> list[np.ndarray]:
+    @overload
+    def run(
+        self,
+        inputs: Inputs,
+        n_steps: int | None = None,
+        *,
+        new_frame: bool = False,
+        record: None = None,
+        record_in: None = None,
+    ) -> list[np.ndarray]: ...
+
+    @overload
+    def run(
+        self,
+        inputs: Inputs,
+        n_steps: int | None = None,
+        *,
+        new_frame: bool = False,
+        record: Sequence[str],
+        record_in: str | PathLike[str] | None = None,
+    ) -> tuple[list[np.ndarray], Recording]: ...
+
+    def run(
+        self,
+        inputs: Inputs,
+        n_steps: int | None = None,
+        *,
+        new_frame: bool = False,
+        record: Sequence[str] | None = None,
+        record_in: str | PathLike[str] | None = None,
+    ) -> list[np.ndarray] | tuple[list[np.ndarray], Recording]:
         """Advances by `n_steps` steps.
 
         They run in chunks of rows / batch steps (at least one), so that the activations of a long run stay in the cache. The
@@ -105,35 +188,76 @@ class Stream:
         number of rows, so that a chunk may round otherwise, and a neuron just below its threshold fire a step later.
 
         Args:
-            inputs: as for `Session.run`, held for these steps; the next call may bring others.
+            inputs: as for `Session.run`, held for these steps; the next call may bring others. A subnormal number of float32
+                or float64 is 0 to the model, so that a signal that fades away does not make the stream slow; the array stays.
             n_steps: default: the session's.
             new_frame: the input has changed as a whole: neurons of the delta code send large spikes first again, and finer ones
                 from step to step, as at the beginning of the stream. What was sent stays; without this, every step may use the
                 file's finest height.
+            record, record_in: layers whose spikes are wanted too, and where they are kept, as for `Session.run`.
 
         Returns:
             The model's outputs after the last of these steps. With the rate code they are means over all steps since the stream
-            began; with the delta code they answer for the present input.
+            began; with the delta code they answer for the present input. With `record` the outputs and a `Recording` of these
+            steps.
 
         Raises:
-            ValueError: n_steps below 1, new_frame in a file of the rate code, inputs missing, a sample that holds NaN or
-                infinity, or not as many samples as the stream began with. The stream stays where it was.
+            TypeError: n_steps that is no integer.
+            ValueError: n_steps below 1, new_frame in a file of the rate code, inputs missing or of different numbers of
+                samples, a sample that holds NaN or infinity, or not as many samples as the stream began with.
+            RecordingError: as `Session.run`.
+            Whatever is raised, the stream stays where it was.
         """
         steps = checked_steps(self._n_steps if n_steps is None else n_steps)
         arrays = {name: np.ascontiguousarray(array) for name, array in by_name(inputs, self._inputs).items()}
+        if record is None:
+            return self.advance(arrays, steps, new_frame=new_frame)
+        recorder = self._recorder(record)
+        recording = Recording(recorder.tracks, steps, len(next(iter(arrays.values()))), record_in)
+        return self.advance(arrays, steps, new_frame=new_frame, into=Part(recorder, recording)), recording
+
+    def advance(
+        self, arrays: Mapping[str, np.ndarray], n_steps: int, *, new_frame: bool = False, into: Part | None = None
+    ) -> list[np.ndarray]:
+        """`run` with arrays that were checked.
+
+        Args:
+            arrays: by input name.
+            n_steps, new_frame: as for `run`.
+            into: a recording to write into.
+
+        Raises:
+            ValueError: as `run`.
+        """
+        # a name of their own until the end: inputs are bound to this memory
+        taken = {name: as_model_takes(array) for name, array in arrays.items()}
         batch = len(next(iter(arrays.values())))
         if self._batch is not None and batch != self._batch:
             raise ValueError(
                 f"the stream began with {self._batch} samples, not {batch}; Session.stream() begins another"
             )
-        chunk = max(1, self._rows // max(batch, 1))
-        held = self._held({**arrays, **self._numbers}, n_chunks=-(-steps // chunk))
+        session, recorded = (self._session, []) if into is None else (into.recorder.session, into.recorder.outputs)
+        chunk = self._chunk(batch, into)
+        held = self._held({**taken, **self._numbers}, n_chunks=-(-n_steps // chunk))
         values = self._at_new_frame() if new_frame else self._values
-        for done in range(0, steps, chunk):
-            is_last = done + chunk >= steps
-            results, values = self._advance(held, values, min(chunk, steps - done), self._outputs if is_last else ())
+        rows: dict[str, list[np.ndarray]] = {}
+        for done in range(0, n_steps, chunk):
+            now = min(chunk, n_steps - done)
+            is_last = done + now >= n_steps
+            wanted = self._outputs if is_last else [*rows] if done else self._open
+            before = self._before(into, values)
+            found, values = self._advance(session, held, values, now, [*wanted, *recorded])
+            if done == 0:
+                rows = {name: [] for name in self._open if has_row_for_each_step(found[name], now, batch)}
+            for name in rows:
+                rows[name].append(found[name])
+            if into is not None:
+                found.update(self._states_after(into, values))
+                into.recording.add(
+                    found, before, first_step=done, n_steps=now, first_sample=into.first_sample, batch=batch
+                )
         self._batch, self._values = batch, values
-        return results
+        return [np.concatenate(rows[name]) if name in rows else found[name] for name in self._outputs]
 
     def reset(self) -> None:
         """Back to rest; the next call may bring another number of samples."""
@@ -199,31 +323,53 @@ class Stream:
 
     def _advance(
         self,
+        session: ort.InferenceSession,
         inputs: Mapping[str, ort.OrtValue],
         values: list[ort.OrtValue] | None,
         n_steps: int,
         outputs: Sequence[str],
-    ) -> tuple[list[np.ndarray], list[ort.OrtValue]]:
+    ) -> tuple[dict[str, np.ndarray], list[ort.OrtValue]]:
         """One call of ONNX Runtime, from the state `values`: the outputs of these names, and the state after it.
 
         The binding is a new one: in ONNX Runtime 1.23 one that was cleared and bound again mixed up its outputs.
         """
-        binding = self._session.io_binding()
+        names = list(dict.fromkeys(outputs))
+        binding = session.io_binding()
         steps = ort.OrtValue.ortvalue_from_numpy(np.asarray(n_steps, np.int64))
         for name, value in {**inputs, N_STEPS: steps}.items():
             binding.bind_ortvalue_input(name, value)
         if values is not None:
             for state, value in zip(self._states, values, strict=True):
                 binding.bind_ortvalue_input(state.input, value)
-        for name in outputs:
+        for name in names:
             binding.bind_output(name, "cpu")
         for state in self._states:
             binding.bind_output(state.output, self._device, self._device_id)
         with self._guard():
-            self._session.run_with_iobinding(binding, self._run_options)
+            session.run_with_iobinding(binding, self._run_options)
         found = binding.get_outputs()
-        count = len(outputs)
-        return [np.array(value.numpy()) for value in found[:count]], found[count:]
+        arrays = {name: np.array(value.numpy()) for name, value in zip(names, found, strict=False)}
+        return arrays, found[len(names) :]
+
+    def _chunk(self, batch: int, into: Part | None) -> int:
+        """How many steps run at once."""
+        if into is not None and into.recorder.by_step:
+            return 1
+        return max(2 if self._open else 1, self._rows // max(batch, 1))  # of 2 steps, a row for each shows
+
+    def _before(self, into: Part | None, values: list[ort.OrtValue] | None) -> dict[str, np.ndarray]:
+        """The states that a recording needs of before a chunk, by input; at rest, none."""
+        if into is None or values is None:
+            return {}
+        wanted = {track.sent for track in into.recorder.tracks if isinstance(track, SumTrack)}
+        pairs = zip(self._states, values, strict=True)
+        return {state.input: value.numpy() for state, value in pairs if state.input in wanted}
+
+    def _states_after(self, into: Part, values: list[ort.OrtValue]) -> dict[str, np.ndarray]:
+        """The states that a recording needs of after a step, by output."""
+        wanted = {name for track in into.recorder.tracks if isinstance(track, StateTrack) for name in track.states}
+        pairs = zip(self._states, values, strict=True)
+        return {state.output: value.numpy() for state, value in pairs if state.output in wanted}
 
     def _checked(self, saved: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The arrays in the order of the states."""

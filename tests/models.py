@@ -147,9 +147,9 @@ def batchnorm_net() -> onnx.ModelProto:
 
 
 def convert_model(model: onnx.ModelProto, tmp_path: Path, **options: Any) -> tuple[Conversion, onnx.ModelProto]:
-    """Converts with random samples and reads the file back."""
+    """Converts with random samples, to the rate code unless options say otherwise, and reads the file back."""
     path = save(model, tmp_path / "m.onnx")
-    conversion = convert(path, samples(model), **options)
+    conversion = convert(path, samples(model), **{"code": "rate", **options})
     conversion.save(tmp_path / "m.snn.onnx")
     return conversion, onnx.load(tmp_path / "m.snn.onnx")
 

@@ -89,7 +89,7 @@ def resolve(name: str) -> object:
 def test_the_main_job_takes_the_steps_of_the_page_in_their_order() -> None:
     names = [step.split("`")[1] for step in architecture.steps(architecture.PAGE.read_text())]
     steps = [name.split(".")[-1] for name in names if name.startswith("converter.conversion.") and "result" not in name]
-    assert steps == ["prepare", "search", "build", "describe"]
+    assert steps == ["prepare", "search", "take", "build", "describe"]
     text = inspect.getsource(importlib.import_module("converter.conversion.main").convert)
     places = [text.index(f" {step}(") for step in steps]
     assert places == sorted(places)

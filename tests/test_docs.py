@@ -120,7 +120,8 @@ def test_the_formats_example_obeys_its_rules() -> None:
 
 def test_metadata_are_those_of_the_format(tmp_path) -> None:
     trained = mlp()
-    conversion = convert(save(trained, tmp_path / "m.onnx"), samples(trained), streaming=True)
+    options = {"streaming": True, "neuron": "if", "n_steps": "auto"}
+    conversion = convert(save(trained, tmp_path / "m.onnx"), samples(trained, 160), **options)
     table = FORMAT.read_text().split("## Metadata")[1].split("## Example")[0]
     documented = set(re.findall(r"`(onnx_snn\.\w+)`", table))
     written = {entry.key for entry in conversion.proto().metadata_props if entry.key.startswith(PREFIX)}
@@ -141,7 +142,7 @@ def test_streaming_as_the_format_says(tmp_path) -> None:
     trained = mlp("Tanh")
     x = samples(trained)
     path = tmp_path / "m.snn.onnx"
-    convert(save(trained, tmp_path / "m.onnx"), x, streaming=True).save(path)
+    convert(save(trained, tmp_path / "m.onnx"), x, streaming=True, code="rate").save(path)
     session = ort.InferenceSession(path)
     states = json.loads(session.get_modelmeta().custom_metadata_map["onnx_snn.states"])
     assert {"input": "step", "output": "step_out"} in states

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from converter.conversion.main import convert
@@ -29,6 +31,12 @@ def test_bad_settings_of_layers(text, reason, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
+        ({"max_energy": 0}, "max_energy is in per cent and must be above 0, it is 0"),
+        ({"min_agreement": 101}, "must be above 0 and at most 100, it is 101"),
+        ({"max_error": 3, "output": "classes"}, "max_error says nothing of outputs that are classes"),
+        ({"output": "pictures"}, "there is no output 'pictures'; choose one of auto, classes, values"),
+        ({"code": "delta", "percentile": 99.0}, "the delta code has no percentile to choose"),
+        ({"code": "delta", "tau_rc": 0.1}, "the delta code has no tau_rc to choose"),
         ({"n_steps": 0}, "number of steps must be at least 1"),
         ({"neuron": "pyramidal"}, "there is no neuron 'pyramidal'; choose one of auto"),
         ({"percentile": 0.0}, "percentile must be above 0"),
@@ -37,16 +45,16 @@ def test_bad_settings_of_layers(text, reason, tmp_path) -> None:
         ({"schedule": "never"}, "there is no schedule 'never'"),
         ({"max_spikes": 0}, "max_spikes must be at least 1"),
         ({"schedule": "two-phase", "neuron": "lif"}, "lif neurons forget"),
-        ({"schedule": "two-phase", "streaming": True}, "only stepped models can be streamed"),
-        ({"neuron": "few-spike"}, "use --schedule two-phase"),
-        ({"code": "morse"}, "there is no code 'morse'; choose one of rate, delta"),
+        ({"code": "rate", "schedule": "two-phase", "streaming": True}, "only stepped models can be streamed"),
+        ({"neuron": "few-spike", "schedule": "stepped"}, "use --schedule two-phase"),
+        ({"code": "morse"}, "there is no code 'morse'; choose one of auto, rate, delta"),
         ({"code": "delta", "n_steps": 0}, "number of steps must be at least 1"),
         ({"code": "delta", "neuron": "lif"}, "lif neurons have no delta code; use --code rate"),
         ({"code": "delta", "method": "mse"}, "the delta code has no method to choose"),
         ({"code": "delta", "exponent": 40, "schedule": "two-phase"}, "exponent must be from 0 to 12, it is 40"),
-        ({"code": "delta", "exponent": 6}, "--exponent needs --schedule two-phase"),
-        ({"exponent": 6}, "exponent belongs to the delta code"),
-        ({"analog_input": True}, "analog_input belongs to the delta code"),
+        ({"code": "delta", "exponent": 6, "schedule": "stepped"}, "--exponent needs --schedule two-phase"),
+        ({"code": "rate", "exponent": 6}, "exponent belongs to the delta code"),
+        ({"neuron": "if", "analog_input": True}, "analog_input belongs to the delta code"),
     ],
 )
 def test_refuses_options(options, reason, tmp_path) -> None:
@@ -58,7 +66,10 @@ def test_refuses_options(options, reason, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("options", "n_steps"),
     [
-        ({}, 32),
+        ({"code": "rate"}, 32),
+        ({"neuron": "if"}, 32),
+        ({"neuron": "if", "n_steps": "auto"}, 32),
+        ({}, 4),
         ({"code": "delta"}, 4),
         ({"code": "delta", "schedule": "two-phase"}, 4),
         ({"code": "delta", "schedule": "two-phase", "exponent": 7}, 6),
@@ -66,9 +77,28 @@ def test_refuses_options(options, reason, tmp_path) -> None:
     ],
 )
 def test_usual_steps(options, n_steps) -> None:
-    assert Options(**options).n_steps == n_steps
+    assert Options(**options).settled().n_steps == n_steps
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "schedule"),
+    [
+        ({}, "auto", "auto"),
+        ({"streaming": True}, "auto", "stepped"),
+        ({"neuron": "lif"}, "rate", "stepped"),
+        ({"percentile": 99.0}, "rate", "stepped"),
+        ({"neuron": "few-spike"}, "rate", "two-phase"),
+        ({"analog_input": True}, "delta", "auto"),
+        ({"exponent": 6}, "delta", "two-phase"),
+        ({"exponent": 6, "streaming": True}, "delta", "stepped"),
+    ],
+)
+def test_an_option_decides_what_it_belongs_to(options, code, schedule) -> None:
+    found = Options(**options)
+    assert (found.code, found.schedule) == (code, schedule)
+    assert replace(found.settled()) == found.settled()  # what is settled stays
 
 
 def test_the_two_phase_schedule_cannot_stream() -> None:
     with pytest.raises(RefusedError, match="receives all steps at once; only stepped models can be streamed"):
-        Options(schedule="two-phase", streaming=True)
+        Options(code="rate", schedule="two-phase", streaming=True)

@@ -202,7 +202,9 @@ def made_up_images(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray
 def converted(case: Case, options: Mapping[str, Any]) -> converter.Conversion | str:
     """A conversion from the file on, or why there is none."""
     try:
-        return converter.convert(converter.load_ann(case.path), case.calibration, n_steps=N_STEPS, **options)
+        return converter.convert(
+            converter.load_ann(case.path), case.calibration, n_steps=N_STEPS, **{"code": "rate", **options}
+        )
     except converter.RefusedError as error:
         return str(error).replace(f"{case.path.parent}/", "")
     except Exception as error:  # a defect is a result as well

@@ -28,7 +28,7 @@ def measure(task: Task) -> Iterator[Figures]:
         for recipe, neuron in RECIPES.items():
             figures = Figures(recipe, {}, {}, {})
             for n_steps in task.steps:
-                conversion = convert(ann, task.calibration, options=Options(n_steps=n_steps, neuron=neuron))
+                conversion = convert(ann, task.calibration, options=Options(neuron, "rate", n_steps))
                 file = Path(name) / "m.snn.onnx"
                 conversion.save(file)
                 (result,) = evaluate(SpikingModel(file), samples, [n_steps], threads=task.threads).steps

@@ -100,6 +100,7 @@ def spiking_model(network: Network, n_steps: int, schedule: str, *, streaming: b
         conversion = convert(
             load_ann(path),
             rng.random((CALIBRATION, *network.input_shape), np.float32),
+            code="rate",
             neuron="if" if schedule == "stepped" else "auto",
             n_steps=n_steps,
             method="percentile",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -14,14 +14,15 @@ from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
 from converter.normalise.ann import load_ann
 from converter.options import (
+    AUTO,
+    CODE_CHOICES,
     CORRECTION_CHOICES,
-    DELTA_SLOTS,
-    DELTA_STEPS,
     EXPONENT,
-    MANY_SLOTS_FROM,
     METHOD_CHOICES,
     NEURON_CHOICES,
+    OUTPUTS,
     RATE_STEPS,
+    SCHEDULE_CHOICES,
     Options,
     load_layers,
 )
@@ -29,7 +30,6 @@ from converter.report.console import messages, print_passes, progress, results
 from converter.report.html import write_html
 from converter.report.json_file import write_json
 from converter.report.tables import conversion_tables
-from snn_ops.format import CODES, SCHEDULES
 
 _DEFAULTS = Options()
 
@@ -52,21 +52,36 @@ def convert_command(
     ] = None,
     code: Annotated[
         str,
-        typer.Option(help=f"how spikes carry a value, as their mean or as its changes: {', '.join(CODES)}"),
+        typer.Option(help=f"how spikes carry a value, as their mean or as its changes: {', '.join(CODE_CHOICES)}"),
     ] = _DEFAULTS.code,
     neuron: Annotated[
         str, typer.Option(help=f"neuron of the rate code: {', '.join(NEURON_CHOICES)}")
     ] = _DEFAULTS.neuron,
+    min_agreement: Annotated[
+        float | None,
+        typer.Option(help="budget: % of held-out samples with the trained model's class, at least", metavar="PERCENT"),
+    ] = None,
+    max_error: Annotated[
+        float | None, typer.Option(help="budget: relative error of the outputs in %, at most", metavar="PERCENT")
+    ] = None,
+    max_energy: Annotated[
+        float | None, typer.Option(help="budget: energy in % of the trained model's, at most", metavar="PERCENT")
+    ] = None,
+    output: Annotated[str, typer.Option(help=f"what the outputs are: {', '.join(OUTPUTS)}")] = _DEFAULTS.output,
     steps: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            help=f"time steps the model is made for; callers may change them [default: {RATE_STEPS}; with the delta code "
-            f"{DELTA_STEPS}, two-phase from exponent {MANY_SLOTS_FROM} on {DELTA_SLOTS}]"
+            help="time steps the model is made for, a number or auto, the least that does; callers may change them "
+            f"[default: auto; with the rate code {RATE_STEPS}]",
+            metavar="auto|N",
         ),
     ] = None,
     exponent: Annotated[
         int | None,
-        typer.Option(help=f"J of the delta code's finest height 2^-J, two-phase and in streams [default: {EXPONENT}]"),
+        typer.Option(
+            help="J of the delta code's finest height 2^-J, two-phase and in streams "
+            f"[default: the least that does; in streams {EXPONENT}]"
+        ),
     ] = _DEFAULTS.exponent,
     analog_input: Annotated[
         bool, typer.Option(help="delta code: the input enters its first weights as numbers, once")
@@ -86,7 +101,7 @@ def convert_command(
     correction: Annotated[
         str, typer.Option(help=f"layer by layer against the trained model: {', '.join(CORRECTION_CHOICES)}")
     ] = _DEFAULTS.correction,
-    schedule: Annotated[str, typer.Option(help=f"schedule: {', '.join(SCHEDULES)}")] = _DEFAULTS.schedule,
+    schedule: Annotated[str, typer.Option(help=f"schedule: {', '.join(SCHEDULE_CHOICES)}")] = _DEFAULTS.schedule,
     layers: Annotated[
         Path | None, typer.Option(help="other choices for single layers: TOML with a table [layers.NAME] for each")
     ] = None,
@@ -122,9 +137,13 @@ def convert_command(
     """Turn a trained ONNX model into a spiking one, one file that any ONNX Runtime runs."""
     options = Options(
         neuron=neuron,
-        **({} if steps is None else {"n_steps": steps}),
+        n_steps=parse_steps(steps),
         code=code,
         exponent=exponent,
+        min_agreement=min_agreement,
+        max_error=max_error,
+        max_energy=max_energy,
+        output=output,
         analog_input=analog_input,
         exact_skips=exact_skips,
         method=method,
@@ -163,3 +182,17 @@ def convert_command(
     for note in conversion.notes:
         messages().print(f"note: {note}")
     messages().print(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)")
+
+
+def parse_steps(text: str | None) -> int:
+    """ "8" -> 8; None, or "auto", where it is left open.
+
+    Raises:
+        typer.BadParameter: something else.
+    """
+    if text is None or text == AUTO:
+        return cast(int, text)
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is neither a number nor {AUTO}", param_hint="--steps") from None

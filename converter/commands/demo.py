@@ -9,22 +9,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 import snn_ops
 from converter.conversion.main import convert
+from converter.conversion.result import Conversion
 from converter.demo import demo_samples
-from converter.measure.evaluation import Evaluation, evaluate
+from converter.measure.evaluation import Evaluation, evaluate, usual_steps
 from converter.measure.simulation import seconds_per_sample
 from converter.normalise.ann import load_ann
 from converter.options import Options
-from converter.report.console import messages, percent, progress, results
+from converter.report.console import messages, number, percent, progress, results
 from converter.report.console import table as make_table
 from converter.report.json_file import write_json
-from converter.report.plots import accuracy_picture
+from converter.report.plots import accuracy_picture, front_picture
 from converter.report.tables import conversion_tables, rates_table
 from converter.spiking.model import SpikingModel
 
-STEPS = (1, 2, 4, 8, 16, 32)
 _BACKENDS = {"native kernels": "native", "plain ONNX Runtime": "functions"}
 """By what the tables call them."""
 
@@ -32,6 +33,7 @@ _BACKENDS = {"native kernels": "native", "plain ONNX Runtime": "functions"}
 def demo_command(
     out: Annotated[Path, typer.Option(help="folder for the results")] = Path("onnx-snn-demo"),
     activation: Annotated[str, typer.Option(help="of the embedded LeNet-5: relu or tanh")] = "relu",
+    code: Annotated[str, typer.Option(help="as for convert")] = Options().code,
     neuron: Annotated[str, typer.Option(help="as for convert")] = Options().neuron,
 ) -> None:
     """The main job on embedded data: convert a trained LeNet-5, run it on 1,000 MNIST test images, compare."""
@@ -47,11 +49,13 @@ def demo_command(
     spiking_path = out / f"{name}.snn.onnx"
     with progress() as advance:
         calibration = demo_samples("calibration", ann.input_specs)
-        conversion = convert(ann, calibration, options=Options(neuron), progress=advance)
+        conversion = convert(ann, calibration, options=Options(neuron, code), progress=advance)
         conversion.save(spiking_path)
         spiking = SpikingModel(spiking_path)
         evaluations = {
-            way: evaluate(spiking, test, STEPS, against=ann, backend=backend, progress=partial(advance, way))
+            way: evaluate(
+                spiking, test, usual_steps(spiking), against=ann, backend=backend, progress=partial(advance, way)
+            )
             for way, backend in _BACKENDS.items()
         }
     for table in conversion_tables(conversion):
@@ -59,11 +63,10 @@ def demo_command(
     native, plain = evaluations.values()
     _print_accuracy(native, plain)
     seconds = {
-        way: seconds_per_sample(spiking.session(n_steps=STEPS[-1], backend=backend), test.first(200))
-        for way, backend in _BACKENDS.items()
+        way: seconds_per_sample(spiking.session(backend=backend), test.first(200)) for way, backend in _BACKENDS.items()
     }
     rows = [(way, f"{1e3 * time:.3f} ms") for way, time in seconds.items()]
-    title = f"Time per image at {STEPS[-1]} steps, instruction set {snn_ops.cpu_isa()}, median of 5"
+    title = f"Time per image at {spiking.n_steps} steps, instruction set {snn_ops.cpu_isa()}, median of 5"
     results().print(make_table(title, ("", "time"), rows))
     write_json(
         {
@@ -77,7 +80,29 @@ def demo_command(
     )
     title = f"LeNet-5 ({activation}) on MNIST, {conversion.layers[0].neuron} neurons"
     accuracy_picture(evaluations, out / f"{name}.png", title=title)
-    messages().print(f"wrote {spiking_path}, {name}.json and {name}.png in {out}/")
+    pictures = [f"{name}.png"]
+    if conversion.front is not None:
+        pictures.append(f"{name}.front.png")
+        front_picture(conversion.front, out / pictures[-1], title=f"LeNet-5 ({activation}): accuracy against energy")
+    results().print(_in_short(conversion, native))
+    messages().print(f"wrote {spiking_path}, {name}.json and {' and '.join(pictures)} in {out}/")
+
+
+def _in_short(conversion: Conversion, evaluation: Evaluation) -> Table:
+    """What the conversion gives and what it takes, beside the trained and the 8-bit network."""
+    totals, options = conversion.totals(), conversion.options
+    step = next(step for step in evaluation.steps if step.n_steps == options.n_steps)
+    lost = (evaluation.ann_accuracy or 0.0) - (step.accuracy or 0.0)
+    eight_bit = conversion.eight_bit
+    rows = [
+        ("code, schedule, T", f"{options.code}, {options.schedule}, {options.n_steps}"),
+        (f"points lost on {evaluation.samples} test images", percent(lost)),
+        ("spikes per synapse", number(totals.spikes_per_synapse)),
+        ("energy, share of the trained network's", percent(totals.energy_ratio, 1)),
+        ("energy of the 8-bit network, dense", percent(eight_bit.energy_ratio, 1)),
+        ("energy of the 8-bit network, skipping zeros", percent(eight_bit.energy_ratio_skipping, 1)),
+    ]
+    return make_table("In short", ("what", "how much"), rows)
 
 
 def _print_accuracy(native: Evaluation, plain: Evaluation) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -22,16 +24,20 @@ from converter.commands.arguments import (
 from converter.errors import concerning
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
-from converter.measure.evaluation import Evaluation, evaluate
+from converter.measure.evaluation import Evaluation, evaluate, usual_steps
 from converter.measure.totals import WorkTotals
 from converter.measure.work_of_file import work_of_file
 from converter.normalise.ann import Ann, load_ann
 from converter.options import check_steps
-from converter.report.console import messages, progress, results
+from converter.report.console import messages, percent, progress, results
 from converter.report.json_file import write_json
 from converter.report.plots import accuracy_picture
 from converter.report.tables import outputs_table, rates_table, steps_table, work_table
 from converter.spiking.model import SpikingModel
+from snn_ops.format import FormatError
+
+LEAST_DIFFERENCE = 0.02
+"""In accuracy, that is worth a word."""
 
 
 def evaluate_command(
@@ -42,7 +48,13 @@ def evaluate_command(
     against: Annotated[
         Path | None, typer.Option(help="the trained model [default: the file it was made from, if it is still there]")
     ] = None,
-    steps: Annotated[str, typer.Option(help="numbers of time steps, separated by commas")] = "4,8,16,32",
+    steps: Annotated[
+        str | None,
+        typer.Option(
+            help="numbers of time steps, separated by commas [default: 4,8,16,32; with the delta code 1,2,3,4,6,8; "
+            "and that of the file]"
+        ),
+    ] = None,
     samples: FirstSamples = None,
     backend: Backend = "native",
     provider: Provider = "cpu",
@@ -52,7 +64,8 @@ def evaluate_command(
     picture: Annotated[Path | None, typer.Option(help="draw accuracy over steps, PNG")] = None,
 ) -> None:
     """Measure accuracy, agreement with the trained model, and spike rates over the number of time steps."""
-    numbers, provider_options = parse_steps(steps), parse_provider_options(provider_option)
+    numbers = None if steps is None else parse_steps(steps)
+    provider_options = parse_provider_options(provider_option)
     check_writable(json, picture)
     spiking = SpikingModel(model)
     source = against or spiking.source()
@@ -62,7 +75,7 @@ def evaluate_command(
         evaluation = evaluate(
             spiking,
             loaded,
-            numbers,
+            numbers or usual_steps(spiking),
             against=ann,
             backend=backend,
             provider=provider,
@@ -70,10 +83,11 @@ def evaluate_command(
             threads=threads,
             progress=lambda done, of: advance("evaluating", done, of),
         )
-        work = work_of_file(spiking, evaluation.spikes, loaded.shapes_of_one, max(numbers))
+        n_steps = evaluation.steps[-1].n_steps
+        work = work_of_file(spiking, evaluation.spikes, loaded.shapes_of_one, n_steps)
     if json:
         against_file = str(source) if source else None
-        counted = {"n_steps": max(numbers), **asdict(work)}
+        counted = {"n_steps": n_steps, **asdict(work)}
         write_json({"model": str(spiking.path), "against": against_file, **evaluation.summary(), "work": counted}, json)
     if str(json) != "-":
         print_evaluation(evaluation, work, spiking.path.name)
@@ -81,8 +95,30 @@ def evaluate_command(
             messages().print(
                 "The trained model is not here: no agreement, no error. Name it with --against MODEL.onnx."
             )
+    known_better = overfitted(spiking, evaluation)
+    if known_better:
+        messages().print(f"note: {known_better}")
     if picture:
         accuracy_picture({spiking.path.name: evaluation}, picture, title=f"{spiking.path.name}, {len(loaded)} samples")
+
+
+def overfitted(spiking: SpikingModel, evaluation: Evaluation) -> str | None:
+    """What to say where the trained model was right clearly more often on the calibration samples; None where it was not.
+
+    Clearly: by two points and by three times what chance makes of as many samples.
+    """
+    with suppress(FormatError):
+        front = spiking.metadata.front
+        before, now, count = front.get("ann_accuracy"), evaluation.ann_accuracy, front.get("samples")
+        if not isinstance(before, float) or not isinstance(count, int) or now is None:
+            return None
+        chance = math.sqrt(now * (1 - now) * (1 / count + 1 / evaluation.samples))
+        if before - now > max(LEAST_DIFFERENCE, 3 * chance):
+            return (
+                f"the trained model is right on {percent(before)} of the calibration samples and on {percent(now)} of these: "
+                "it probably learnt from the former, so agreement on them is too high; better calibrate with others"
+            )
+    return None
 
 
 def parse_steps(text: str) -> list[int]:

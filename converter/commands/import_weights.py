@@ -29,7 +29,10 @@ def import_weights_command(
         typer.Option(help="delta code: samples, .npz with `x`, that thresholds follow from [default: thresholds stay]"),
     ] = None,
 ) -> None:
-    """Put weights, such as trained ones, into a spiking model; names and shapes are checked. Thresholds stay, unless given."""
+    """Put weights, such as trained ones, into a spiking model; names and shapes are checked. Thresholds stay, unless given.
+
+    Initial states, such as voltages, may have a value for each neuron.
+    """
     check_writable(out)
     spiking = SpikingModel(model)
     proto, is_delta = spiking.proto, has_delta_code(ir.from_proto(spiking.proto))

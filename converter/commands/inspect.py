@@ -11,7 +11,7 @@ import typer
 
 from converter.activations.sites import KeptAnalog, find_sites
 from converter.commands.arguments import Json, MemoryTables, Verbose
-from converter.conversion.result import Layer
+from converter.conversion.result import Front, Layer
 from converter.io.files import check_writable
 from converter.io.onnx_files import read_proto
 from converter.measure.totals import WorkTotals
@@ -20,13 +20,13 @@ from converter.normalise.proof import trace
 from converter.report.console import messages, print_passes, results
 from converter.report.console import table as make_table
 from converter.report.json_file import write_json
-from converter.report.tables import islands_table, kept_analog_table, layers_table, work_tables
+from converter.report.tables import front_table, islands_table, kept_analog_table, layers_table, work_tables
 from converter.spiking.islands import Island
 from converter.spiking.model import SpikingModel
 from snn_ops.format import DOMAIN, PREFIX, FormatError, Metadata, known
 
 T = TypeVar("T")
-_JSON_FIELDS = ("options", "work", "layers", "islands", "kept_analog")
+_JSON_FIELDS = ("options", "work", "front", "layers", "islands", "kept_analog")
 """Fields of the metadata that have an entry of their own in the JSON, and tables instead of a row."""
 
 
@@ -71,6 +71,7 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None, *, memory_traffic
     islands = reader.read("islands", lambda m: [known(Island, island, "islands") for island in m.islands])
     kept = reader.read("kept_analog", lambda m: [known(KeptAnalog, node, "kept_analog") for node in m.kept_analog])
     work = reader.read("work", lambda m: known(WorkTotals, m.work, "work") if m.work else None)
+    front = reader.read("front", lambda m: known(Front, m.front, "front") if m.front else None)
     properties = {entry.key.removeprefix(PREFIX): entry.value for entry in spiking.proto.metadata_props}
     for name in _JSON_FIELDS:
         properties.pop(name, None)
@@ -81,6 +82,7 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None, *, memory_traffic
             **properties,
             "options": dict(reader.read("options", lambda m: m.options)),
             "work": asdict(work) if work else {},
+            "front": asdict(front) if front else None,
             "layers": [asdict(layer) for layer in layers],
             "islands": [asdict(island) for island in islands],
             "kept_analog": [asdict(activation) for activation in kept],
@@ -93,6 +95,8 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None, *, memory_traffic
             results().print(islands_table(islands))
         if kept:
             results().print(kept_analog_table(kept))
+        if front:
+            results().print(front_table(front))
         if work and "n_steps" not in reader.damaged:
             for work_table in work_tables(work, spiking.n_steps, memory=memory_traffic):
                 results().print(work_table)

@@ -1,20 +1,49 @@
-"""What a user should know about a conversion, and could do."""
+"""What a user should know about a conversion, and could do. What could be done is measured before it is said."""
 
 from __future__ import annotations
 
-from converter.conversion.result import Conversion
-from converter.options import NEURONS, Options, is_open
+from collections.abc import Iterator
+from dataclasses import replace
+
+from converter.conversion.build import build
+from converter.conversion.front import Taken
+from converter.conversion.result import Conversion, Front, Recipe
+from converter.errors import RefusedError
+from converter.graph.build import add_functions, to_proto
+from converter.io.samples import Samples
+from converter.measure.steps import Reference, after_steps
+from converter.options import MOST_EXPONENT, NEURONS, Options, is_open
+
+LARGE_ERROR = 0.1
+"""Of a layer, from where on it is worth a note."""
+BETTER = 0.9
+"""Of the error: what advice must lead below."""
+RUNS = 5
+LEAST_TO_HALVE = 16
 
 
-def advice(conversion: Conversion) -> list[str]:
-    """What a user should know and could do."""
+def advice(conversion: Conversion, taken: Taken, samples: Samples) -> list[str]:
+    """What a user should know and could do.
+
+    Args:
+        conversion: what came of it.
+        taken: how.
+        samples: those that it was measured on.
+    """
     notes = []
     if conversion.ann.quantised:
         notes.append("the model was quantised; converted, and compared with, is what its integers stand for in floats")
+    if conversion.front is not None:
+        notes.append(_choice(conversion.front))
+    if conversion.is_unchosen:
+        options = conversion.options
+        what = f"J = {options.finest}" if options.schedule == "two-phase" else f"T = {options.n_steps}"
+        notes.append(f"{what} is taken without choosing: fewer than 64 samples were left to choose on; better give 512")
     worst = max(conversion.layers, key=lambda layer: layer.relative_error)
-    if worst.relative_error > 0.1:
-        ways = _delta_ways(conversion.options) if conversion.options.is_delta else _rate_ways(conversion)
-        notes.append(f"the largest error is {worst.relative_error:.0%}, in layer {worst.name!r}; try {', '.join(ways)}")
+    if worst.relative_error > LARGE_ERROR:
+        ways = "; ".join(_ways(conversion, taken, samples))
+        advised = f"; measured on {_counted(samples, taken)}: {ways}" if ways else ""
+        notes.append(f"the largest error is {worst.relative_error:.0%}, in layer {worst.name!r}{advised}")
     others = [layer for layer in conversion.layers if layer.reason]
     if others:
         names = ", ".join(dict.fromkeys(layer.neuron for layer in others))
@@ -29,7 +58,7 @@ def advice(conversion: Conversion) -> list[str]:
     if (conversion.work.energy_ratio or 0) > 1 and not conversion.options.is_delta:
         notes.append(
             f"{conversion.options.n_steps} steps of these spikes cost more additions than the trained model's multiply-adds "
-            "are worth; fewer steps cost less, and so does --neuron if-signed"
+            "are worth; --code delta takes a small part of them"
         )
     verdict = conversion.totals().verdict()
     if verdict:
@@ -44,18 +73,64 @@ def advice(conversion: Conversion) -> list[str]:
     return notes
 
 
-def _rate_ways(conversion: Conversion) -> list[str]:
-    """To a smaller error with the rate code."""
-    neuron = NEURONS[conversion.recipe.neuron]
-    ways = ["more calibration samples", "more steps"]
+def _choice(front: Front) -> str:
+    """Why that point was taken."""
+    limits = []
+    if front.min_agreement is not None:
+        limits.append(f"{100 * front.min_agreement:.4g} % agreement")
+    if front.max_error is not None:
+        limits.append(f"{100 * front.max_error:.4g} % error")
+    wanted = " and ".join(limits)
+    if not front.reached:
+        return f"nothing that was measured reaches {wanted}; taken is the most accurate, {front.chosen}"
+    safety = ", with one more for safety" if front.safety else ""
+    return f"{front.chosen} is the least that reaches {wanted} on {front.samples} samples{safety}"
+
+
+def _counted(samples: Samples, taken: Taken) -> str:
+    count = min(len(samples), taken.prepared.affordable_samples(RUNS))
+    return f"{count} samples"
+
+
+def _ways(conversion: Conversion, taken: Taken, samples: Samples) -> Iterator[str]:
+    """What leads to a clearly smaller error of the outputs on these samples, the best first."""
+    prepared, options = taken.prepared, conversion.options
+    if options.streaming:
+        return
+    reference = Reference(prepared.ann, samples.first(prepared.affordable_samples(RUNS)))
+
+    def error(changed: Options, recipe: Recipe, count: int | None = None) -> float:
+        try:
+            draft = build(replace(prepared, options=changed), recipe, prepared.samples.first(count))
+        except RefusedError:
+            return float("inf")
+        add_functions(draft.model)
+        (run,) = after_steps(to_proto(draft.model), changed.schedule, reference, [changed.n_steps])
+        return run.result.relative_error or 0.0
+
+    now = error(options, taken.recipe)
+    found = [(error(changed, recipe), words) for changed, recipe, words in _candidates(options, taken.recipe)]
+    for less, words in sorted(found):
+        if less < BETTER * now:
+            yield f"{words} has an error of {100 * less:.3g} instead of {100 * now:.3g} %"
+    half = len(prepared.samples) // 2
+    if 2 * half >= LEAST_TO_HALVE and now < BETTER * error(options, taken.recipe, half):
+        yield "half of the calibration samples give a larger error, so more may give a smaller one"
+
+
+def _candidates(options: Options, recipe: Recipe) -> Iterator[tuple[Options, Recipe, str]]:
+    """Other ways, and how to ask for them."""
+    if options.schedule == "two-phase" and options.is_delta:
+        finer = min(options.finest + 2, MOST_EXPONENT)
+        yield replace(options, exponent=finer), recipe, f"--exponent {finer}"
+        return
+    steps = 2 * options.n_steps
+    yield replace(options, n_steps=steps), recipe, f"--steps {steps}"
+    if options.is_delta:
+        return
+    neuron = NEURONS[recipe.neuron]
+    burst = replace(recipe, neuron="if-burst")
     if neuron.most_spikes == 1 or neuron.fitted:
-        ways.insert(0, "--neuron if-burst")
-    if conversion.options.schedule == "stepped" and not neuron.fitted:
-        ways.append("--schedule two-phase")
-    return ways
-
-
-def _delta_ways(options: Options) -> list[str]:
-    """To a smaller error with the delta code."""
-    finer = "more steps" if options.schedule == "stepped" else f"--exponent {options.finest + 2}"
-    return [finer, "more calibration samples"]
+        yield replace(options, neuron="if-burst"), burst, "--neuron if-burst"
+    if options.schedule == "stepped" and not neuron.fitted:
+        yield replace(options, schedule="two-phase", neuron="if-burst"), burst, "--schedule two-phase --neuron if-burst"

@@ -9,8 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.activations.sites import Site, sites_in_copy
-from converter.calibration import delta_fit
 from converter.calibration.correction import correct
+from converter.calibration.delta_fit import TargetValues, fit, gather
 from converter.calibration.ranges import calibrated_range
 from converter.calibration.rate_fit import fit_layer
 from converter.conversion.prepare import MOST_SAMPLES, Prepared
@@ -48,7 +48,13 @@ class Draft:
     reports: tuple[PassReport, ...] = ()
 
 
-def build(prepared: Prepared, recipe: Recipe, samples: Samples, corrections_on: Samples | None = None) -> Draft:
+def build(
+    prepared: Prepared,
+    recipe: Recipe,
+    samples: Samples,
+    corrections_on: Samples | None = None,
+    targets: Mapping[str, TargetValues] | None = None,
+) -> Draft:
     """A spiking model by a recipe.
 
     Args:
@@ -56,9 +62,12 @@ def build(prepared: Prepared, recipe: Recipe, samples: Samples, corrections_on: 
         recipe: the neuron, the method and the correction.
         samples: those that ranges follow from.
         corrections_on: samples to correct on, of which no more than `samples` has are used; default: `samples`.
+        targets: of the delta code, what `delta_fit.gather` gave for `samples`; default: it is run.
     """
     if prepared.options.is_delta:
-        return _build_delta(prepared, samples)
+        if targets is None:
+            targets = gather(prepared.trained, prepared.encoders, samples, prepared.progress)
+        return _build_delta(prepared, targets)
     options = replace(prepared.options, **asdict(recipe))
     prepared.observations.see(samples, prepared.progress)
     draft = _insert_neurons(prepared, options)
@@ -70,7 +79,7 @@ def build(prepared: Prepared, recipe: Recipe, samples: Samples, corrections_on: 
     return draft
 
 
-def _build_delta(prepared: Prepared, samples: Samples) -> Draft:
+def _build_delta(prepared: Prepared, targets: Mapping[str, TargetValues]) -> Draft:
     """A model of the delta code: a neuron on every value that enters weights."""
     options, spiking = prepared.options, prepared.trained.clone()
     spiking.opset_imports[DOMAIN] = OPSET_VERSION
@@ -83,8 +92,7 @@ def _build_delta(prepared: Prepared, samples: Samples) -> Draft:
         replace(neuron.insert(spiking.graph, copy, n_steps), site=site)
         for site, copy in zip(prepared.sites, copies, strict=True)
     ]
-    targets = delta_fit.gather(prepared.trained, prepared.encoders, samples, prepared.progress)
-    numbers = delta_fit.fit(prepared.encoders, targets, prepared.multiply_adds, neuron.exponents)
+    numbers = fit(prepared.encoders, targets, prepared.multiply_adds, neuron.exponents)
     for placed, of_layer in zip(layers, numbers, strict=True):
         neuron.set_numbers(placed.node, of_layer)
     if options.schedule == "two-phase" and not options.streaming:

@@ -13,32 +13,32 @@ from onnx_ir.passes import common as common_passes
 import snn_ops
 from converter.conversion.advice import advice
 from converter.conversion.build import Draft
+from converter.conversion.front import Taken, steps_to_answer
 from converter.conversion.prepare import Prepared
-from converter.conversion.result import Conversion, Layer, Recipe, Trial
+from converter.conversion.result import Conversion, Layer, Trial
 from converter.graph.build import add_functions
 from converter.graph.passes import PassReport
 from converter.graph.shapes import infer_shapes
 from converter.measure.cost import Work, analog_layers, count_work
 from converter.measure.eight_bit import eight_bit
-from converter.measure.instruments import emits_spikes
 from converter.measure.layers import LayerError, compare
 from converter.measure.routes import Routes
 from converter.measure.totals import Measured
 from converter.neurons.neuron import Placed
-from converter.options import AUTO, Options
+from converter.options import AUTO
 from converter.spiking.expose_states import expose_states
 from snn_ops.format import FORMAT_VERSION, Metadata
 
 
-def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft: Draft) -> Conversion:
+def describe(taken: Taken, trials: Sequence[Trial], draft: Draft) -> Conversion:
     """Measures every layer, counts the work, and finishes the model: functions, states, metadata.
 
     Args:
-        prepared: what all trials shared.
-        recipe: the one that was taken.
+        taken: what was chosen.
         trials: those that were measured, the chosen one last.
         draft: the model by that recipe; it becomes the conversion's.
     """
+    prepared, recipe = taken.prepared, taken.recipe
     n_steps = prepared.options.steps_of_file
     steps = min(prepared.affordable_steps(), n_steps)
     samples = (prepared.held_out or prepared.samples).first(prepared.affordable_samples(1))
@@ -74,25 +74,16 @@ def describe(prepared: Prepared, recipe: Recipe, trials: Sequence[Trial], draft:
             prepared.trained, shapes, prepared.axes, prepared.samples.first(prepared.affordable_passes()), samples, work
         ),
         calibration_samples=len(prepared.samples),
-        steps_to_answer=_steps_to_answer(draft.model, prepared.options),
+        steps_to_answer=steps_to_answer(draft.model, prepared.options),
         compared_steps=steps,
+        front=taken.front,
+        is_unchosen=taken.too_few,
         trials=list(trials),
         reports=(*prepared.reports, *draft.reports, *finishing),
     )
     _write_metadata(conversion)
     onnx.checker.check_model(conversion.proto(), full_check=False)
-    return replace(conversion, notes=advice(conversion))
-
-
-def _steps_to_answer(model: ir.Model, options: Options) -> int:
-    """T, or T for each layer of neurons on the longest way through the graph."""
-    if options.schedule == "stepped":
-        return options.n_steps
-    layers: dict[ir.Value, int] = {}
-    for node in model.graph:
-        before = max((layers.get(value, 0) for value in node.inputs if value is not None), default=0)
-        layers.update(dict.fromkeys(node.outputs, before + emits_spikes(node)))
-    return options.n_steps * max(layers.values())
+    return replace(conversion, notes=advice(conversion, taken, samples))
 
 
 def _reasons(prepared: Prepared, draft: Draft) -> dict[str, str]:
@@ -144,6 +135,7 @@ def _write_metadata(conversion: Conversion) -> None:
         options=asdict(options),
         layers=[asdict(layer) for layer in conversion.layers],
         work=asdict(conversion.totals()),
+        front=None if conversion.front is None else asdict(conversion.front),
         islands=[asdict(island) for island in conversion.islands],
         kept_analog=[asdict(kept) for kept in conversion.kept_analog],
     )

@@ -1,4 +1,4 @@
-"""The main job, step by step: prepare, search (build, calibrate and measure every trial), build, describe."""
+"""The main job, step by step: prepare, search a recipe, take T, J and more by the budget, build, describe."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from converter.conversion.build import build
 from converter.conversion.describe import describe
+from converter.conversion.front import take
 from converter.conversion.prepare import prepare
 from converter.conversion.result import Conversion
 from converter.conversion.search import search
@@ -44,8 +45,9 @@ def convert(
     ann = model if isinstance(model, Ann) else load_ann(model)
     samples = calibration if isinstance(calibration, Samples) else check_samples(calibration, ann.input_specs)
     with concerning(ann.path):
-        prepared = prepare(ann, samples, options, progress)
+        prepared = prepare(ann, samples, options.settled(), progress)
         recipe, trials = search(prepared)
-        draft = build(prepared, recipe, prepared.samples)
-        prepared.observations.clear()  # of a large model, as large as its weights
-        return describe(prepared, recipe, trials, draft)
+        taken = take(prepared, options, recipe)
+        draft = build(taken.prepared, taken.recipe, taken.prepared.samples)
+        taken.prepared.observations.clear()  # of a large model, as large as its weights
+        return describe(taken, trials, draft)

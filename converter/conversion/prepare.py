@@ -34,8 +34,8 @@ FEW_STEPS = 16
 """Of the delta code, whose neurons fall silent: spikes of fewer steps say nothing of those of all."""
 MOST_PASSES = 256
 """Samples that the 8-bit network's ranges follow from."""
-LEAST_TO_HOLD_OUT = 32
-"""Samples, from which on an eighth of them is kept from calibration, to measure the result on."""
+LEAST_TO_HOLD_OUT, MANY = 8, 32
+"""Samples, from which on a quarter of them, of many an eighth, is kept from calibration, to measure the result on."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,10 @@ class Prepared:
     def sample_shapes(self) -> dict[str, tuple[int, ...]]:
         """Of the inputs, for one sample."""
         return self.samples.shapes_of_one
+
+    def all_samples(self) -> Samples:
+        """Those for calibration and those held out, as the user gave them."""
+        return self.samples if self.held_out is None else self.samples.joined(self.held_out)
 
     def affordable_samples(self, runs: int) -> int:
         """How many samples the budget allows for `runs` runs of T steps."""
@@ -146,10 +150,11 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
 
 
 def _hold_out(samples: Samples) -> tuple[Samples, Samples | None]:
-    """Samples to calibrate on, and some to measure on."""
+    """Samples to calibrate on, and some to measure on: of few a larger part, as one or two would say nothing."""
     if len(samples) < LEAST_TO_HOLD_OUT:
         return samples, None
-    return samples.split(len(samples) - min(MOST_SAMPLES, len(samples) // 8))
+    part = len(samples) // (4 if len(samples) < MANY else 8)
+    return samples.split(len(samples) - min(MOST_SAMPLES, part))
 
 
 def _observed(sites: Sequence[Site], options: Options) -> list[Observed]:

@@ -54,6 +54,81 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A spiking model that was measured on the way to the one that was taken.
+
+    Attributes:
+        code, schedule, neuron: of its spikes.
+        n_steps: T; two-phase, slots of a layer.
+        exponent: J of the finest height of the two-phase delta code.
+        accuracy: None without labels.
+        loss: the trained model's accuracy minus its own, on the same samples.
+        agreement: share of samples with the trained model's class; None where the outputs are no classes.
+        relative_error: ||snn - ann|| / ||ann|| of the outputs.
+        spikes_per_synapse, energy_ratio: as in `WorkTotals`.
+        steps_to_answer: until event-driven hardware has the answer.
+    """
+
+    code: str
+    schedule: str
+    neuron: str
+    n_steps: int
+    exponent: int | None
+    accuracy: float | None
+    loss: float | None
+    agreement: float | None
+    relative_error: float | None
+    spikes_per_synapse: float | None
+    energy_ratio: float | None
+    steps_to_answer: int
+
+    @property
+    def family(self) -> tuple[str, str, str]:
+        """Points of one family differ in T or J alone."""
+        return self.code, self.schedule, self.neuron
+
+    def __str__(self) -> str:
+        finest = "" if self.exponent is None else f", J = {self.exponent}"
+        return f"{self.code} {self.schedule}, T = {self.n_steps}{finest}"
+
+
+@dataclass(frozen=True)
+class Front:
+    """Accuracy against energy: what was measured, and what was taken.
+
+    Attributes:
+        points: of each family in the order of T or J.
+        taken: which of them was taken.
+        beside: the choice in the other schedule, by the same rule; None where there is none.
+        samples: on how many, of those that ranges did not follow from.
+        output: what the outputs were taken for: "classes", "values", or "both".
+        min_agreement, max_error, max_energy: what was asked, as shares; of the first two a default where the user named none.
+        reached: whether a point has that.
+        safety: the point that was taken is one T or J more than the cheapest that has it.
+        eight_bit: the 8-bit network on the same samples.
+        ann_accuracy: of the trained model on them.
+    """
+
+    points: list[Point]
+    taken: int
+    beside: int | None
+    samples: int
+    output: str
+    min_agreement: float | None
+    max_error: float | None
+    max_energy: float | None
+    reached: bool
+    safety: bool
+    eight_bit: EightBit | None = None
+    ann_accuracy: float | None = None
+
+    @property
+    def chosen(self) -> Point:
+        """The one that was taken."""
+        return self.points[self.taken]
+
+
+@dataclass(frozen=True)
 class Layer:
     """A layer of spiking neurons, as reports show it."""
 
@@ -97,6 +172,10 @@ class Conversion:
     before it has sent, after T steps for each layer of the longest chain."""
     compared_steps: int
     """Steps after which the layers' errors and spike rates were taken; fewer than T for large models."""
+    front: Front | None = None
+    """Accuracy against energy, measured; None where nothing was to choose, or too few samples were there."""
+    is_unchosen: bool = False
+    """T, or J, is the default, as there were too few samples to choose it."""
     trials: list[Trial] = field(default_factory=list)
     """Recipes measured on held-out calibration samples, the chosen one last; empty if nothing was left to choose."""
     notes: list[str] = field(default_factory=list)
@@ -131,6 +210,7 @@ class Conversion:
                 {**asdict(trial.recipe), "errors": trial.errors, "spike_rate": trial.spike_rate}
                 for trial in self.trials
             ],
+            "front": None if self.front is None else asdict(self.front),
             "calibration_samples": self.calibration_samples,
             "steps_to_answer": self.steps_to_answer,
             "compared_steps": self.compared_steps,

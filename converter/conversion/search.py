@@ -38,7 +38,7 @@ def search(prepared: Prepared) -> tuple[Recipe, list[Trial]]:
     """
     held_out = min(len(prepared.samples) // 4, prepared.affordable_samples(len(prepared.sites) + MOST_TRIALS))
     if not is_open(prepared.options) or held_out < LEAST_HELD_OUT:
-        return _default_recipe(prepared.options), []
+        return default_recipe(prepared.options), []
     fitting, measuring = prepared.samples.split(len(prepared.samples) - held_out)
     ann = replace(prepared.ann, model=without_softmax(prepared.ann.model.clone()))
     count = 0
@@ -53,7 +53,7 @@ def search(prepared: Prepared) -> tuple[Recipe, list[Trial]]:
     return trials[-1].recipe, trials
 
 
-def _default_recipe(options: Options) -> Recipe:
+def default_recipe(options: Options) -> Recipe:
     """What is taken without measuring."""
     if options.is_delta:
         return Recipe("multi-threshold", "quantile", "none")
@@ -83,7 +83,7 @@ def _measure(prepared: Prepared, recipe: Recipe, fitting: Samples, measuring: Sa
 
 def _choose(options: Options, measure: Callable[[Recipe], Trial]) -> list[Trial]:
     """Measures candidates for each open choice in turn and returns all trials, the chosen one last."""
-    recipe = _default_recipe(options)
+    recipe = default_recipe(options)
     trials: dict[Recipe, Trial] = {}
 
     def best(candidates: Sequence[Recipe]) -> Recipe:

@@ -37,7 +37,7 @@ def write_whole(path: str | Path, content: files.Content) -> None:
     files.write_whole(path, content)
 
 
-def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray | files.Blocks]) -> None:
     """Writes arrays by name, whole or not at all.
 
     Raises:

@@ -38,6 +38,14 @@ class Samples:
         """The first `count` samples, and the rest."""
         return self.first(count), self.take(slice(count, None))
 
+    def joined(self, others: Samples) -> Samples:
+        """These samples, and others after them."""
+        feed = {name: np.concatenate([array, others.feed[name]]) for name, array in self.feed.items()}
+        labels = None
+        if self.labels is not None and others.labels is not None:
+            labels = np.concatenate([self.labels, others.labels])
+        return Samples(feed, labels)
+
     def take(self, which: slice | np.ndarray) -> Samples:
         """These samples."""
         feed = {name: array[which] for name, array in self.feed.items()}

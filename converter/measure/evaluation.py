@@ -41,6 +41,21 @@ class Evaluation:
         }
 
 
+STEPS = {"rate": (4, 8, 16, 32), "delta": (1, 2, 3, 4, 6, 8)}
+"""Numbers of steps that are worth a look, by code."""
+
+
+def usual_steps(spiking: SpikingModel) -> list[int]:
+    """Numbers of steps to evaluate where nobody says: those of its code, and its own; of a layer's slots its own only.
+
+    Raises:
+        RefusedError: the file's metadata are damaged in what tells its steps.
+    """
+    if spiking.code == "delta" and spiking.schedule == "two-phase":
+        return [spiking.n_steps]
+    return sorted({*STEPS[spiking.code], spiking.n_steps})
+
+
 def evaluate(
     spiking: SpikingModel,
     samples: Samples,

@@ -22,6 +22,7 @@ MEAN_SUFFIX = "_mean_over_time"
 SPIKES_SUFFIX = "_spikes_of_all_steps"
 EVENTS_SUFFIX = "_steps_with_spikes"
 FIRST_EVENTS_SUFFIX = "_spiking_at_first"
+BY_STEP_SUFFIX = "_spikes_by_step"
 DENSITY_SUFFIX = "_share_that_is_not_zero"
 
 
@@ -30,7 +31,8 @@ class Readout:
     """A spiking model up to its tail, that gives what goes into the tail after each of K numbers of steps.
 
     Attributes:
-        model: its outputs are ``[K, B, ...]``, and the spikes of each neuron, summed over steps and samples, ``[1, ...]``.
+        model: its outputs are ``[K, B, ...]``, and the spikes of each neuron, summed over samples and steps, ``[1, ...]``, or
+            with `counted` of each step, ``[T, ...]``.
         same: names of the outputs that are the same at every step, ``[B, ...]``: those from before the neurons, and those that
             do not depend on samples.
     """
@@ -39,13 +41,13 @@ class Readout:
     same: list[str]
 
 
-def with_readout(proto: onnx.ModelProto, steps: Sequence[int]) -> Readout:
-    """The model up to its tail, with what goes into this after each of `steps`, and the spikes of each layer."""
+def with_readout(proto: onnx.ModelProto, steps: Sequence[int], *, counted: bool = False) -> Readout:
+    """The model up to its tail, with what goes into this after each of `steps`, and the layers' spikes."""
     model = ir.from_proto(proto)
     graph = model.graph
     n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
     means, same = _into_tail(model)
-    counts = _add_spike_counts(graph)
+    counts = (_add_counts_by_step if counted else _add_spike_counts)(graph, n_steps)
     chosen = constant(graph, "readout_steps", np.asarray(steps, np.int64) - 1)
     graph.outputs.clear()
     graph.outputs.extend([*(_read_out(graph, mean, n_steps, chosen) for mean in means), *same, *counts])
@@ -117,7 +119,7 @@ def _read_out(graph: ir.Graph, mean: ir.Node, n_steps: ir.Value, chosen: ir.Valu
         running = operator_node(graph, "RunningMean", f"{name}_running", x, n_steps)
     batch = ir.node("Shape", [mean.outputs[0]], {"start": 0}, name=f"{name}_shape")
     one = constant(graph, f"{name}_one", np.asarray([1], np.int64))
-    steps = ir.node("Reshape", [n_steps, one], name=f"{name}_steps")
+    steps = ir.node("Reshape", [n_steps, one], name=f"{name}_all_steps")
     through_time = ir.node("Concat", [steps.outputs[0], batch.outputs[0]], {"axis": 0}, name=f"{name}_time_shape")
     split = ir.node("Reshape", [running.outputs[0], through_time.outputs[0]], {"allowzero": 1}, name=f"{name}_split")
     pick = ir.node("Gather", [split.outputs[0], chosen], {"axis": 0}, name=f"{name}_chosen")
@@ -243,14 +245,37 @@ def _counting_changes(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node
 def with_spike_counts(proto: onnx.ModelProto) -> onnx.ModelProto:
     """The model with the spikes of each layer's neurons as further outputs, summed over steps and samples, ``[1, ...]``."""
     model = ir.from_proto(proto)
-    model.graph.outputs.extend(_add_spike_counts(model.graph))
+    n_steps = next(value for value in model.graph.inputs if value.name == N_STEPS)
+    model.graph.outputs.extend(_add_spike_counts(model.graph, n_steps))
     add_functions(model)
     return to_proto(model)
 
 
-def _add_spike_counts(graph: ir.Graph) -> list[ir.Value]:
-    """Values, not yet outputs: a layer's spikes."""
-    n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
+def _add_counts_by_step(graph: ir.Graph, n_steps: ir.Value) -> list[ir.Value]:
+    """A value ``[T, ...]`` per layer, not yet an output: spikes of each neuron in each step, summed over samples."""
+    one, last, samples = (
+        constant(graph, f"counts_by_step_{what}", np.asarray([number], np.int64))
+        for what, number in (("one", 1), ("last", -1), ("axis", 1))
+    )
+    counts = []
+    for node in [node for node in graph if emits_spikes(node)]:
+        name = f"{node.name}{BY_STEP_SUFFIX}"
+        nodes = _counting(graph, node, name)
+        to_float = {"to": int(ir.DataType.FLOAT)}
+        count = ir.node("Cast", [nodes[-1].outputs[0]], to_float, name=f"{name}_float")
+        steps = ir.node("Reshape", [n_steps, one], name=f"{name}_all_steps")
+        neurons = ir.node("Shape", [count.outputs[0]], {"start": 1}, name=f"{name}_all_neurons")
+        shape = ir.node("Concat", [steps.outputs[0], last, neurons.outputs[0]], {"axis": 0}, name=f"{name}_by_sample")
+        split = ir.node("Reshape", [count.outputs[0], shape.outputs[0]], name=f"{name}_samples")
+        total = ir.node("ReduceSum", [split.outputs[0], samples], {"keepdims": 0}, name=name)
+        total.outputs[0].name, total.outputs[0].type = name, ir.TensorType(ir.DataType.FLOAT)
+        graph.insert_after(node, [*nodes, count, steps, neurons, shape, split, total])
+        counts.append(total.outputs[0])
+    return counts
+
+
+def _add_spike_counts(graph: ir.Graph, n_steps: ir.Value) -> list[ir.Value]:
+    """A value ``[1, ...]`` per layer, not yet an output: spikes of each neuron, summed over steps and samples."""
     return [_add_count(graph, node, n_steps).total for node in list(graph) if emits_spikes(node)]
 
 

@@ -13,19 +13,23 @@ import onnx
 
 from converter.graph.run import Feed, start_quietly
 from converter.io.samples import Samples
-from converter.measure.instruments import SPIKES_SUFFIX, tail_of, with_readout, with_spike_counts
+from converter.measure.instruments import BY_STEP_SUFFIX, SPIKES_SUFFIX, tail_of, with_readout, with_spike_counts
 from snn_ops.provider import ProviderOptions
 from snn_ops.session import Session
 
 
 class Simulation(ABC):
-    """Runs a batch: outputs after each of `steps`, ``[steps, samples, ...]``, and by layer the spikes of each neuron.
+    """Runs a batch and returns its outputs after each of `steps`, ``[steps, samples, ...]``, and spikes by layer.
 
-    Spikes are those of the longest run, summed over the batch, ``[1, ...]``.
+    Args:
+        proto: the model, with what is to be read off as further outputs.
+        steps: numbers of steps, ascending.
+        spikes: how the names of the outputs end that tell of spikes, a layer's name before it.
+        options: of `Session`.
     """
 
-    def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], **options: Any) -> None:
-        self._steps = steps
+    def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], spikes: str, **options: Any) -> None:
+        self._steps, self._spikes = steps, spikes
         self._session = Session(proto, **options)
 
     @abstractmethod
@@ -39,12 +43,16 @@ class Simulation(ABC):
 
     def _run(self, batch: Feed, n_steps: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         arrays = dict(zip(self._session.output_names, self._session.run_batch(batch, n_steps), strict=True))
-        counts = {name: arrays.pop(name) for name in list(arrays) if name.endswith(SPIKES_SUFFIX)}
-        return arrays, {name.removesuffix(SPIKES_SUFFIX): count for name, count in counts.items()}
+        spikes = {name: arrays.pop(name) for name in list(arrays) if name.endswith(self._spikes)}
+        return arrays, {name.removesuffix(self._spikes): array for name, array in spikes.items()}
 
 
 class SteppedSimulation(Simulation):
-    """One run for all numbers of steps; what comes after the neurons runs for each of them."""
+    """One run for all numbers of steps; what comes after the neurons runs for each of them.
+
+    By layer it tells each neuron's spikes, summed over steps and samples, ``[1, ...]``, or with `counted` in each step,
+    ``[T, ...]``.
+    """
 
     def __init__(
         self,
@@ -54,12 +62,13 @@ class SteppedSimulation(Simulation):
         provider: str,
         provider_options: ProviderOptions | None,
         threads: int | None,
+        counted: bool = False,
         **options: Any,
     ) -> None:
-        readout = with_readout(proto, steps)
+        readout = with_readout(proto, steps, counted=counted)
         self._same = readout.same
         place: dict[str, Any] = {"provider": provider, "provider_options": provider_options, "threads": threads}
-        super().__init__(readout.model, steps, **place, **options)
+        super().__init__(readout.model, steps, BY_STEP_SUFFIX if counted else SPIKES_SUFFIX, **place, **options)
         types = {output.name: output.type for output in self._session.ort.get_outputs()}
         tail = tail_of(proto, types)
         self._tail = start_quietly(tail, **place) if tail is not None else None
@@ -82,10 +91,13 @@ class SteppedSimulation(Simulation):
 
 
 class TwoPhaseSimulation(Simulation):
-    """A run for each number of steps: a layer begins to fire when the layer before it has finished."""
+    """A run for each number of steps: a layer begins to fire when the layer before it has finished.
+
+    By layer it tells each neuron's spikes, summed over steps and samples, ``[1, ...]``, those of the largest number of steps.
+    """
 
     def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], **options: Any) -> None:
-        super().__init__(with_spike_counts(proto), steps, **options)
+        super().__init__(with_spike_counts(proto), steps, SPIKES_SUFFIX, **options)
 
     def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Runs a batch."""

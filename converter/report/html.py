@@ -12,7 +12,7 @@ from rich.table import Table
 
 from converter.conversion.result import Conversion
 from converter.io.files import write_whole
-from converter.report.plots import new_figure
+from converter.report.plots import front_figure, new_figure
 from converter.report.tables import conversion_tables
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def write_html(conversion: Conversion, path: str | Path, *, memory: bool = False
     ]
     if conversion.trials:
         parts.insert(2, _trials_picture(conversion))
+    if conversion.front:
+        parts.insert(2, _svg(front_figure(conversion.front)))
     page = (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(conversion.ann.path.name)}</title>"
         f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"

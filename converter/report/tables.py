@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from converter.activations.sites import KeptAnalog
-from converter.conversion.result import Conversion, Layer
+from converter.conversion.result import Conversion, Front, Layer
 from converter.measure.evaluation import Evaluation
 from converter.measure.totals import EightBit, Measured, MemoryTraffic, WorkTotals
 from converter.report.console import number, percent, table
 from converter.spiking.islands import Island
+
+MANY_STEPS = 8
+"""T, beyond which only powers of two have a row."""
 
 
 def layers_table(title: str, layers: Sequence[Layer]) -> Table:
@@ -67,6 +70,40 @@ def trials_table(conversion: Conversion) -> Table:
     ]
     columns = ("recipe", *(f"error, T = {n}" for n in steps), "spikes/step")
     return table("Measured on held-out calibration samples; the last one was taken", columns, rows)
+
+
+def front_table(front: Front) -> Table:
+    """A row per point that was measured, and the 8-bit network; the one that was taken and the one beside it are marked."""
+    rows: list[tuple[object, ...]] = []
+    for index, point in enumerate(front.points):
+        if point.n_steps > MANY_STEPS and index != front.taken and point.n_steps & (point.n_steps - 1):
+            continue
+        mark = {front.taken: "taken", front.beside: "beside"}.get(index, "")
+        code = point.code if point.code == "delta" else f"{point.code}, {point.neuron}"
+        rows.append(
+            (
+                mark,
+                f"{code}, {point.schedule}",
+                point.n_steps,
+                "-" if point.exponent is None else point.exponent,
+                percent(point.agreement),
+                percent(point.relative_error),
+                percent(point.loss),
+                number(point.spikes_per_synapse),
+                percent(point.energy_ratio, 1),
+                point.steps_to_answer,
+            )
+        )
+    found = front.eight_bit
+    if found is not None:
+        known = front.ann_accuracy is not None and found.accuracy is not None
+        loss = front.ann_accuracy - found.accuracy if known else None  # type: ignore[operator]
+        quality = (percent(found.agreement), percent(found.relative_error), percent(loss))
+        rows.append(("", "8-bit network", "-", "-", *quality, "-", percent(found.energy_ratio, 1), "-"))
+    names = ("agreement", "error", "points lost")
+    columns = ("", "code, schedule", "T", "J", *names, "spikes/synapse", "energy *", "answer after")
+    title = f"Accuracy against energy, on {front.samples} samples that ranges do not follow from"
+    return table(title, columns, rows, left=2)
 
 
 def work_table(work: WorkTotals, n_steps: int) -> Table:
@@ -163,6 +200,8 @@ def conversion_tables(conversion: Conversion, *, memory: bool = False) -> list[T
         tables.append(kept_analog_table(conversion.kept_analog))
     if conversion.trials:
         tables.append(trials_table(conversion))
+    if conversion.front:
+        tables.append(front_table(conversion.front))
     return [*tables, *work_tables(conversion.totals(), conversion.options.n_steps, memory=memory)]
 
 

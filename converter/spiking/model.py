@@ -62,6 +62,16 @@ class SpikingModel:
             return self.metadata.schedule
 
     @property
+    def code(self) -> str:
+        """One of `snn_ops.format.CODES`.
+
+        Raises:
+            RefusedError: the file's metadata say another word.
+        """
+        with self._refused():
+            return self.metadata.code
+
+    @property
     def inputs(self) -> list[InputSpec]:
         """Its inputs, without `n_steps`."""
         defaults = {tensor.name for tensor in self.proto.graph.initializer}

@@ -117,7 +117,7 @@ def several_inputs() -> onnx.ModelProto:
 def test_several_inputs_and_outputs(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     arrays = {"a": rng.random((20, 8), np.float32), "b": rng.random((20, 3), np.float32)}
-    convert(save(several_inputs(), tmp_path / "m.onnx"), arrays).save(tmp_path / "m.snn.onnx")
+    convert(save(several_inputs(), tmp_path / "m.onnx"), arrays, code="rate").save(tmp_path / "m.snn.onnx")
     spiking, ann = SpikingModel(tmp_path / "m.snn.onnx"), load_ann(tmp_path / "m.onnx")
     for given in (None, Samples(arrays, None)):
         found = benchmark(spiking, given, against=ann, batches=[4], seconds=0.02)

@@ -57,8 +57,8 @@ def measurements(path: str) -> set[str]:
 
 @pytest.fixture
 def spiking(command, folder) -> None:
-    """The trained model, converted: m.snn.onnx."""
-    assert command("convert", "m.onnx", "--calibration", "calibration.npz").code == 0
+    """The trained model, converted to the rate code: m.snn.onnx."""
+    assert command("convert", "m.onnx", "--calibration", "calibration.npz", "--code", "rate").code == 0
 
 
 @pytest.fixture

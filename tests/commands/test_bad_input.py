@@ -48,10 +48,13 @@ def test_models(command, folder) -> None:
         "external.onnx": ["external.onnx: its external data cannot be read", "external.data"],
         "unknown.onnx": ["unknown.onnx", "node 'first'", "operator Spike"],
         "foreign.onnx": ["foreign.onnx", "Relu"],
-        "linear.onnx": ["linear.onnx: it has no activation"],
         "mixed.onnx": ["mixed.onnx", "Softmax works along the axis of the samples"],
     }.items():
         check_refused(command("convert", name, "--calibration", "calibration.npz"), *words)
+    rate = "--code", "rate"
+    check_refused(
+        command("convert", "linear.onnx", "--calibration", "calibration.npz", *rate), "linear.onnx: it has no act"
+    )
     assert files() == before
 
 

@@ -14,9 +14,13 @@ def test_demo(command, tmp_path, monkeypatch) -> None:
     figures = json.loads(Path("results/lenet5_relu.json").read_text())
     assert figures["native"]["ann"]["accuracy"] >= 0.985
     steps = {step["n_steps"]: step for step in figures["native"]["steps"]}
-    assert set(steps) == {1, 2, 4, 8, 16, 32}
-    assert figures["native"]["ann"]["accuracy"] - steps[32]["accuracy"] <= 0.002
+    taken = figures["conversion"]["options"]["n_steps"]
+    assert set(steps) == {1, 2, 3, 4, 6, 8, taken}
+    assert figures["native"]["ann"]["accuracy"] - steps[taken]["accuracy"] <= 0.003
+    assert figures["conversion"]["work"]["spikes_per_synapse"] < 1
+    assert figures["conversion"]["work"]["energy_ratio"] < 0.15
     assert [s["accuracy"] for s in figures["plain"]["steps"]] == [s["accuracy"] for s in figures["native"]["steps"]]
-    assert len(figures["native"]["spike_rates"]) == 4
-    for suffix in ("snn.onnx", "png", "json"):
+    assert len(figures["native"]["spike_rates"]) == 5  # the image is sent as spikes, too
+    assert "energy of the 8-bit network" in done.out
+    for suffix in ("snn.onnx", "png", "front.png", "json"):
         assert Path(f"results/lenet5_relu.{suffix}").stat().st_size > 1000

@@ -15,7 +15,7 @@ def test_evaluate_without_labels_and_without_the_trained_model(command, folder) 
     figures = json.loads(done.out)
     assert figures["ann"] == {"accuracy": None}
     nothing = {"accuracy": None, "agreement": None, "relative_error": None, "outputs": {}}
-    assert figures["steps"][0] == {"n_steps": 4, **nothing}
+    assert figures["steps"][0] == {"n_steps": 1, **nothing}
     done = command("evaluate", "m.snn.onnx", "--data", "calibration.npz", "--against", "elsewhere.onnx", "--json", "-")
     assert json.loads(done.out)["steps"][-1]["agreement"] > 0.8
 

@@ -38,6 +38,7 @@ REFUSED = {
         {"first_threshold": np.zeros(16)},
         "'first_threshold' is a threshold or scale of neurons, which must be",
     ),
+    "state": ({"first_voltage": np.zeros(5)}, "'first_voltage' has the shape [5], the neurons that begin with it [16]"),
     "empty": ({}, "it holds no arrays"),
 }
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
+from snn_ops import Session
 from tests.models import save, text_model
 
 
 def test_a_stream_goes_on_from_file_to_file(command, folder) -> None:
-    command("convert", "m.onnx", "--calibration", "calibration.npz", "--streaming")
+    command("convert", "m.onnx", "--calibration", "calibration.npz", "--streaming", "--code", "rate")
     data = ("m.snn.onnx", "--input", "test.npz")
     for steps, states in ((5, ("--state-out", "s.npz")), (11, ("--state-in", "s.npz", "--state-out", "s.npz"))):
         done = command("run", *data, "-o", "parts.npz", "--steps", steps, *states)
@@ -77,3 +81,101 @@ def test_provider_options_reach_the_session(command, folder, monkeypatch) -> Non
         with pytest.raises(ZeroDivisionError):
             command(*words, "--provider", "cuda", "--provider-option", "use_tf32=0", "--provider-option", "a=b=c")
     assert given == [("cuda", {"use_tf32": "0", "a": "b=c"})] * 2
+
+
+def test_the_spikes_of_layers(command, folder) -> None:
+    """By the names that `inspect` shows, beside the outputs; the model's file stays as it is."""
+    command("convert", "m.onnx", "--calibration", "calibration.npz", "--neuron", "if-burst", "--streaming")
+    before = Path("m.snn.onnx").read_bytes()
+    data = ("m.snn.onnx", "--input", "test.npz", "--steps", "9")
+    layers = [layer["name"] for layer in json.loads(command("inspect", "m.snn.onnx", "--json", "-").out)["layers"]]
+    done = command("run", *data, "-o", "s.npz", *(word for layer in layers for word in ("--record", layer)))
+    assert done.code == 0, done.err
+    assert " ".join(done.err.split()).endswith(
+        "first [9, 40, 16], first.height [1, 1, 16], second [9, 40, 12], second.height [1, 1, 12]"
+    )
+    (y,), recording = Session("m.snn.onnx").run(np.load("test.npz")["x"], n_steps=9, record=layers)
+    with np.load("s.npz") as file:
+        assert file.files == ["y", "first", "first.height", "second", "second.height"]
+        np.testing.assert_array_equal(file["y"], y)
+        for layer in layers:
+            np.testing.assert_array_equal(file[layer], recording[layer])
+            np.testing.assert_array_equal(file[f"{layer}.height"], recording.heights[layer])
+            assert np.count_nonzero(file[layer])
+    assert Path("m.snn.onnx").read_bytes() == before
+    parts = []
+    for steps, states in ((4, ()), (5, ("--state-in", "state.npz"))):
+        options = (
+            "--steps",
+            steps,
+            *states,
+            "--state-out",
+            "state.npz",
+            "--record",
+            "second",
+            "--record",
+            "first.voltage",
+        )
+        assert command("run", *data[:3], "-o", "p.npz", *options).code == 0
+        parts.append(dict(np.load("p.npz")))
+    assert list(parts[0]) == ["y", "second", "second.height", "first.voltage"]
+    np.testing.assert_array_equal(np.concatenate([part["second"] for part in parts]), recording["second"])
+    assert sorted(path.name for path in folder.iterdir() if path.name.startswith((".", "tmp"))) == []
+
+
+def test_a_layer_with_the_name_of_an_output(command, folder) -> None:
+    """An activation without a name of its own, at the end of the model."""
+    save(
+        text_model("m (float[N,8] x) => (float[N,3] y) <float[8,3] W> { h = MatMul(x, W)  y = Relu(h) }"),
+        Path("o.onnx"),
+    )
+    assert (
+        command("convert", "o.onnx", "--calibration", "calibration.npz", "--neuron", "if", "--code", "rate").code == 0
+    )
+    assert command("run", "o.snn.onnx", "--input", "test.npz", "-o", "s.npz", "--record", "y").code == 0
+    with np.load("s.npz") as file:
+        assert file.files == ["y", "y_recorded", "y_recorded.height"]
+        np.testing.assert_allclose(file["y_recorded"].mean(axis=0), file["y"], atol=1e-5)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_layers_that_cannot_be_recorded(command, folder, streaming) -> None:
+    """One line, and nothing is written."""
+    flags = ("--streaming",) if streaming else ()
+    command("convert", "m.onnx", "--calibration", "calibration.npz", "--neuron", "if", *flags)
+    files = sorted(folder.iterdir())
+    states = ("--state-out", "t.npz") if streaming else ()
+    data = ("run", "m.snn.onnx", "--input", "test.npz", *states)
+    done = command(*data, "-o", "s.npz", "--record", "first", "--record", "third")
+    assert (done.code, done.err) == (
+        1,
+        "onnx-snn: m.snn.onnx: there is no layer 'third' to record; the model has first, second\n",
+    )
+    done = command(*data, "--record", "first")
+    assert done.code == 2
+    assert "name the file for the spikes with -o" in " ".join(done.err.split())
+    assert sorted(folder.iterdir()) == files
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux says how much memory a process took")
+def test_memory_of_a_long_recording(command, folder) -> None:
+    """10,000 steps of 10,000 neurons, 0.4 GB in the file's float32, in a process of its own."""
+    wide = text_model(
+        """m (float[N,8] x) => (float[N,2] y) <float[8,10000] W, float[10000,2] V> {
+             h = MatMul(x, W)  [act] a = Relu(h)  y = MatMul(a, V) }"""
+    )
+    save(wide, Path("wide.onnx"))
+    command("convert", "wide.onnx", "--calibration", "calibration.npz", "--neuron", "if-burst")
+    np.savez("one.npz", x=np.ones((1, 8), np.float32))
+    arguments = "run wide.snn.onnx --input one.npz --steps 10000 --record act -o s.npz".split()
+    code = (
+        "import sys; from converter.cli import main; from converter.bench.cold_start import peak_bytes\n"
+        f"sys.argv = {['onnx-snn', *arguments]}\n"
+        "try:\n    main()\nfinally:\n    print(peak_bytes())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout.splitlines()[-1]) < 1e9, done.stdout
+    with np.load("s.npz") as file:
+        assert file["act"].shape == (10_000, 1, 10_000)
+        assert np.count_nonzero(file["act"][-1])

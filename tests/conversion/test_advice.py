@@ -34,9 +34,9 @@ def test_where_spikes_lose_is_told(tmp_path) -> None:
 
 def test_too_few_samples_to_hold_any_out_are_told(tmp_path) -> None:
     path = save(mlp(), tmp_path / "m.onnx")
-    for count, told in ((31, True), (32, False)):
+    for count, held_out in ((7, 0), (8, 2), (31, 7), (32, 4)):
         conversion = convert(path, samples(mlp(), count), neuron="if", n_steps=4)
-        assert any("too few samples to hold any out" in note for note in conversion.notes) == told
-        assert conversion.measured.held_out != told
-        assert conversion.calibration_samples == (31 if told else 28)
-        assert conversion.measured.samples == (31 if told else 4)
+        assert any("too few samples to hold any out" in note for note in conversion.notes) == (not held_out)
+        assert conversion.measured.held_out == bool(held_out)
+        assert conversion.calibration_samples == count - held_out
+        assert conversion.measured.samples == (held_out or count)

@@ -104,10 +104,15 @@ def images(count: int = 48) -> np.ndarray:
     return np.random.default_rng(1).uniform(-1, 1, (count, 2, 8, 8)).astype(np.float32)
 
 
+def twice(samples: np.ndarray) -> np.ndarray:
+    """So that calibration sees every sample, though some are held out."""
+    return np.concatenate([samples, samples])
+
+
 def relative_error(model: onnx.ModelProto, path, samples: Samples, **options) -> float:
     quick = {"method": "percentile", "percentile": 100.0, "correction": "none", "n_steps": 64, "neuron": "if-burst"}
-    twice = {name: np.concatenate([array, array]) for name, array in samples.feed.items()}
-    conversion = convert(path, Samples(twice, None), **{**quick, **options})  # so that calibration sees every sample
+    calibration = Samples({name: twice(array) for name, array in samples.feed.items()}, None)
+    conversion = convert(path, calibration, **{"code": "rate", **quick, **options})
     expected = ort.InferenceSession(path).run(None, samples.feed)
     found = snn_ops.Session(conversion.proto()).run(samples.feed)
     assert conversion.layers
@@ -204,10 +209,10 @@ def choice(before: str) -> onnx.ModelProto:
 def test_a_subgraph_that_takes_a_value_from_outside(tmp_path) -> None:
     samples = np.random.default_rng(0).normal(size=(24, 6)).astype(np.float32)
     path = save(choice("h = MatMul(x, A)"), tmp_path / "m.onnx")
-    _agrees(convert(path, samples), tmp_path, samples)
+    _agrees(convert(path, twice(samples), code="rate"), tmp_path, samples)
     path = save(choice("g = MatMul(x, A)  a = Relu(g)  h = MatMul(a, A)"), tmp_path / "m.onnx")
     with pytest.raises(RefusedError, match="node 'choice': If has a subgraph that uses 'h' from outside"):
-        convert(path, samples)
+        convert(path, twice(samples), code="rate")
 
 
 def test_a_scan_before_the_first_neuron(tmp_path) -> None:
@@ -221,7 +226,7 @@ def test_a_scan_before_the_first_neuron(tmp_path) -> None:
         ONE=np.ones(1),
     )
     samples = np.random.default_rng(0).normal(size=(24, 5, 6)).astype(np.float32)
-    _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
+    _agrees(convert(save(model, tmp_path / "m.onnx"), twice(samples), code="rate"), tmp_path, samples)
 
 
 @pytest.mark.parametrize("length", ["6", "L"])
@@ -268,7 +273,7 @@ def test_a_value_with_the_length_in_front_goes_into_time_twice(tmp_path) -> None
         ONES=np.ones(4),
     )
     samples = np.random.default_rng(0).normal(size=(24, 5, 4)).astype(np.float32)
-    _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
+    _agrees(convert(save(model, tmp_path / "m.onnx"), twice(samples), code="rate"), tmp_path, samples)
 
 
 def test_rows_are_split_by_a_target_that_infers_another_length(tmp_path) -> None:
@@ -289,7 +294,7 @@ def test_rows_are_split_by_a_target_that_infers_another_length(tmp_path) -> None
         LAST=np.asarray([-1]),
     )
     samples = np.random.default_rng(0).normal(size=(24, 6)).astype(np.float32)
-    _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
+    _agrees(convert(save(model, tmp_path / "m.onnx"), twice(samples), code="rate"), tmp_path, samples)
 
 
 BY_BATCH = """m (float[N,4,8] x) => (float[N,5,8] y)
@@ -305,7 +310,7 @@ def test_a_row_for_each_sample_that_is_always_the_same(make, of, tmp_path) -> No
     arrays = {"ZERO": np.zeros(1), "ONE": np.ones(1), "REST": np.asarray([1, 8])}
     path = save(text_model(BY_BATCH.format(make=make, of=of), **arrays), tmp_path / "m.onnx")
     samples = np.random.default_rng(0).normal(size=(24, 4, 8)).astype(np.float32)
-    conversion = convert(path, samples)
+    conversion = convert(path, twice(samples), code="rate")
     assert [layer.activation for layer in conversion.layers] == ["Relu", "Relu"]
     assert conversion.work.analog < conversion.work.multiply_adds / 2
     _agrees(conversion, tmp_path, samples)
@@ -335,7 +340,7 @@ def test_queries_for_each_sample_look_into_a_memory(repeat, tmp_path) -> None:
     )
     samples = np.random.default_rng(0).normal(size=(24, 4, 8)).astype(np.float32)
     path = save(model, tmp_path / "m.onnx")
-    conversion = convert(path, samples)
+    conversion = convert(path, twice(samples), code="rate")
     assert len(conversion.layers) == 2
     _agrees(conversion, tmp_path, samples)
 
@@ -358,7 +363,7 @@ def test_where_shape_inference_knows_nothing(between, tmp_path) -> None:
     )
     model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
     samples = np.random.default_rng(0).normal(size=(24, 2, 7, 8)).astype(np.float32)
-    conversion = convert(save(model, tmp_path / "m.onnx"), samples)
+    conversion = convert(save(model, tmp_path / "m.onnx"), twice(samples), code="rate")
     assert [layer.activation for layer in conversion.layers][-2:] == ["Elu", "Relu"]
     _agrees(conversion, tmp_path, samples)
 
@@ -373,7 +378,7 @@ def test_a_loop_before_the_first_neuron(tmp_path) -> None:
         COUNT=np.asarray([3]),
     )
     samples = np.random.default_rng(0).normal(size=(24, 8)).astype(np.float32)
-    _agrees(convert(save(model, tmp_path / "m.onnx"), samples), tmp_path, samples)
+    _agrees(convert(save(model, tmp_path / "m.onnx"), twice(samples), code="rate"), tmp_path, samples)
 
 
 def _agrees(conversion: Conversion, tmp_path: Path, samples: np.ndarray) -> None:

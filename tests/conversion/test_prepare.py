@@ -48,7 +48,7 @@ def test_refuses_with_reason(text, reason, tmp_path) -> None:
     model = text_model(text, ZERO=np.zeros(1))
     model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
     with pytest.raises(RefusedError) as refused:
-        convert(save(model, tmp_path / "m.onnx"), samples(model, 5))
+        convert(save(model, tmp_path / "m.onnx"), samples(model, 5), code="rate")
     assert reason in str(refused.value)
     assert str(tmp_path / "m.onnx") in str(refused.value)
     assert "\n" not in str(refused.value)

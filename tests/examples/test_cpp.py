@@ -39,7 +39,9 @@ def model(request, tmp_path_factory) -> tuple[Path, np.ndarray]:
     path = tmp_path_factory.mktemp("model") / "lenet5.snn.onnx"
     with resources.as_file(resources.files("converter.demo") / "data" / "lenet5_relu.onnx") as source:
         ann = load_ann(source)
-    convert(ann, demo_samples("calibration", ann.input_specs), n_steps=8, streaming=request.param).save(path)
+    convert(ann, demo_samples("calibration", ann.input_specs), n_steps=8, streaming=request.param, code="rate").save(
+        path
+    )
     (images,) = demo_samples("test", ann.input_specs).first(IMAGES).feed.values()
     return path, images
 

@@ -23,7 +23,7 @@ def test_what_onnx_runtime_says_is_for_users(tmp_path) -> None:
         ROWS=np.asarray([5, 2]),
     )
     with pytest.raises(RefusedError) as refused:
-        convert(save(model, tmp_path / "m.onnx"), np.ones((8, 4), np.float32))
+        convert(save(model, tmp_path / "m.onnx"), np.ones((8, 4), np.float32), code="rate")
     assert "node 'rows', Reshape: The input tensor cannot be reshaped to the requested shape" in str(refused.value)
     assert not re.search(r"\.h:|\.cc:|::| was false", str(refused.value))
 

@@ -47,7 +47,7 @@ WITH_THE_LENGTH_IN_FRONT = text_model(
 def test_one_simulation_equals_many(model, backend, schedule, tmp_path) -> None:
     path = save(model, tmp_path / "m.onnx")
     x = samples(model, 50)
-    convert(path, x, schedule=schedule).save(tmp_path / "m.snn.onnx")
+    convert(path, x, schedule=schedule, code="rate").save(tmp_path / "m.snn.onnx")
     spiking = SpikingModel(tmp_path / "m.snn.onnx")
     ann = load_ann(path)
     labels = np.random.default_rng(0).integers(0, 4, len(x))
@@ -86,7 +86,7 @@ def test_the_first_output_may_be_the_class_itself(schedule, tmp_path) -> None:
     )
     path = save(model, tmp_path / "m.onnx")
     x = samples(model, 50)
-    convert(path, x, schedule=schedule).save(tmp_path / "m.snn.onnx")
+    convert(path, x, schedule=schedule, code="rate").save(tmp_path / "m.snn.onnx")
     expected = ort.InferenceSession(path).run(["label"], {"x": x})[0]
     labels = np.where(np.arange(50) % 5 == 0, 3, expected)
     found = evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, labels), [2, 64], against=load_ann(path))

@@ -23,7 +23,7 @@ def test_spike_rates_count_spikes(tmp_path) -> None:
     model = mlp()
     path = save(model, tmp_path / "m.onnx")
     x = samples(model, 30)
-    conversion = convert(path, x)
+    conversion = convert(path, x, code="rate")
     conversion.save(tmp_path / "m.snn.onnx")
     found = evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, None), [16])
     proto = conversion.proto()

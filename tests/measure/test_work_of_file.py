@@ -24,9 +24,9 @@ COUNTED = (
     "neuron_updates",
 )
 WAYS = {
-    "rate": {"n_steps": 6},
-    "rate, two-phase": {"n_steps": 6, "schedule": "two-phase"},
-    "rate, stream": {"n_steps": 6, "streaming": True},
+    "rate": {"code": "rate", "n_steps": 6},
+    "rate, two-phase": {"code": "rate", "n_steps": 6, "schedule": "two-phase"},
+    "rate, stream": {"code": "rate", "n_steps": 6, "streaming": True},
     "delta": {"code": "delta"},
     "delta, input analog, skips exact": {"code": "delta", "analog_input": True, "exact_skips": True},
     "delta, two-phase": {"code": "delta", "schedule": "two-phase"},
@@ -58,7 +58,7 @@ def test_it_is_what_the_conversion_counted(model, way, tmp_path) -> None:
 def test_other_samples_cost_what_they_spike(tmp_path) -> None:
     """By hand, of samples that calibration has not seen."""
     trained = mlp()
-    _, snn = convert_model(trained, tmp_path, n_steps=6)
+    _, snn = convert_model(trained, tmp_path, code="rate", n_steps=6)
     spiking = SpikingModel("m.snn.onnx", snn)
     x = samples(trained)
     some, none = (Samples({"x": array}, None) for array in (x[:4], np.full_like(x[:4], -1e3)))

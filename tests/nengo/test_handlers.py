@@ -100,7 +100,7 @@ def test_every_layer(layer, tmp_path) -> None:
     model = layer_model(LAYERS[layer])
     path = save(model, tmp_path / "m.onnx")
     x = samples(model)
-    proto = convert(path, x, n_steps=8).proto()
+    proto = convert(path, x, n_steps=8, code="rate").proto()
     network = to_nengo(proto)
     (expected,) = Session(proto, n_steps=12).run(x[:4])
     with CoreSimulator(network) as simulator:
@@ -126,7 +126,7 @@ def test_gemm_with_factors(bias, tmp_path) -> None:
     """alpha and beta, and every shape of a bias, against ONNX Runtime in float64."""
     model = scaled_gemms(bias)
     x = samples(model)
-    proto = convert(save(model, tmp_path / "m.onnx"), x).proto()
+    proto = convert(save(model, tmp_path / "m.onnx"), x, code="rate").proto()
     found = verify(proto, {"x": x[:4]}, 16)
     assert found.differing == 0, found.first
     assert found.output_error < 1e-12
@@ -146,7 +146,7 @@ def test_gemm_adds_a_signal(tmp_path) -> None:
         """
     )
     x = samples(model)
-    proto = convert(save(model, tmp_path / "m.onnx"), x).proto()
+    proto = convert(save(model, tmp_path / "m.onnx"), x, code="rate").proto()
     found = verify(proto, {"x": x[:4]}, 16)
     assert found.differing == 0, found.first
     assert found.output_error < 1e-12
@@ -165,7 +165,7 @@ def test_operators_by_themselves(case) -> None:
 
 def test_layers_without_counterpart_are_refused(tmp_path) -> None:
     model = layer_model("z = Conv<dilations = [2, 2]>(a, K)")
-    proto = convert(save(model, tmp_path / "m.onnx"), samples(model)).proto()
+    proto = convert(save(model, tmp_path / "m.onnx"), samples(model), code="rate").proto()
     with pytest.raises(RefusedError, match=r"node 'z': Conv: Nengo has no dilated convolution"):
         make_script(proto)
     with pytest.raises(RefusedError, match="not a spiking model"):
@@ -188,7 +188,7 @@ def test_looking_up_numbers_is_refused(tmp_path) -> None:
         S=np.asarray([0, 12]),
     )
     x = np.random.default_rng(0).integers(0, 9, (40, 3))
-    proto = convert(save(model, tmp_path / "m.onnx"), x).proto()
+    proto = convert(save(model, tmp_path / "m.onnx"), x, code="rate").proto()
     with pytest.raises(
         RefusedError, match=r"node 'table': Gather: 'E' is a constant; only values that depend on the input"
     ):

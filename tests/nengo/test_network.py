@@ -24,7 +24,7 @@ from tests.nengo.models import images, lenet5
 def test_networks_spike_for_spike(make, tmp_path) -> None:
     model = make()
     x = samples(model)
-    proto = convert(save(model, tmp_path / "m.onnx"), x).proto()
+    proto = convert(save(model, tmp_path / "m.onnx"), x, code="rate").proto()
     found = verify(proto, {"x": x[:4]}, 32)
     assert found.differing == 0, found.first
     assert sum(layer.spikes for layer in found.layers) > 0
@@ -59,7 +59,7 @@ def test_rectified_linear_is_if_for_positive_currents(tmp_path) -> None:
         array = np.abs(onnx.numpy_helper.to_array(tensor)) * 0.3
         tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
     x = np.abs(samples(model))
-    proto = convert(save(model, tmp_path / "m.onnx"), 2 * x).proto()
+    proto = convert(save(model, tmp_path / "m.onnx"), 2 * x, code="rate").proto()
     found = verify(proto, {"x": x[:5]}, 40, network=to_nengo(proto, core_neurons=True))
     assert found.compared == 5 * 40 * 28
     assert found.layers[0].spikes > 0

@@ -88,5 +88,5 @@ def test_shared_weights_are_said_once_not_to_be_trained(tmp_path) -> None:
         }
         """
     )
-    script = make_script(convert(save(model, tmp_path / "m.onnx"), samples(model)).proto())
+    script = make_script(convert(save(model, tmp_path / "m.onnx"), samples(model), code="rate").proto())
     assert (script.notes, list(script.parameters)) == (["'W' is used 2 times: it is not trained"], [])

@@ -139,7 +139,7 @@ def test_other_types_than_float32(tmp_path) -> None:
         """
     )
     x = np.random.default_rng(0).integers(0, 256, (64, 8)).astype(np.uint8)
-    proto = convert(save(model, tmp_path / "m.onnx"), x).proto()
+    proto = convert(save(model, tmp_path / "m.onnx"), x, code="rate").proto()
     found = verify(proto, {"x": x[:4]}, 16)
     assert found.differing == 0, found.first
     assert sum(layer.spikes for layer in found.layers) > 0
@@ -151,7 +151,7 @@ def test_nodes_without_names(tmp_path) -> None:
     """They are called as their outputs, also in the float64 copy, and differences are located in them."""
     model = convnet()
     x = samples(model)
-    proto = convert(save(model, tmp_path / "m.onnx"), x).proto()
+    proto = convert(save(model, tmp_path / "m.onnx"), x, code="rate").proto()
     altered = onnx.ModelProto()
     altered.CopyFrom(proto)
     for tensor in altered.graph.initializer:

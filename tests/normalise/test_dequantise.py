@@ -138,7 +138,7 @@ def test_operators_of_onnx_runtime(net, tmp_path) -> None:
     assert not [node.op_type for node in ann.model.graph if node.op_type.startswith("Q")]
     (expected,) = ort.InferenceSession(path).run(None, {"x": x})
     (floats,) = ort.InferenceSession(net.SerializeToString()).run(None, {"x": x})
-    (found,) = snn_ops.Session(convert(ann, x, n_steps=64).proto()).run(x)
+    (found,) = snn_ops.Session(convert(ann, x, n_steps=64, code="rate").proto()).run(x)
     rounding = np.linalg.norm(expected - floats)
     assert np.linalg.norm(found - expected) < 1.5 * rounding + 0.02 * np.linalg.norm(floats)
 
@@ -171,7 +171,7 @@ def test_weights_in_blocks_of_four_bits(tmp_path) -> None:
     path = save(model, tmp_path / "m.onnx")
     (expected,) = ort.InferenceSession(path).run(None, {"x": x})
     twice = np.concatenate([x, x])  # an eighth is held out: ranges still follow from all of x
-    (found,) = snn_ops.Session(convert(path, twice, n_steps=64).proto()).run(x)
+    (found,) = snn_ops.Session(convert(path, twice, n_steps=64, code="rate").proto()).run(x)
     assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
 
 

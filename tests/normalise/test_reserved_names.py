@@ -21,7 +21,7 @@ def test_names_of_the_spiking_models_inputs(tmp_path) -> None:
         h = MatMul({x}, first_sample)  n_steps = Relu(h)  step = Relu(n_steps)  {y} = MatMul(step, B) }}"""
     x = np.random.default_rng(0).normal(size=(32, 4)).astype(np.float32)
     path = save(text_model(text.format(x="x", y="y")), tmp_path / "m.onnx")
-    conversion = convert(path, x, streaming=True)
+    conversion = convert(path, x, streaming=True, code="rate")
     (expected,) = ort.InferenceSession(path).run(None, {"x": x})
     (found,) = snn_ops.Session(conversion.proto(), n_steps=64).stream().run(x)
     assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)

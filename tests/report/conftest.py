@@ -15,4 +15,6 @@ def conversion(tmp_path_factory) -> Conversion:
           h = MatMul(x, W)  a = Relu(h)  g = MatMul(x, Z)  c = Relu(g)  s = Max(a, c)
           k = MatMul(s, V)  b = Relu(k)  y = MatMul(b, U) }"""
     )
-    return convert(save(model, tmp_path_factory.mktemp("report") / "<m>.onnx"), samples(model, 32), n_steps=8)
+    return convert(
+        save(model, tmp_path_factory.mktemp("report") / "<m>.onnx"), samples(model, 32), n_steps=8, code="rate"
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snn_ops.files import read_npz, write_npz, write_whole
+from snn_ops.files import Blocks, read_npz, write_npz, write_whole
 
 ARRAYS = {
     "x": np.arange(6.0).reshape(2, 3),
@@ -73,3 +73,25 @@ def test_an_error_names_the_file_and_leaves_nothing(tmp_path) -> None:
 def interrupted(file) -> None:
     file.write(b"half")
     raise KeyboardInterrupt
+
+
+def test_an_array_in_blocks(tmp_path) -> None:
+    """It is as another array to who reads, and smaller; one that breaks off leaves nothing."""
+    whole = np.zeros((50, 3, 40), np.float32)
+    whole[::7] = np.arange(40)
+    pieces = (whole[first : first + 8] for first in range(0, 50, 8))
+    blocks = Blocks(whole.shape, whole.dtype, pieces)
+    write_npz(tmp_path / "a.npz", {"blocks": blocks, "whole": whole})
+    with np.load(tmp_path / "a.npz") as file:
+        assert file.files == ["blocks", "whole"]
+        for name in file.files:
+            np.testing.assert_array_equal(file[name], whole)
+            assert file[name].dtype == np.float32
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        sizes = {info.filename: info.compress_size for info in archive.infolist()}
+    assert sizes["blocks.npy"] < whole.nbytes / 4 < whole.nbytes < sizes["whole.npy"]
+    with pytest.raises(ZeroDivisionError):
+        write_npz(
+            tmp_path / "b.npz", {"blocks": Blocks((2, 1), np.dtype(float), (np.ones(1) * (1 // n) for n in (1, 0)))}
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]

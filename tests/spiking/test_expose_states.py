@@ -146,14 +146,14 @@ def test_sums_have_bases(long_streams, tmp_path) -> None:
     model = mlp("Tanh")
     path, x = save(model, tmp_path / "m.onnx"), samples(model)
     options = {"neuron": "if", "method": "percentile", "correction": "none"}
-    proto = convert(path, x, streaming=True, long_streams=long_streams, **options).proto()
+    proto = convert(path, x, streaming=True, long_streams=long_streams, **{"code": "rate", **options}).proto()
     (version,) = [opset.version for opset in proto.opset_import if opset.domain == snn_ops.DOMAIN]
     assert version == (2 if long_streams else 1)
     states = [value.name for value in proto.graph.input if value.name.endswith("_base")]
     assert bool(states) == long_streams
     stream = snn_ops.Session(proto).stream()
     stream.run(x, 3)
-    plain = convert(path, x, **options).proto()
+    plain = convert(path, x, **{"code": "rate", **options}).proto()
     assert [opset.version for opset in plain.opset_import if opset.domain == snn_ops.DOMAIN] == [1]
     np.testing.assert_array_equal(stream.run(x, 61)[0], snn_ops.Session(plain).run(x, n_steps=64)[0])
 

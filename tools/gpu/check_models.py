@@ -32,12 +32,12 @@ CHUNKS = (1, 7, 8, 16)
 """Steps of each call of a stream, together `STEPS`."""
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "lenet5.auto": {"neuron": "auto"},
+    "lenet5.auto": {"code": "rate"},
     "lenet5.lif": {"neuron": "lif"},
     "lenet5.sigma-delta": {"neuron": "sigma-delta"},
-    "lenet5.two-phase": {"schedule": "two-phase"},
-    "lenet5.streaming": {"streaming": True},
-    "vgg.auto": {"neuron": "auto"},
+    "lenet5.two-phase": {"code": "rate", "schedule": "two-phase"},
+    "lenet5.streaming": {"code": "rate", "streaming": True},
+    "vgg.auto": {"code": "rate"},
 }
 """The models, and how each is converted."""
 

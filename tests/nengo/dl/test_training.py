@@ -147,7 +147,7 @@ def test_through_islands(tmp_path) -> None:
     model = convnet()
     x = samples(model, 300)
     y = (x.mean(axis=(1, 2, 3)) > 0).astype(np.int64)
-    proto = convert(save(model, tmp_path / "m.onnx"), x[:64]).proto()
+    proto = convert(save(model, tmp_path / "m.onnx"), x[:64], code="rate").proto()
     done = train(
         proto, Samples({"x": x}, y), Samples({"x": x[:50]}, y[:50]), replace(OPTIONS, epochs=3, learning_rate=0.003)
     )

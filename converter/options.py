@@ -65,6 +65,8 @@ FIRST_EXPONENT = 3
 """Of the delta code's finest height 2^-j in the first step; it grows by 1 from step to step."""
 EXPONENT, MANY_SLOTS_FROM, MOST_EXPONENT = 6, 7, 12
 """Of the delta code's finest height 2^-J: the default, from where a value may take more than four spikes, the largest."""
+IMAGE_REFINEMENT = 2
+"""Heights that an image which enters the network goes finer; not in a stream, where the finest would send a sensor's noise."""
 MOST_STEPS, LEAST_EXPONENT, LARGEST_EXPONENT = 8, 3, 10
 """Where T and J are searched: up to T, from J to J."""
 AUTO = "auto"

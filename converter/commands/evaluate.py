@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,12 +26,14 @@ from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
 from converter.measure.evaluation import Evaluation, evaluate, usual_steps
 from converter.measure.sequence import StreamEvaluation, evaluate_stream
+from converter.measure.totals import WorkTotals
+from converter.measure.work_of_file import work_of_file
 from converter.normalise.ann import Ann, load_ann
 from converter.options import check_steps
 from converter.report.console import messages, percent, progress, results
 from converter.report.json_file import write_json
 from converter.report.plots import accuracy_picture
-from converter.report.tables import outputs_table, rates_table, steps_table, stream_table
+from converter.report.tables import outputs_table, rates_table, steps_table, stream_table, work_table
 from converter.spiking.model import SpikingModel
 from snn_ops.format import FormatError
 
@@ -77,6 +80,8 @@ def evaluate_command(
     ann: Ann | None = load_ann(source, sample_shape=peek_shape(data)) if source else None
     loaded = load_samples(data, spiking.inputs).first(samples)
     evaluation: Evaluation | StreamEvaluation
+    work: WorkTotals | None = None
+    counted: dict[str, Any] = {}
     with progress() as advance, concerning(model):
         place: dict[str, Any] = {
             "against": ann,
@@ -90,14 +95,17 @@ def evaluate_command(
             evaluation = evaluate_stream(spiking, loaded, numbers[0] if numbers else None, **place)
         else:
             evaluation = evaluate(spiking, loaded, numbers or usual_steps(spiking), **place)
+            n_steps = evaluation.steps[-1].n_steps
+            work = work_of_file(spiking, evaluation.spikes, loaded.shapes_of_one, n_steps)
+            counted = {"work": {"n_steps": n_steps, **asdict(work)}}
     if json:
         against_file = str(source) if source else None
-        write_json({"model": str(spiking.path), "against": against_file, **evaluation.summary()}, json)
+        write_json({"model": str(spiking.path), "against": against_file, **evaluation.summary(), **counted}, json)
     if str(json) != "-":
         if isinstance(evaluation, StreamEvaluation):
             print_stream(evaluation, spiking)
-        else:
-            print_evaluation(evaluation, spiking.path.name)
+        elif work is not None:
+            print_evaluation(evaluation, work, spiking.path.name)
         if source is None:
             messages().print(
                 "The trained model is not here: no agreement, no error. Name it with --against MODEL.onnx."
@@ -154,9 +162,10 @@ def print_stream(evaluation: StreamEvaluation, spiking: SpikingModel) -> None:
         )
 
 
-def print_evaluation(evaluation: Evaluation, name: str) -> None:
-    """Prints the tables; `name` is the model's."""
+def print_evaluation(evaluation: Evaluation, work: WorkTotals, name: str) -> None:
+    """Prints the tables; `work` is that of the longest run, `name` the model's."""
     results().print(steps_table(f"{name}, {evaluation.samples} samples", evaluation))
     results().print(rates_table(evaluation))
+    results().print(work_table(work, evaluation.steps[-1].n_steps))
     if len(evaluation.steps[-1].outputs) > 1:
         results().print(outputs_table(evaluation))

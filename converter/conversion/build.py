@@ -108,7 +108,7 @@ def _build_delta(prepared: Prepared, targets: Mapping[str, TargetValues]) -> Dra
         replace(neuron.insert(spiking.graph, copy, n_steps), site=site)
         for site, copy in zip(prepared.sites, copies, strict=True)
     ]
-    numbers = fit(prepared.encoders, targets, prepared.multiply_adds, neuron.base, neuron.most_base)
+    numbers = fit(prepared.encoders, targets, prepared.multiply_adds, neuron.exponents)
     for placed, of_layer in zip(layers, numbers, strict=True):
         neuron.set_numbers(placed.node, of_layer)
     if options.schedule == "two-phase" and not options.streaming:

@@ -27,7 +27,9 @@ class Evaluation:
     ann_accuracy: float | None
     steps: list[StepResult]
     spike_rates: dict[str, float] = field(default_factory=dict)
-    """Share of neuron-steps with a spike, by layer, over the longest run."""
+    """Spikes per neuron and step, by layer, over the longest run."""
+    spikes: dict[str, np.ndarray] = field(default_factory=dict)
+    """Those of each neuron in that run, per sample, ``[1, ...]``, by layer."""
 
     def summary(self) -> dict[str, Any]:
         """Everything measured, ready for JSON."""
@@ -96,23 +98,22 @@ def evaluate(
         raise RefusedError(str(error), file=spiking.path) from error
     trained = start_quietly(against.model, threads=threads) if against is not None else None
     score = Score(len(steps), samples.labels is not None, trained is not None)
-    rates: dict[str, list[float]] = {}
-    weights: list[int] = []
+    totals: dict[str, np.ndarray] = {}
     done = 0
     for batch in batches(samples.feed, max(1, simulate.rows // steps[-1])):
         count = len(next(iter(batch.values())))
-        readout, batch_rates = simulate(batch)
+        readout, spikes = simulate(batch)
         reference = trained.run(list(readout), batch) if trained is not None else None
         labels = samples.labels[done : done + count] if samples.labels is not None else None
         score.add(readout, reference, labels)
-        for name, rate in batch_rates.items():
-            rates.setdefault(name, []).append(float(rate))
-        weights.append(count)
+        for name, counted in spikes.items():
+            totals[name] = totals.get(name, np.zeros(())) + counted.astype(np.float64)
         done += count
         progress(done, len(samples))
     return Evaluation(
         len(samples),
         score.ann_accuracy(),
         [score.result(index, n_steps) for index, n_steps in enumerate(steps)],
-        {name: float(np.average(values, weights=weights)) for name, values in rates.items()},
+        {name: float(total.sum()) / max(1, total.size) / steps[-1] / done for name, total in totals.items()},
+        {name: total / done for name, total in totals.items()},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -69,8 +70,12 @@ def after_steps(
         steps: numbers of steps, ascending.
         progress: called with samples done and their number.
     """
-    kind = TwoPhaseSimulation if schedule == "two-phase" else SteppedSimulation
-    simulate: Simulation = kind(proto, steps, provider="cpu", provider_options=None, threads=None, counted=True)
+    place: dict[str, Any] = {"provider": "cpu", "provider_options": None, "threads": None}
+    simulate: Simulation = (
+        TwoPhaseSimulation(proto, steps, **place)
+        if schedule == "two-phase"
+        else SteppedSimulation(proto, steps, counted=True, **place)
+    )
     samples = reference.samples
     score = Score(len(steps), samples.labels is not None, against=True)
     totals: dict[str, np.ndarray] = {}

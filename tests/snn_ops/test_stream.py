@@ -193,7 +193,7 @@ def test_a_sequence_in_one_call(case) -> None:
             np.testing.assert_array_equal(array, np.stack([outputs[index] for outputs in expected]))
     before = other.save()
     frames[2, 1].flat[0] = np.nan
-    for bad, words in ((frames, "NaN"), (x[:0], "as many frames"), (np.asarray(3.0), "as many frames")):
+    for bad, words in ((frames, "NaN"), (x[:0], "as many frames"), (np.asarray(3.0), "is one number")):
         with pytest.raises(ValueError, match=words):
             other.run_sequence(bad, 3)
     frames[2, 1].flat[0] = 0

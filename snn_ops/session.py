@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime as ort
 
 from snn_ops.cache import cache_bytes
-from snn_ops.feed import Inputs, Model, by_name, checked_steps, refuse_not_finite
+from snn_ops.feed import Inputs, Model, as_model_takes, by_name, checked_steps, refuse_not_finite
 from snn_ops.format import FIRST_SAMPLE, N_STEPS, Metadata
 from snn_ops.library import PYTHON_BACKENDS, register
 from snn_ops.provider import SILENT, ProviderOptions, start_session, without_graph
@@ -156,7 +156,8 @@ class Session:
         """Runs samples through all time steps.
 
         Args:
-            inputs: ``[samples, ...]`` for a model of one input, or arrays by input name.
+            inputs: ``[samples, ...]`` for a model of one input, or arrays by input name. A subnormal number of float32 or
+                float64 is 0 to the model, as in a stream.
             n_steps: for this call; default: the session's.
             outputs: names; default: all but the states.
             progress: called with the samples done and their number.
@@ -170,7 +171,9 @@ class Session:
             has a row for each step, as a file changed by hand may give, is ``[T * samples, ...]`` in the order of the format.
 
         Raises:
-            ValueError: n_steps below 1, no samples by the name of an input, or a sample that holds NaN or infinity.
+            TypeError: n_steps that is no integer.
+            ValueError: n_steps below 1, no samples by the name of an input, not as many as of another, or a sample that holds
+                NaN or infinity.
             RecordingError: a layer to record that does not exist, or that has no spikes in time; also a ValueError.
         """
         steps = checked_steps(self.n_steps if n_steps is None else n_steps)
@@ -225,7 +228,7 @@ class Session:
     def _call(
         self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None, first_sample: int
     ) -> list[np.ndarray]:
-        arrays = {**feed, **self._first_sample(first_sample)}
+        arrays = {name: as_model_takes(array) for name, array in feed.items()} | self._first_sample(first_sample)
         if self._has_steps:
             arrays[N_STEPS] = np.asarray(n_steps, np.int64)
         with self._guard():

@@ -11,7 +11,7 @@ from typing import overload
 import numpy as np
 import onnxruntime as ort
 
-from snn_ops.feed import Inputs, by_name, checked_steps, first_not_finite
+from snn_ops.feed import Inputs, as_model_takes, by_name, checked_steps, first_not_finite
 from snn_ops.files import read_npz, write_npz
 from snn_ops.format import BATCH, N_STEPS, STEP
 from snn_ops.provider import device_id, without_graph
@@ -188,7 +188,8 @@ class Stream:
         number of rows, so that a chunk may round otherwise, and a neuron just below its threshold fire a step later.
 
         Args:
-            inputs: as for `Session.run`, held for these steps; the next call may bring others.
+            inputs: as for `Session.run`, held for these steps; the next call may bring others. A subnormal number of float32
+                or float64 is 0 to the model, so that a signal that fades away does not make the stream slow; the array stays.
             n_steps: default: the session's.
             new_frame: the input has changed as a whole: neurons of the delta code send large spikes first again, and finer ones
                 from step to step, as at the beginning of the stream. What was sent stays; without this, every step may use the
@@ -201,9 +202,11 @@ class Stream:
             steps.
 
         Raises:
-            ValueError: n_steps below 1, new_frame in a file of the rate code, inputs missing, a sample that holds NaN or
-                infinity, or not as many samples as the stream began with. The stream stays where it was.
+            TypeError: n_steps that is no integer.
+            ValueError: n_steps below 1, new_frame in a file of the rate code, inputs missing or of different numbers of
+                samples, a sample that holds NaN or infinity, or not as many samples as the stream began with.
             RecordingError: as `Session.run`.
+            Whatever is raised, the stream stays where it was.
         """
         steps = checked_steps(self._n_steps if n_steps is None else n_steps)
         arrays = {name: np.ascontiguousarray(array) for name, array in by_name(inputs, self._inputs).items()}
@@ -226,6 +229,9 @@ class Stream:
         Raises:
             ValueError: as `run`.
         """
+        arrays = {
+            name: as_model_takes(array) for name, array in arrays.items()
+        }  # held: inputs are bound to this memory
         batch = len(next(iter(arrays.values())))
         if self._batch is not None and batch != self._batch:
             raise ValueError(

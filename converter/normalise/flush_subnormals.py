@@ -12,8 +12,7 @@ import onnx_ir as ir
 from converter.graph.build import constant_of, set_constant
 from converter.graph.op_facts import facts
 from converter.graph.passes import Lines, PassReport
-
-_ELEMENTS = (np.dtype(np.float32), np.dtype(np.float64))
+from snn_ops.feed import subnormal
 
 
 def flush_subnormals(model: ir.Model) -> PassReport:
@@ -22,10 +21,10 @@ def flush_subnormals(model: ir.Model) -> PassReport:
     for node in model.graph:
         for value in node.inputs if facts(node).weighted else ():
             array = constant_of(value)
-            if value is None or array is None or array.dtype not in _ELEMENTS:
+            if value is None or array is None:
                 continue
-            small = (np.abs(array) < np.finfo(array.dtype).tiny) & (array != 0)
-            if small.any():
+            small = subnormal(array)
+            if small is not None:
                 set_constant(value, np.where(small, array.dtype.type(0), array))
                 lines.changed(
                     node, f"{np.count_nonzero(small)} numbers of {value.name!r} are too small to count: 0 now"

@@ -239,6 +239,11 @@ def test_wrong_state_is_refused(tmp_path) -> None:
         stream.run(x[:3], 0)
     with pytest.raises(ValueError, match="no samples for input 'x'"):
         stream.run({"z": x[:3]})
+    with pytest.raises(TypeError, match=r"n_steps must be an integer, it is 2\.5"):
+        stream.run(x[:3], 2.5)
+    for no_samples in (x[:0], x[0], x[:3].astype(object), x[:3].astype(str), x[:3].astype(np.float64)):
+        with pytest.raises((ValueError, RuntimeError)):
+            stream.run(no_samples, 4)
     (tmp_path / "no.npz").write_bytes(b"nonsense")
     with pytest.raises(ValueError, match="does not hold the state of a stream"):
         stream.restore_npz(tmp_path / "no.npz")
@@ -295,6 +300,85 @@ def test_a_bad_frame_is_refused_and_the_stream_goes_on(neuron, bad, tmp_path) ->
     refused(stream, saved, f"state '{name}' holds NaN or infinity, first in sample 2")
     for name, value in whole.save().items():
         np.testing.assert_array_equal(stream.save()[name], value)
+
+
+def faint(element: type, neuron: str, folder: Path, *, streaming: bool = True) -> tuple[onnx.ModelProto, np.ndarray]:
+    """A model of the smallest normal numbers of a type, whose neurons would fire for subnormal ones, and samples for it."""
+    kind = {np.float16: "float16", np.float32: "float", np.float64: "double"}[element]
+    model = text_model(
+        f"""
+        faint ({kind}[N,4] x) => ({kind}[N,3] y)
+        <{kind}[4,8] W1, {kind}[8,3] W2>
+        {{
+          h = MatMul(x, W1)
+          a = Relu(h)
+          y = MatMul(a, W2)
+        }}
+        """,
+        W1=np.hstack([np.eye(4), -np.eye(4)]) / (8 * float(np.finfo(element).tiny)),
+    )
+    x = np.random.default_rng(0).uniform(-8, 8, (40, 4)) * float(np.finfo(element).tiny)
+    proto = convert(
+        save(model, folder / "m.onnx"), x.astype(element), neuron=neuron, n_steps=STEPS, streaming=streaming, **QUICK
+    ).proto()
+    return proto, x.astype(element)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("neuron", ["if", "sigma-delta"])
+@pytest.mark.parametrize("element", [np.float32, np.float64])
+def test_a_stream_takes_subnormal_numbers_as_0(element, neuron, backend, tmp_path, monkeypatch) -> None:
+    """So do runs that are no streams: the same bits as of zeros, in any chunks. The caller's array stays."""
+    tiny = np.finfo(element).tiny
+    spiking, x = faint(element, neuron, tmp_path)
+    plain, _ = faint(element, neuron, tmp_path, streaming=False)
+    zeros = np.where(np.abs(x) < tiny, element(0), x)
+    assert (zeros != x).sum() > 10
+    session = snn_ops.Session(spiking, backend=backend)
+    (expected,) = session.run(zeros)
+    assert expected.any()
+    before = x.copy()
+    for steps in ((STEPS,), CHUNKS):
+        stream, other = session.stream(), session.stream()
+        for n in steps:
+            (found,) = stream.run({"x": x}, n)
+            other.run(zeros, n)
+        np.testing.assert_array_equal(found, expected)
+        for name, value in other.save().items():
+            np.testing.assert_array_equal(stream.save()[name], value)
+    np.testing.assert_array_equal(snn_ops.Session(plain, backend=backend).run(x)[0], expected)
+    np.testing.assert_array_equal(session.run_batch({"x": x}, STEPS)[0], expected)
+    for recorded in (session.run(x, record=["a"]), session.stream().run(x, STEPS, record=["a"])):
+        np.testing.assert_array_equal(recorded[0][0], expected)
+    monkeypatch.setattr(snn_ops.Session, "rows", len(x))
+    np.testing.assert_array_equal(snn_ops.Session(spiking, backend=backend).run(x)[0], expected)
+    np.testing.assert_array_equal(x, before)
+    x[3, 1] = np.nan
+    with pytest.raises(ValueError, match="holds NaN or infinity, first in sample 3"):
+        stream.run(x, 1)
+
+
+def test_subnormal_numbers_of_float16_count(tmp_path) -> None:
+    """A signal that lies below the smallest normal number comes through."""
+    spiking, x = faint(np.float16, "if-burst", tmp_path)
+    x = np.clip(x, -6e-5, 6e-5)
+    (found,) = snn_ops.Session(spiking).stream().run(x, 200)
+    (rest,) = snn_ops.Session(spiking).stream().run(np.zeros_like(x), 200)
+    assert np.abs(np.float64(found) - rest).max() > 0.05
+
+
+def test_another_byte_order(tmp_path) -> None:
+    """ONNX Runtime would take the bytes for other numbers."""
+    model = mlp()
+    x = samples(model, 3)
+    swapped = x.astype(x.dtype.newbyteorder("S"))
+    path = save(model, tmp_path / "m.onnx")
+    for streaming in (True, False):
+        spiking = convert(path, samples(model), streaming=streaming, neuron="if", **QUICK).proto()
+        session = snn_ops.Session(spiking)
+        np.testing.assert_array_equal(session.run(swapped)[0], session.run(x)[0])
+        if streaming:
+            np.testing.assert_array_equal(session.stream().run(swapped, 6)[0], session.stream().run(x, 6)[0])
 
 
 def overflowing(kind: str, folder: Path, **options: Any) -> tuple[onnx.ModelProto, np.ndarray, np.ndarray]:

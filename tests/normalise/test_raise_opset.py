@@ -42,3 +42,22 @@ def test_a_new_opset_stays() -> None:
     model = from_text("m (float[N,4] x) => (float[N,4] y) { y = Relu(x) }", opset=21)
     assert raise_opset(model) == PassReport("raise opset")
     assert model.opset_imports[""] == 21
+
+
+@pytest.mark.parametrize("opset", [18, 20])
+def test_group_normalization_had_a_scale_for_each_group(opset) -> None:
+    """From opset 21 on it has one for each channel."""
+    model = from_text(
+        """m (float[N,6,5,4] x) => (float[N,6,5,4] y) <float[3] SCALE, float[3] BIAS> {
+          [norm] n = GroupNormalization<num_groups = 3, epsilon = 0.01>(x, SCALE, BIAS)  y = Relu(n) }""",
+        opset=opset,
+    )
+    x = normal(2, 6, 5, 4)
+    groups = x.reshape(2, 3, -1)
+    scale, bias = (model.graph.initializers[name].const_value.numpy().reshape(1, 3, 1) for name in ("SCALE", "BIAS"))
+    centred = groups - groups.mean(axis=2, keepdims=True)
+    expected = centred / np.sqrt((centred**2).mean(axis=2, keepdims=True) + 0.01) * scale + bias
+    report = raise_opset(model)
+    assert "GroupNormalization" not in {node.op_type for node in model.graph}
+    assert [line for line in report.changed if "'norm'" in line]
+    np.testing.assert_allclose(outputs(model, x=x)[0], np.maximum(expected.reshape(x.shape), 0), rtol=1e-4, atol=1e-5)

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.graph.batch_axis import BatchAxes, place_in
-from converter.graph.build import constant, operator_node, to_front, transposed
+from converter.graph.build import constant, free_name, operator_node, to_front, transposed
 
 
 class TimeNodes:
@@ -55,14 +55,14 @@ class TimeNodes:
             node.name = node.outputs[0].name
             return [node]
         there, back = to_front(batch_axis, rank)
-        first = transposed(value, there, f"{name}_batch_first_for_{op_type}")
+        first = transposed(graph, value, there, f"{name}_batch_first_for_{op_type}")
         node = operator_node(graph, op_type, name, first.outputs[0], self._n_steps)
         node.name = node.outputs[0].name
-        return [first, node, transposed(node.outputs[0], back, f"{node.name}_batch_back")]
+        return [first, node, transposed(graph, node.outputs[0], back, f"{node.name}_batch_back")]
 
     def _tile(self, graph: ir.Graph, value: ir.Value, batch_axis: int, rank: int) -> list[ir.Node]:
         """TimeRepeat of what is no current: a mask, class numbers."""
-        name = f"{value.name}_TimeRepeat"
+        name = free_name(graph, f"{value.name}_TimeRepeat")
         one, before, after = (
             constant(graph, f"{name}_{what}", np.ones(count, np.int64))
             for what, count in (("one", 1), ("before", batch_axis), ("behind", rank - batch_axis - 1))

@@ -74,6 +74,25 @@ def test_qdq(activation, per_channel, tmp_path) -> None:
     check(str(tmp_path / "q.onnx"), NET, x, 2)
 
 
+@pytest.mark.parametrize("activation", [QuantType.QUInt16, QuantType.QInt16])
+def test_16_bit(activation, tmp_path) -> None:
+    """ONNX Runtime writes them with operators of its own where the opset has no such integers."""
+    x = samples(NET)
+    quantize_static(
+        save(NET, tmp_path / "f.onnx"),
+        tmp_path / "q.onnx",
+        Reader(x),
+        quant_format=QuantFormat.QDQ,
+        activation_type=activation,
+        weight_type=QuantType.QInt8,
+        extra_options={"UseQDQContribOps": True},
+    )
+    assert {n.domain for n in onnx.load(tmp_path / "q.onnx").graph.node if n.op_type == "QuantizeLinear"} == {
+        "com.microsoft"
+    }
+    check(str(tmp_path / "q.onnx"), NET, x, 2)
+
+
 def test_dynamic(tmp_path) -> None:
     model = mlp()
     quantize_dynamic(save(model, tmp_path / "f.onnx"), tmp_path / "q.onnx", weight_type=QuantType.QInt8)

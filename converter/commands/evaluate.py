@@ -89,9 +89,9 @@ def evaluate_command(
             messages().print(
                 "The trained model is not here: no agreement, no error. Name it with --against MODEL.onnx."
             )
-    known_better = overfitted(spiking, evaluation)
-    if known_better:
-        messages().print(f"note: {known_better}")
+    for note in (*evaluation.notes, overfitted(spiking, evaluation)):
+        if note:
+            messages().print(f"note: {note}")
     if picture:
         accuracy_picture({spiking.path.name: evaluation}, picture, title=f"{spiking.path.name}, {len(loaded)} samples")
 

@@ -122,6 +122,8 @@ class Probe:
         Raises:
             RefusedError: the model does not accept the feed.
         """
+        if not self.names:
+            return {}
         try:
             arrays = self._session.run(self.names, {k: v for k, v in feed.items() if k in self._inputs})
         except Exception as error:

@@ -12,7 +12,7 @@ import numpy as np
 from converter.errors import RefusedError
 from converter.graph.run import batches, start_quietly
 from converter.io.samples import Samples
-from converter.measure.scores import Score, StepResult
+from converter.measure.scores import Score, StepResult, strange_labels
 from converter.measure.simulation import Simulation, SteppedSimulation, TwoPhaseSimulation
 from converter.normalise.ann import Ann
 from converter.spiking.model import SpikingModel
@@ -28,6 +28,8 @@ class Evaluation:
     steps: list[StepResult]
     spike_rates: dict[str, float] = field(default_factory=dict)
     """Share of neuron-steps with a spike, by layer, over the longest run."""
+    notes: list[str] = field(default_factory=list)
+    """What makes these numbers say less than they seem to."""
 
     def summary(self) -> dict[str, Any]:
         """Everything measured, ready for JSON."""
@@ -36,9 +38,12 @@ class Evaluation:
             "ann": {"accuracy": self.ann_accuracy},
             "steps": [asdict(step) for step in self.steps],
             "spike_rates": self.spike_rates,
+            "notes": self.notes,
         }
 
 
+NOT_NUMBERS = "a value is divided by its own norm or sum, and is 0 until a spike comes; take more steps"
+"""Why outputs of a model of numbers may be none."""
 STEPS = {"rate": (4, 8, 16, 32), "delta": (1, 2, 3, 4, 6, 8)}
 """Numbers of steps that are worth a look, by code."""
 
@@ -98,10 +103,13 @@ def evaluate(
     score = Score(len(steps), samples.labels is not None, trained is not None)
     rates: dict[str, list[float]] = {}
     weights: list[int] = []
+    notes: list[str] = []
     done = 0
     for batch in batches(samples.feed, max(1, simulate.rows // steps[-1])):
         count = len(next(iter(batch.values())))
         readout, batch_rates = simulate(batch)
+        if not done and (strange := strange_labels(samples.labels, next(iter(readout.values()))[0])):
+            notes.append(strange)
         reference = trained.run(list(readout), batch) if trained is not None else None
         labels = samples.labels[done : done + count] if samples.labels is not None else None
         score.add(readout, reference, labels)
@@ -110,9 +118,14 @@ def evaluate(
         weights.append(count)
         done += count
         progress(done, len(samples))
+    results = [score.result(index, n_steps) for index, n_steps in enumerate(steps)]
+    vanished = [str(step.n_steps) for step in results if np.isnan(step.relative_error or 0.0)]
+    if vanished:
+        notes.append(f"after {', '.join(vanished)} steps, outputs are not numbers: {NOT_NUMBERS}")
     return Evaluation(
         len(samples),
         score.ann_accuracy(),
-        [score.result(index, n_steps) for index, n_steps in enumerate(steps)],
+        results,
         {name: float(np.average(values, weights=weights)) for name, values in rates.items()},
+        notes=notes,
     )

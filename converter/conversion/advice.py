@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
 from converter.conversion.build import build
 from converter.conversion.front import Taken
 from converter.conversion.result import Conversion, Front, Recipe
 from converter.errors import RefusedError
 from converter.graph.build import add_functions, to_proto
 from converter.io.samples import Samples
-from converter.measure.evaluation import NOT_NUMBERS
 from converter.measure.steps import Reference, after_steps
 from converter.options import MOST_EXPONENT, NEURONS, Options, is_open
 
@@ -42,8 +39,6 @@ def advice(conversion: Conversion, taken: Taken, samples: Samples) -> list[str]:
         options = conversion.options
         what = f"J = {options.finest}" if options.schedule == "two-phase" else f"T = {options.n_steps}"
         notes.append(f"{what} is taken without choosing: fewer than 64 samples were left to choose on; better give 512")
-    if np.isnan(conversion.measured.relative_error or 0.0):
-        notes.append(f"after {conversion.compared_steps} steps, outputs are not numbers: {NOT_NUMBERS}")
     worst = max(conversion.layers, key=lambda layer: layer.relative_error)
     if worst.relative_error > LARGE_ERROR:
         ways = "; ".join(_ways(conversion, taken, samples))

@@ -42,8 +42,6 @@ class Evaluation:
         }
 
 
-NOT_NUMBERS = "a value is divided by its own norm or sum, and is 0 until a spike comes; take more steps"
-"""Why outputs of a model of numbers may be none."""
 STEPS = {"rate": (4, 8, 16, 32), "delta": (1, 2, 3, 4, 6, 8)}
 """Numbers of steps that are worth a look, by code."""
 
@@ -104,6 +102,7 @@ def evaluate(
     rates: dict[str, list[float]] = {}
     weights: list[int] = []
     notes: list[str] = []
+    not_numbers = np.zeros(len(steps), bool)
     done = 0
     for batch in batches(samples.feed, max(1, simulate.rows // steps[-1])):
         count = len(next(iter(batch.values())))
@@ -113,15 +112,22 @@ def evaluate(
         reference = trained.run(list(readout), batch) if trained is not None else None
         labels = samples.labels[done : done + count] if samples.labels is not None else None
         score.add(readout, reference, labels)
+        for mine, theirs in zip(readout.values(), reference or [], strict=False):
+            if theirs.dtype.kind == "f":
+                bad = np.isnan(mine) & ~np.isnan(theirs.reshape(mine.shape[1:]))
+                not_numbers |= bad.any(axis=tuple(range(1, bad.ndim)))
         for name, rate in batch_rates.items():
             rates.setdefault(name, []).append(float(rate))
         weights.append(count)
         done += count
         progress(done, len(samples))
     results = [score.result(index, n_steps) for index, n_steps in enumerate(steps)]
-    vanished = [str(step.n_steps) for step in results if np.isnan(step.relative_error or 0.0)]
-    if vanished:
-        notes.append(f"after {', '.join(vanished)} steps, outputs are not numbers: {NOT_NUMBERS}")
+    if not_numbers.any():
+        after = ", ".join(str(n_steps) for n_steps, bad in zip(steps, not_numbers, strict=True) if bad)
+        notes.append(
+            f"after {after} steps, outputs are not numbers where the trained model's are: a value is divided by its own norm "
+            "or sum, and is 0 until a spike comes; take more steps"
+        )
     return Evaluation(
         len(samples),
         score.ann_accuracy(),

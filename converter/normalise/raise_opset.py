@@ -39,6 +39,7 @@ def raise_opset(model: ir.Model) -> PassReport:
     lines.changed("the model", f"raised from opset {before} to {model.opset_imports['']}")
     if before < 11:
         _say_where_samples_lie(model, lines)
+    _rename_half_pixels(model, lines)
     return lines.report()
 
 
@@ -79,3 +80,15 @@ def _say_where_samples_lie(model: ir.Model, lines: Lines) -> None:
             node.attributes[mode] = ir.AttrString(mode, "asymmetric")
             node.attributes[nearest] = ir.AttrString(nearest, "floor")
             lines.changed(node, "its coordinates are asymmetric, as they were before opset 11")
+
+
+def _rename_half_pixels(model: ir.Model, lines: Lines) -> None:
+    """floor((x + 0.5) / scale), as TensorFlow has it, is half_pixel rounded to the nearest, halves up: floor(z + 0.5)."""
+    for node in model.graph.all_nodes():
+        mode, nearest = "coordinate_transformation_mode", "nearest_mode"
+        if node.op_type != "Resize" or node.attributes.get_string(mode, "") != "tf_half_pixel_for_nn":
+            continue
+        if node.attributes.get_string(nearest, "") == "floor":
+            node.attributes[mode] = ir.AttrString(mode, "half_pixel")
+            node.attributes[nearest] = ir.AttrString(nearest, "round_prefer_ceil")
+            lines.changed(node, "tf_half_pixel_for_nn has another name since opset 13")

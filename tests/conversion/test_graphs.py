@@ -473,3 +473,31 @@ def test_names_that_we_make_up_may_be_the_models_own(code, streaming, tmp_path) 
     result = evaluate(SpikingModel(tmp_path / "s.onnx"), Samples({"x": x}, None), [32], against=ann)
     assert set(result.steps[0].outputs) == set(expected)
     assert result.steps[0].relative_error < 0.03
+
+
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+@pytest.mark.parametrize("code", ["rate", "delta"])
+def test_whole_numbers_between_neurons(code, schedule, tmp_path) -> None:
+    """Truth values and numbers of classes: they leave as they are after the last step, and go on as floats."""
+    model = text_model(
+        """m (float[N,6] x) => (float[N,4] y, bool[N,4] large, int64[N,1] best)
+        <float[6,8] A, float[8,4] B, float[5,4] C, float[] ZERO, int64[2] SHAPE> {
+          h = MatMul(x, A)  a = Relu(h)  k = MatMul(a, B)  r = Tanh(k)  large = Greater(k, ZERO)
+          best = ArgMax<axis = 1>(k)  f = Cast<to = 1>(large)  s = Reshape(best, SHAPE)  b = Cast<to = 1>(s)
+          c = Concat<axis = 1>(f, b)  l = MatMul(c, C)  z = Relu(l)  y = Add(z, r) }""",
+        SHAPE=np.asarray([-1, 1]),
+        ZERO=np.asarray(0),
+    )
+    path = save(model, tmp_path / "m.onnx")
+    x = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)
+    spiking = convert(
+        path, x, code=code, schedule=schedule, **({"n_steps": 256} if schedule == "stepped" else {})
+    ).proto()
+    expected = ort.InferenceSession(path).run(None, {"x": x})
+    found = snn_ops.Session(spiking).run(x)
+    for mine, theirs in zip(found, expected, strict=True):
+        assert (mine.dtype, mine.shape) == (theirs.dtype, theirs.shape)
+    assert np.mean(found[1] == expected[1]) > 0.97
+    assert np.mean(found[2] == expected[2]) > 0.95
+    on_no_step = (found[1] == expected[1]).all(axis=1) & (found[2] == expected[2]).all(axis=1)
+    assert np.linalg.norm((found[0] - expected[0])[on_no_step]) < 0.05 * np.linalg.norm(expected[0])

@@ -33,7 +33,7 @@ def _register_erfc() -> None:
     """Teaches tf2onnx Erfc, which Keras has in its Gelu and ONNX has not: erfc(x) = 1 - erf(x)."""
     handler, utils = (importlib.import_module(f"tf2onnx.{name}") for name in ("handler", "utils"))
 
-    @handler.tf_op("Erfc")  # type: ignore[untyped-decorator]
+    @handler.tf_op("Erfc")
     class Erfc:
         @classmethod
         def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:

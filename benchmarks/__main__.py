@@ -6,22 +6,28 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, track
 from rich.table import Table
 
-from benchmarks import machine, matrix, systems
+from benchmarks import environments, machine, matrix, systems
 from benchmarks.harness import Harness, Settings
 from benchmarks.matrix import Cell
+from benchmarks.process import DidNotRunError, end_on_signals
 from benchmarks.results import CellResult, Results, ResultsError
+from benchmarks.searches import Searches
 from benchmarks.workloads.catalogue import WORKLOADS
 from benchmarks.workloads.network import Equation
 from snn_ops.provider import PROVIDERS
 
 FOLDER = Path(__file__).parent / "results"
+SETTINGS = "settings"
+"""The folder beside a file of results, for a file of the same name: what the searches found."""
 QUICK = Settings(seconds=0.2, rounds=3)
 
 
@@ -36,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (RefusedError, ResultsError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,7 +58,12 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--threads", type=numbers, metavar="N,...")
     result.add_argument("--provider", choices=list(PROVIDERS), default="cpu")
     result.add_argument("--quick", action="store_true", help="the smallest cells, measured briefly")
-    result.add_argument("--limit", type=float, default=60, help="seconds for a system in a cell [default: 60]")
+    result.add_argument("--limit", type=float, default=60, help="seconds for a cell [default: 60]")
+    result.add_argument(
+        "--prepare",
+        action="store_true",
+        help="make the peers' environments, search for the settings that these cells need, and measure nothing",
+    )
     result.add_argument(
         "--budget", type=float, metavar="MINUTES", help="begin no cell after that; the first matter most"
     )
@@ -99,13 +112,29 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.equations,
         )
     settings = QUICK if arguments.quick else Settings()
-    settings = Settings(arguments.limit, settings.seconds, settings.rounds, arguments.here)
+    settings = replace(settings, limit=arguments.limit, here=arguments.here)
     results = Results(arguments.results or FOLDER / f"{machine.name(arguments.provider)}.json")
     results.machine = machine.facts(arguments.provider)
-    chosen = arguments.systems or systems.names()
-    finished = measure_all(cells, Harness(chosen, settings), results, arguments.budget, again=arguments.again)
+    searches = Searches(results.path.parent / SETTINGS / results.path.name)
+    harness = Harness(arguments.systems or systems.names(), settings, searches=searches)
+    if not arguments.here:
+        make_environments(harness.names)
+    if arguments.prepare:
+        for cell in track(cells, "searching", console=console_for_all()):
+            harness.prepare(cell)
+        return 0
+    finished = measure_all(cells, harness, results, arguments.budget, again=arguments.again)
     console_for_all().print(f"{finished} of {len(cells)} cells are in {results.path}")
     return 0
+
+
+def make_environments(names: Sequence[str]) -> None:
+    """Those of the peers, so that they cost no cell its time; one that cannot be made will be a row with the reason."""
+    with console_for_all().status("") as status:
+        for name in names:
+            status.update(f"the environment of {name}")
+            with suppress(DidNotRunError):
+                environments.python_of(name, systems.system(name).requirements)
 
 
 def console_for_all() -> Console:
@@ -188,4 +217,5 @@ def show_list(provider: str) -> None:
 
 
 if __name__ == "__main__":
+    end_on_signals()
     sys.exit(main())

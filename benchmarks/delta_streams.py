@@ -2,38 +2,49 @@
 
 A patch of a quarter of an image's width, cut from another image, moves over a still image, a pixel a frame, with noise of 0, 1
 and 2 of 255. Frames go through a two-phase stream, one after the other. A row: synaptic operations of a frame as a share of a
-fresh frame's (a spike counts its layer's mean fan-out in both), and the outputs' error, against the trained model's, over that
-of fresh frames.
+fresh frame's, and the outputs' error, against the trained model's, over that of fresh frames. Images are CIFAR-10's, parts of
+photographs, or digits, whose ground is empty: there a fresh frame costs little.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 
-from benchmarks import datasets, zoo_data
+from benchmarks import datasets, zoo_data, zoo_samples
 from benchmarks.machine import describe
-from converter import convert, load_ann
-from converter.conversion.result import Conversion
+from converter import SpikingModel, convert, load_ann
 from converter.graph.run import start_quietly
+from converter.measure.work_of_file import work_of_file
+from converter.report.json_file import write_json
 from snn_ops import Session
 
-MODELS = (
+RESULTS = Path("benchmarks/results/delta/streams.json")
+PICTURES = (
+    "tiny_pretrainedResnet",
+    "vnn21_cifar10_resnet_2b",
+    "vnn21_marabou_cifar10_medium",
+    "vnn21_oval_cifar_base_kw",
+    "vnn23_vit_ibp_3_3_8_cifar",
+    "mtcnn_pnet",
+    "mtcnn_rnet",
+    "vnn23_tinyyolo",
+)
+DIGITS = (
     "ccoltong_lenet",
     "mnist-8_cntk",
     "vnn20_mnist_tansig_200_50",
-    "vnn21_cifar10_resnet_2b",
-    "vnn21_marabou_cifar10_medium",
     "vnn21_mnist_sigmoid_6x200",
     "vnn21_mnistfc_256x4",
-    "vnn21_oval_cifar_base_kw",
 )
 NOISE = (0, 1, 2)
 FRAMES, IMAGES = 12, 6
+CALIBRATION = 288
 UNIT = 2**12
 
 
@@ -41,46 +52,71 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=zoo_data.models_folder())
     parser.add_argument("--exponent", type=int, default=6)
+    parser.add_argument("--json", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    print(describe())
     entries = zoo_data.entries(arguments.folder)
-    print(f"{'model':34}" + "".join(f"  noise {noise}: share, error" for noise in NOISE))
-    for name in MODELS:
-        entry = entries[name]
-        cells = [measured(arguments.folder / entry["file"], entry, noise, arguments.exponent) for noise in NOISE]
-        print(f"{name:34}" + "".join(f"  {share:15.2f} {error:6.2f}" for share, error in cells), flush=True)
+    rows: dict[str, Any] = {}
+    for name in (*PICTURES, *DIGITS):
+        rows[name] = measured(name, arguments.folder / entries[name]["file"], entries[name], arguments.exponent)
+        print(f"{name:34}  {_shown(rows[name])}", flush=True)
+    results = {"machine": describe(), "exponent": arguments.exponent, "models": rows}
+    write_json(results, arguments.json)
+    print("\n".join(table(results)))
 
 
-def measured(path: Path, entry: dict[str, Any], noise: int, exponent: int) -> tuple[float, float]:
-    """The share of a fresh frame's synaptic operations, and the error over that of fresh frames."""
-    data = datasets.load(entry["dataset"])
+def measured(name: str, path: Path, entry: Mapping[str, Any], exponent: int) -> dict[str, dict[str, float]]:
+    """By noise, the share of a fresh frame's synaptic operations, and the error over that of fresh frames."""
     ann = load_ann(path)
-    calibration = zoo_data.model_input(data.x_train[:256], entry)
-    conversion = convert(ann, calibration, code="delta", schedule="two-phase", streaming=True, exponent=exponent)
-    session, trained = Session(conversion.proto()), start_quietly(ann.model)
-    fan_outs = mean_fan_outs(conversion)
-    spent = fresh = error = error_of_fresh = 0.0
-    for index in range(IMAGES):
-        frames = zoo_data.model_input(moving(data.x_test, index, noise), entry)
-        (expected,) = trained.run(None, {ann.inputs[0].name: frames})
-        stream, before = session.stream(), {name: np.zeros(()) for name in fan_outs}
-        for number, frame in enumerate(frames):
-            alone = session.stream()
-            found, wanted = stream.run(frame[None])[0], alone.run(frame[None])[0]
-            after, of_alone = ({n: s.save()[f"{n}.sent"] for n in fan_outs} for s in (stream, alone))
+    if "dataset" in entry:
+        data = datasets.load(entry["dataset"])
+        seen, images = data.x_train[:CALIBRATION], data.x_test
+        model_input = lambda x: zoo_data.model_input(x, dict(entry))  # noqa: E731
+    else:
+        picture = zoo_samples.PICTURES[name]
+        seen, images = (
+            zoo_samples.photographs(np.random.default_rng(seed), count, picture.height, picture.width)
+            for seed, count in enumerate((CALIBRATION, 2 * IMAGES))
+        )
+        model_input = picture.model_input
+    options: dict[str, Any] = {"code": "delta", "schedule": "two-phase", "streaming": True, "exponent": exponent}
+    spiking = SpikingModel(path, convert(ann, model_input(seen), **options).proto())
+    session, trained = Session(spiking.proto), start_quietly(ann.model)
+    neurons = [node.name for node in spiking.proto.graph.node if node.op_type == "MultiThreshold"]
+    result = {}
+    for noise in NOISE:
+        films = np.stack([moving(images, index, noise) for index in range(IMAGES)], axis=1)
+        spent, fresh = ({name: np.zeros(()) for name in neurons} for _ in range(2))
+        error = error_of_fresh = 0.0
+        stream, before = session.stream(), {name: np.zeros(()) for name in neurons}
+        for number, film in enumerate(films):
+            frames, alone = model_input(film), session.stream()
+            found, wanted = stream.run(frames), alone.run(frames)
+            after, of_alone = ({n: s.save()[f"{n}.sent"] for n in neurons} for s in (stream, alone))
             if number:
-                spent += sum(f * spikes(after[n] - before[n]) for n, f in fan_outs.items())
-                fresh += sum(f * spikes(of_alone[n]) for n, f in fan_outs.items())
-                error += float(np.sum((found - expected[number]) ** 2))
-                error_of_fresh += float(np.sum((wanted - expected[number]) ** 2))
+                for n in neurons:
+                    spent[n] = spent[n] + spikes(after[n] - before[n]).sum(axis=0, keepdims=True)
+                    fresh[n] = fresh[n] + spikes(of_alone[n]).sum(axis=0, keepdims=True)
+                expected = trained.run(None, {ann.inputs[0].name: frames})
+                error += _distance(found, expected)
+                error_of_fresh += _distance(wanted, expected)
             before = after
-    return spent / fresh, float(np.sqrt(error / max(error_of_fresh, 1e-30)))
+        shapes = {spec.name: (1, *model_input(films[0]).shape[1:]) for spec in ann.input_specs}
+        operations = [work_of_file(spiking, each, shapes, 1).synaptic_operations for each in (spent, fresh)]
+        result[str(noise)] = {
+            "share": operations[0] / operations[1],
+            "error": float(np.sqrt(error / max(error_of_fresh, 1e-30))),
+        }
+    return result
+
+
+def _distance(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
+    return sum(float(np.sum((a - b) ** 2)) for a, b in zip(found, expected, strict=True))
 
 
 def moving(images: np.ndarray, index: int, noise: int) -> np.ndarray:
     """Frames, uint8 ``[FRAMES, C, H, W]``."""
     rng = np.random.default_rng(index)
-    still, other = images[index].astype(np.float64), images[index + 100].astype(np.float64)
+    still, other = images[index].astype(np.float64), images[index + IMAGES].astype(np.float64)
     size = still.shape[-1] // 4
     top = (still.shape[-2] - size) // 2
     frames = []
@@ -92,30 +128,31 @@ def moving(images: np.ndarray, index: int, noise: int) -> np.ndarray:
     return np.stack(frames).astype(np.uint8)
 
 
-def spikes(change: np.ndarray) -> int:
-    """How many spikes make a change, in thresholds: as many as its non-adjacent form has digits other than 0."""
+def spikes(change: np.ndarray) -> np.ndarray:
+    """How many spikes make each change, in thresholds: as many as its non-adjacent form has digits other than 0."""
     whole = np.abs(np.round(np.asarray(change, np.float64) * UNIT)).astype(np.int64)
     digits = whole ^ (3 * whole)
-    return int(sum(((digits >> bit) & 1).sum() for bit in range(48)))
+    return np.asarray(sum(((digits >> bit) & 1) for bit in range(48)), float)
 
 
-def mean_fan_outs(conversion: Conversion) -> dict[str, float]:
-    """Multiply-adds behind a neuron's value for each of its elements, by the neuron's name."""
-    work = {layer.name: layer.multiply_adds for layer in conversion.work.layers}
-    model = onnx.shape_inference.infer_shapes(conversion.proto())
-    sizes = {
-        value.name: int(np.prod([d.dim_value for d in value.type.tensor_type.shape.dim[1:]]))
-        for value in (*model.graph.value_info, *model.graph.input)
-    }
-    behind: dict[str, list[str]] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            behind.setdefault(name, []).append(node.name)
-    return {
-        node.name: sum(work.get(user, 0) for user in behind.get(node.output[0], [])) / max(1, sizes[node.input[0]])
-        for node in model.graph.node
-        if node.op_type == "MultiThreshold"
-    }
+def table(results: Mapping[str, Any]) -> Iterator[str]:
+    """The results as Markdown: share of a fresh frame's synaptic operations / error over that of fresh frames."""
+    yield f"| model | {' | '.join(f'noise {noise}' for noise in NOISE)} |"
+    yield "|---" * (len(NOISE) + 1) + "|"
+    models = results["models"]
+    for what, names in (("pictures", PICTURES), ("digits", DIGITS)):
+        yield from (f"| {name} | {_shown(models[name])} |" for name in names)
+        shares = [[models[name][str(noise)]["share"] for name in names] for noise in NOISE]
+        errors = [[models[name][str(noise)]["error"] for name in names] for noise in NOISE]
+        cells = (
+            f"**{statistics.median(share):.2f}** ({max(share):.2f}) / {statistics.median(error):.2f} ({max(error):.2f})"
+            for share, error in zip(shares, errors, strict=True)
+        )
+        yield f"| **{what}: median (worst)** | {' | '.join(cells)} |"
+
+
+def _shown(row: Mapping[str, Mapping[str, float]]) -> str:
+    return " | ".join(f"{row[str(noise)]['share']:.2f} / {row[str(noise)]['error']:.2f}" for noise in NOISE)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.process import ROOT, DidNotRunError
+from benchmarks.process import ROOT, DidNotRunError, OverTheLimitError, run_to_end
 
 FOLDER = ROOT / ".venv-peers"
 INSTALL_LIMIT = 1800
@@ -64,8 +63,8 @@ def fingerprint(requirements: Path) -> str:
 
 def _run(command: list[str]) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_LIMIT, check=False)
-    except subprocess.TimeoutExpired:
+        done = run_to_end(command, INSTALL_LIMIT)
+    except OverTheLimitError:
         raise DidNotRunError(f"not installed after {INSTALL_LIMIT} s") from None
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()

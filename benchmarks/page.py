@@ -1,4 +1,7 @@
-"""docs/benchmarks.md, its plots and the README's table of speed, from the files of results: ``python -m benchmarks.page``."""
+"""docs/benchmarks.md, its plots and the README's table of speed, from the files of results: ``python -m benchmarks.page``.
+
+Files that are named are those of speed; accuracy comes from all files of its folder.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.accuracy import page as accuracy
 from benchmarks.matrix import ALL_STEPS, Cell
 from benchmarks.process import ROOT
 from benchmarks.results import ELSE, MEASURED, CellResult, Results, Row
@@ -57,7 +61,19 @@ def with_block(text: str, lines: str) -> str:
 
 def page(results: Sequence[Results]) -> str:
     """All of it."""
-    return "\n".join([HEAD.read_text(), *(line for one in results for line in machine_section(one))]).rstrip() + "\n"
+    lines = [HEAD.read_text(), *accuracy_section(), *(line for one in results for line in machine_section(one))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def accuracy_section() -> Iterator[str]:
+    """A table for each machine."""
+    for path in sorted(accuracy.FOLDER.glob("*.json")):
+        content = accuracy.read(path)
+        facts = content["machine"]
+        yield f"{facts['processor']}, {facts['cores']} cores, Python {facts['python']}, ONNX Runtime {facts['onnxruntime']}:"
+        yield ""
+        yield from accuracy.table(content["rows"], facts["cores"])
+        yield ""
 
 
 def machine_section(results: Results) -> Iterator[str]:

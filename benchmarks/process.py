@@ -1,4 +1,4 @@
-"""A system in a process of its own, seen from the harness: a limit of time for each command, stopped while others run."""
+"""Processes that end with this one; a system in one of its own: a limit of time for each command, stopped while others run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -32,6 +33,72 @@ class OverTheLimitError(DidNotRunError):
     """It took too long, and was ended."""
 
 
+WATCH = 'read -r line; kill -s KILL -- "-$1"'
+"""Of a shell whose standard input ends when this process does, and nothing comes from it before."""
+
+
+def end_on_signals() -> None:
+    """SIGTERM and SIGHUP end this process as an exception does, so that what it began is closed."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
+class Group:
+    """A command in a process group of its own, which is killed when it is closed, and when this process ends, however it ends.
+
+    Even SIGKILL leaves nothing behind: a shell outside of the group waits for the end of this process. It kills the group, what
+    stands still in it too, which would not notice by itself.
+
+    Args:
+        command: and its arguments.
+        options: as `subprocess.Popen` takes them.
+    """
+
+    def __init__(self, command: Sequence[str], **options: Any) -> None:
+        self.process = subprocess.Popen(command, start_new_session=True, **options)
+        ends, self._until = os.pipe()  # this process alone has the end that is written to
+        watch = ["sh", "-c", WATCH, "watch", str(self.process.pid)]
+        self._watch = subprocess.Popen(watch, stdin=ends, start_new_session=True)
+        os.close(ends)
+        self._closed = False
+
+    def signal(self, number: int) -> None:
+        """To all of them."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+    def close(self) -> None:
+        """Ends all."""
+        if self._closed:
+            return
+        self._closed = True
+        self._watch.kill()
+        self._watch.wait()
+        os.close(self._until)
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def __enter__(self) -> Group:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def run_to_end(command: Sequence[str], limit: float, **options: Any) -> subprocess.CompletedProcess[str]:
+    """What `subprocess.run` gives, of a command that ends with this process.
+
+    Raises:
+        OverTheLimitError: it did not end within so many seconds.
+    """
+    with Group(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options) as group:
+        try:
+            out, error = group.process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            raise OverTheLimitError(f"over the limit of {limit:.0f} s") from None
+        return subprocess.CompletedProcess(command, group.process.returncode, out, error)
+
+
 class SystemProcess:
     """The process of a system. Its processors are the first `threads` of those that are there.
 
@@ -53,7 +120,7 @@ class SystemProcess:
             environment["CUDA_VISIBLE_DEVICES"] = ""
         processors = ",".join(map(str, sorted(os.sched_getaffinity(0))[:threads]))
         pinned = ["taskset", "-c", processors] if provider == "cpu" else []
-        self._process = subprocess.Popen(
+        self._group = Group(
             [*pinned, python, "-m", "benchmarks.worker", module, str(read_commands), str(write_answers)],
             pass_fds=(read_commands, write_answers),
             stdin=subprocess.DEVNULL,
@@ -61,7 +128,6 @@ class SystemProcess:
             stderr=self._log,
             env=environment,
             cwd=ROOT,
-            start_new_session=True,
         )
         os.close(read_commands)
         os.close(write_answers)
@@ -103,33 +169,28 @@ class SystemProcess:
 
     def turn(self, seconds: float, limit: float) -> dict[str, Any]:
         """A turn; before and after it the process stands still, so that its waiting threads cost others nothing."""
-        self._signal(signal.SIGCONT)
+        self._group.signal(signal.SIGCONT)
         answer = self.ask("turn", limit, seconds=seconds)
         self.pause()
         return answer
 
     def pause(self) -> None:
         """Until its next turn."""
-        self._signal(signal.SIGSTOP)
+        self._group.signal(signal.SIGSTOP)
 
     def close(self) -> None:
         """Ends it and all that it started."""
         if self._closed:
             return
         self._closed = True
-        self._signal(signal.SIGKILL)
-        self._process.wait()
+        self._group.close()
         os.close(self._commands)
         os.close(self._answers)
         self._log.close()
 
-    def _signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
-
     def _end(self) -> str:
         """Why the process ended: what it wrote last."""
-        code = self._process.wait()
+        code = self._group.process.wait()
         if code == -signal.SIGKILL:
             return "killed, as when memory runs out"
         self._log.seek(0)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.systems.system import CannotComputeError, Job, Runner, System
+from benchmarks.systems.system import CannotComputeError, Job, Runner, Searching, System
 from benchmarks.workloads.network import Network
 
 Answer = dict[str, Any]
@@ -43,21 +43,19 @@ class Worker:
             x: the file of the inputs, which all later commands take.
             job: the other fields of `Job`.
         """
-        with np.load(x) as content:
-            self._x = content["x"]
-        described = Network.load(Path(network))
-        if described.equation not in self._system.equations:
-            raise CannotComputeError(f"has no neuron of equation {described.equation.value}")
+        described = self._given(network, x)
         start = time.perf_counter()
         self._runner = self._system.build(Job(described, **job))
         built = time.perf_counter()
+        assert self._x is not None
         self._placed = self._runner.place(self._x)
         self._runner.run(self._placed)
-        parts, waited = self._runner.seconds, self._runner.waited_seconds
+        waited = self._runner.waited_seconds
         return {
             "settings": dict(self._runner.settings),
-            "load_seconds": built - start - (sum(parts.values()) if waited is None else waited),
-            "seconds": dict(parts),
+            "load_seconds": built - start - waited,
+            "waited_seconds": waited,
+            "seconds": dict(self._runner.seconds),
             "first_seconds": time.perf_counter() - built,
             "file_bytes": self._runner.file_bytes,
             "mean_so_far": self._runner.mean_so_far,
@@ -65,11 +63,35 @@ class Worker:
             "version": self._system.version(),
         }
 
-    def outputs(self, to: str, calls: int = 1, counts: bool = True) -> Answer:
-        """Writes the output of each of so many calls as `outputs`, and the spike counts as `counts.LAYER`."""
+    def _given(self, network: str, x: str) -> Network:
+        """The network, of an equation that the system has; the inputs are kept."""
+        with np.load(x) as content:
+            self._x = content["x"]
+        described = Network.load(Path(network))
+        if described.equation not in self._system.equations:
+            raise CannotComputeError(f"has no neuron of equation {described.equation.value}")
+        return described
+
+    def search(self, network: str, x: str, to: str, seconds: float, **job: Any) -> Answer:
+        """Builds, and tries settings, none after so many seconds; each that was tried is a line of JSON in a file, at once.
+
+        Args:
+            network, x, job: as of `build`.
+            to: the file.
+            seconds: the limit.
+        """
+        described = self._given(network, x)
+        runner = self._system.build(Job(described, **job))
+        assert isinstance(runner, Searching) and self._x is not None
+        with Path(to).open("w") as file:
+            runner.search(self._x, seconds, lambda tried: print(json.dumps(tried), file=file, flush=True))
+        return {}
+
+    def outputs(self, to: str, calls: int = 1, counted: int = 0) -> Answer:
+        """Writes the output of each of so many calls as `outputs`, the spike counts of so many samples as `counts.LAYER`."""
         assert self._runner is not None and self._x is not None
         outputs = np.stack([self._runner.take(self._runner.run(self._placed)) for _ in range(calls)])
-        spikes = self._runner.spike_counts(self._x) if counts else None
+        spikes = self._runner.spike_counts(self._x[:counted]) if counted else None
         np.savez(to, outputs=outputs, **{f"counts.{name}": array for name, array in (spikes or {}).items()})
         return {"counts": spikes is not None}
 

@@ -122,8 +122,8 @@ def samples_for(ann: Ann, entry: dict[str, Any], arguments: argparse.Namespace) 
         data = datasets.load(entry["dataset"])
         x_calibration = zoo_data.model_input(data.x_train[: arguments.calibration], entry)
         x_test = zoo_data.model_input(data.x_test[: arguments.samples], entry)
-        labels = data.y_test[: arguments.samples]
-        return check_samples(x_calibration, specs), check_samples({"x": x_test, "y": labels}, specs)
+        known, labels = data.y_train[: arguments.calibration], data.y_test[: arguments.samples]
+        return check_samples({"x": x_calibration, "y": known}, specs), check_samples({"x": x_test, "y": labels}, specs)
     rng = np.random.default_rng(0)
     counts = min(arguments.made_up, arguments.calibration), arguments.unlabelled
     first, second = ({spec.name: _made_up(spec, n, rng, split) for spec in specs} for split, n in enumerate(counts))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from converter.errors import RefusedError
-from snn_ops.format import CODES, SCHEDULES
+from snn_ops.format import CODES, READOUTS, SCHEDULES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -65,6 +65,8 @@ FIRST_EXPONENT = 3
 """Of the delta code's finest height 2^-j in the first step; it grows by 1 from step to step."""
 EXPONENT, MANY_SLOTS_FROM, MOST_EXPONENT = 6, 7, 12
 """Of the delta code's finest height 2^-J: the default, from where a value may take more than four spikes, the largest."""
+IMAGE_REFINEMENT = 2
+"""Heights that an image which enters the network goes finer; not in a stream, where the finest would send a sensor's noise."""
 MOST_STEPS, LEAST_EXPONENT, LARGEST_EXPONENT = 8, 3, 10
 """Where T and J are searched: up to T, from J to J."""
 AUTO = "auto"
@@ -116,9 +118,12 @@ class Options:
         tau_rc, dt: of LIF and AdaptiveLIF neurons, in seconds; dt also of Izhikevich neurons.
         tau_ref: refractory time of LIF and AdaptiveLIF neurons in seconds; None: one or two steps, whichever fits a layer
             better.
-        min_voltage: lowest membrane potential of LIF and AdaptiveLIF neurons.
+        min_voltage: lowest membrane potential of LIF and AdaptiveLIF neurons; None: -1, and 0 with a readout that forgets.
         tau_n, inc_n: of AdaptiveLIF neurons: time constant of the adaptation in seconds, and its share of a spike's height.
         streaming: make the neurons' states inputs and outputs of the model, so that it can run in chunks of time.
+        readout: what a stream of the rate code answers: "mean" over all steps since it began; "window", the mean over its last
+            steps, and "leaky", a mean whose shares decay, answer for the present input. How many steps those look back is
+            chosen on held-out samples, one after the other for `n_steps` steps each; neurons and means inside forget likewise.
         long_streams: with `streaming`: sums, counts and voltages are two numbers each, so that they stay true in streams of
             more than a million steps. False: one number, as release 0.1.0 has them.
     """
@@ -141,11 +146,12 @@ class Options:
     layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tau_rc: float = 0.02
     tau_ref: float | None = None
-    min_voltage: float = -1.0
+    min_voltage: float | None = None
     tau_n: float = 1.0
     inc_n: float = 0.01
     dt: float = 0.001
     streaming: bool = False
+    readout: str = "mean"
     long_streams: bool = True
 
     def __post_init__(self) -> None:
@@ -156,10 +162,12 @@ class Options:
             ("schedule", SCHEDULE_CHOICES),
             ("code", CODE_CHOICES),
             ("output", OUTPUTS),
+            ("readout", READOUTS),
         ):
             _one_of(what, getattr(self, what), choices)
         self._check_budget()
         self._take_what_is_implied()
+        self._check_readout()
         self._check_codes()
         if not self.opens_steps:
             check_steps(self.n_steps)
@@ -173,7 +181,7 @@ class Options:
         for name in ("tau_ref", "inc_n"):
             if (getattr(self, name) or 0) < 0:
                 raise RefusedError(f"{name} must not be negative, it is {getattr(self, name)}")
-        if self.min_voltage > 0:
+        if self.min_voltage is not None and self.min_voltage > 0:
             raise RefusedError(f"min_voltage must not be above 0, it is {self.min_voltage}")
         self._check_schedule()
         for name in self.layers:
@@ -209,6 +217,7 @@ class Options:
             "correction": self.correction != AUTO,
             "max_spikes": self.max_spikes is not None,
             "layers": bool(self.layers),
+            "readout": self.forgets,
         }
         usual = {field.name: field.default for field in fields(self)}
         others = ("percentile", "tau_rc", "tau_ref", "min_voltage", "tau_n", "inc_n", "dt")
@@ -243,6 +252,37 @@ class Options:
             raise RefusedError(f"{unfit[0].name} neurons fire after all input; use --schedule two-phase")
         if self.schedule == "two-phase" and self.streaming and self.code == "rate":
             raise RefusedError("a two-phase model receives all steps at once; only stepped models can be streamed")
+
+    def _check_readout(self) -> None:
+        """Raises RefusedError where a readout that forgets stands beside what does not."""
+        if not self.forgets:
+            return
+        if self.is_delta:
+            raise RefusedError("a stream of the delta code answers for the present input already; leave --readout out")
+        if not self.streaming:
+            raise RefusedError(f"--readout {self.readout} is for streams whose input changes; add --streaming")
+        neurons = {self.neuron, *(settings.get("neuron") for settings in self.layers.values())}
+        if "if-signed" in neurons:
+            raise RefusedError(
+                "if-signed neurons remember every spike that they sent; with --readout "
+                f"{self.readout} use if, if-burst or lif"
+            )
+        if self.correction == "potential":
+            raise RefusedError(
+                f"a stream forgets its initial voltages; --readout {self.readout} has no correction potential"
+            )
+
+    @property
+    def forgets(self) -> bool:
+        """Whether a stream answers for its present input by forgetting earlier ones."""
+        return self.readout != "mean"
+
+    @property
+    def lowest_voltage(self) -> float:
+        """`min_voltage`, or its default: inhibition that is over should not last."""
+        if self.min_voltage is not None:
+            return self.min_voltage
+        return 0.0 if self.forgets else -1.0
 
     @property
     def is_delta(self) -> bool:
@@ -363,5 +403,7 @@ def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
 
 def is_open(options: Options) -> bool:
     """Whether anything is left to choose by measuring."""
-    measured = not options.is_delta and (options.neuron == AUTO or NEURONS[options.neuron].measured)
+    measured = (
+        not options.is_delta and not options.forgets and (options.neuron == AUTO or NEURONS[options.neuron].measured)
+    )
     return measured and AUTO in (options.neuron, options.method, options.correction)

@@ -247,6 +247,30 @@ struct IFCounting : Neuron {
   }
 };
 
+// Integrate and fire whose voltage stays within `memory` thresholds of 0 and of the threshold; what is beyond is forgotten.
+//   u = v + x;  n = clip(floor(u / threshold), least, most);  v = clip(u - n threshold, lowest threshold, highest threshold)
+struct BoundedIF : Neuron {
+  static constexpr int kParameters = 1, kStates = 1;
+  template <class S>
+  struct Constants {
+    S least, most;      // spikes of a step; least is 0 or, signed, -most
+    S lowest, highest;  // voltage in thresholds: -memory, 1 + memory
+  };
+
+  template <class S>
+  static SNN_FUNCTION S step(S x, S* state, const S* parameter, const Constants<S>& c, const Clock&) {
+    const S u = state[0] + x;
+    S n = math::floor(u / parameter[0]);
+    n = n > c.least ? n : c.least;  // also where u is NaN
+    n = n > c.most ? c.most : n;
+    const S spike = n * parameter[0], lowest = c.lowest * parameter[0], highest = c.highest * parameter[0];
+    S v = u - spike;
+    v = v > lowest ? v : lowest;
+    state[0] = v > highest ? highest : v;
+    return spike;
+  }
+};
+
 // The neuron of the two-phase schedule: takes the mean current z of all T steps at once and gives the mean of the spikes.
 //   n = clip(floor((z T + v) / threshold), least, T max_spikes),  least = 0 or, signed, -T max_spikes;  y = n threshold / T
 template <bool kSigned>
@@ -640,7 +664,26 @@ struct RunningMean : Neuron {
   }
 };
 
-// The same after the last step only: sums at every step and divides once.
+// A mean that forgets: of everything for the first `steps` steps, then the share of an input falls by 1 - 1 / steps a step.
+//   mean += (x - mean) / min(step + 1, steps);  y = mean
+struct LeakyMean : Neuron {
+  static constexpr int kParameters = 0, kStates = 1;
+  static constexpr bool kDecays = true;
+  template <class S>
+  struct Constants {
+    S steps;
+    S smallest;  // a state below it in size becomes 0
+  };
+
+  template <bool kSmallest = true, class S>
+  static SNN_FUNCTION S step(S x, S* state, const S*, const Constants<S>& c, const Clock& clock) {
+    const S done = S(clock.step + 1), count = done < c.steps ? done : c.steps;
+    state[0] = math::without_smallest<kSmallest>(state[0] + (x - state[0]) / count, c.smallest);
+    return state[0];
+  }
+};
+
+// RunningMean after the last step only: sums at every step and divides once.
 struct TimeMean : RunningMean {
   static constexpr bool kGivesLast = true;
 

@@ -38,6 +38,8 @@ SCHEDULES = ("stepped", "two-phase")
 """When the layers spike: in every step, or each layer after it has seen all steps."""
 CODES = ("rate", "delta")
 """How spikes carry a value: their mean over time is the value, or each is a change of it and their sum is."""
+READOUTS = ("mean", "window", "leaky")
+"""What an answer of the rate code is: a mean over all steps of a run, over its last ones, or with shares that decay."""
 PREFIX = f"{DOMAIN}."
 """Of the keys of our metadata."""
 
@@ -83,6 +85,12 @@ def _code(text: str) -> str:
     return text
 
 
+def _readout(text: str) -> str:
+    if text not in READOUTS:
+        raise ValueError(text)
+    return text
+
+
 def _object(text: str) -> Object:
     value = json.loads(text)
     if not isinstance(value, dict):
@@ -111,6 +119,7 @@ _COUNT_OR_0 = _Kind("an integer from 0 to 2^63 - 1", partial(_count, least=0), s
 """Numbers of bytes and samples, 0 where they are not known; a flag."""
 _SCHEDULE = _Kind(" or ".join(SCHEDULES), _schedule, str)
 _CODE = _Kind(" or ".join(CODES), _code, str)
+_READOUT = _Kind(" or ".join(READOUTS), _readout, str)
 _OBJECT = _Kind("a JSON object", _object, json.dumps)
 _OPTIONS = _Kind("a JSON object", _object, partial(json.dumps, sort_keys=True))
 """Options are a user's, in any order; the same ones give the same file."""
@@ -172,6 +181,9 @@ class Metadata:
         states: what a streaming model carries from chunk to chunk, ``{"input": NAME, "output": NAME}`` each.
         schedule: one of `SCHEDULES`.
         code: one of `CODES`.
+        readout: of the rate code, one of `READOUTS`.
+        readout_steps: how many steps a readout that forgets looks back: the length of the window, or the time constant; 0: it
+            is a mean over all steps.
         source, source_sha256: name and SHA-256 of the trained model's file.
         version: of the converter.
         neuron, method, correction: the kinds of neurons, how they were calibrated and corrected.
@@ -191,6 +203,8 @@ class Metadata:
     states: _Key[Sequence[Mapping[str, str]]] = _Key(_PAIRS, ())
     schedule: _Key[str] = _Key(_SCHEDULE, "stepped")
     code: _Key[str] = _Key(_CODE, "rate")
+    readout: _Key[str] = _Key(_READOUT, "mean")
+    readout_steps: _Key[int] = _Key(_COUNT_OR_0, 0)
     source: _Key[str] = _Key(_TEXT, "")
     source_sha256: _Key[str] = _Key(_TEXT, "")
     version: _Key[str] = _Key(_TEXT, "")

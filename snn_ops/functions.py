@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 
 __all__ = [
     "if_",
+    "bounded_if",
     "count_if",
     "few_spike",
     "few_spike_mean",
@@ -44,6 +45,7 @@ __all__ = [
     "lowpass",
     "alpha",
     "running_mean",
+    "leaky_mean",
     "running_difference",
     "time_repeat",
     "time_mean",
@@ -60,6 +62,13 @@ class IFResult(NamedTuple):
     step: int
     voltage_base: np.ndarray
     net_count_base: np.ndarray
+
+
+class BoundedIFResult(NamedTuple):
+    """What `bounded_if` returns."""
+
+    spikes: np.ndarray
+    voltage: np.ndarray
 
 
 class LIFResult(NamedTuple):
@@ -147,6 +156,14 @@ class RunningMeanResult(NamedTuple):
     sum: np.ndarray
     step: int
     sum_base: np.ndarray
+
+
+class LeakyMeanResult(NamedTuple):
+    """What `leaky_mean` returns."""
+
+    y: np.ndarray
+    mean: np.ndarray
+    step: int
 
 
 class RunningDifferenceResult(NamedTuple):
@@ -246,6 +263,59 @@ def if_(
         },
     )
     return IFResult(*outputs)
+
+
+def bounded_if(
+    current: ArrayLike,
+    n_steps: int,
+    threshold: ArrayLike = 1.0,
+    voltage: ArrayLike = 0.0,
+    *,
+    max_spikes: int = 1,
+    signed: bool = False,
+    memory: float = 1.0,
+    constant_current: bool = False,
+) -> BoundedIFResult:
+    """Integrate and fire with bounded memory.
+
+        u = voltage + current
+        n = clip(floor(u / threshold), least, max_spikes), least = 0 or, signed, -max_spikes
+        spikes = n threshold
+        voltage = clip(u - spikes, -memory threshold, (1 + memory) threshold)
+
+    Args:
+        current: [T*B, ...] or, with constant_current, [B, ...].
+        n_steps: number of time steps T, at least 1.
+        threshold: above 0; also the height of a spike; broadcasts against [B, ...].
+        voltage: initial membrane potential, in the unit of the threshold; broadcasts against [B, ...].
+        max_spikes: most spikes in one step, of either sign (at least 1).
+        signed: True: a neuron below 0 sends negative spikes.
+        memory: how many thresholds below 0, and above the threshold, the voltage may be kept (not negative).
+        constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
+
+    Returns:
+        spikes: [T*B, ...], multiples of the threshold.
+        voltage: [B, ...], after the last step.
+
+    Raises:
+        ValueError: n_steps is below 1, or n_steps does not divide the first axis, or an operand does not broadcast, or
+            an attribute is outside its range.
+
+    Sources: nengo/neurons.py, class SpikingRectifiedLinear (Nengo 4.1), which is memory = 0 but for what is sent too
+    late; lower bounds of membrane potentials: P. U. Diehl et al., Fast-classifying, high-accuracy spiking deep networks
+    through weight and threshold balancing, IJCNN 2015.
+    """
+    outputs = _run(
+        "BoundedIF",
+        (current, n_steps, threshold, voltage),
+        {
+            "max_spikes": max_spikes,
+            "signed": signed,
+            "memory": memory,
+            "constant_current": constant_current,
+        },
+    )
+    return BoundedIFResult(*outputs)
 
 
 def count_if(
@@ -1082,6 +1152,57 @@ def running_mean(
         },
     )
     return RunningMeanResult(*outputs)
+
+
+def leaky_mean(
+    x: ArrayLike,
+    n_steps: int,
+    mean: ArrayLike = 0.0,
+    step: int = 0,
+    *,
+    steps: int = 8,
+    smallest: float = 0.0,
+    constant_current: bool = False,
+) -> LeakyMeanResult:
+    """A mean that forgets.
+
+        mean += (x - mean) / min(step + 1, steps)
+        step += 1
+        where |mean| < smallest: mean = 0
+        y = mean
+
+    Args:
+        x: [T*B, ...] or, with constant_current, [B, ...].
+        n_steps: number of time steps T, at least 1.
+        mean: the last output, 0 at the start; broadcasts against [B, ...].
+        step: number of time steps already done by earlier chunks of the same run.
+        steps: time constant in steps; 1: no memory (at least 1).
+        smallest: a state of smaller size becomes 0, so that what decays does not end in denormal numbers, which are
+            slow; 0: never (not negative).
+        constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
+
+    Returns:
+        y: [T*B, ...].
+        mean: [B, ...], after the last step.
+        step: step + n_steps.
+
+    Raises:
+        ValueError: n_steps is below 1, or n_steps does not divide the first axis, or an operand does not broadcast, or
+            an attribute is outside its range.
+
+    Source: averages with shares 1 / t at the start: H. Robbins and S. Monro, A stochastic approximation method, The
+    Annals of Mathematical Statistics 22 (1951).
+    """
+    outputs = _run(
+        "LeakyMean",
+        (x, n_steps, mean, step),
+        {
+            "steps": steps,
+            "smallest": smallest,
+            "constant_current": constant_current,
+        },
+    )
+    return LeakyMeanResult(*outputs)
 
 
 def running_difference(

@@ -14,8 +14,10 @@ from numpy.typing import ArrayLike
 from snn_ops.functions import (
     AdaptiveLIFResult,
     AlphaResult,
+    BoundedIFResult,
     IFResult,
     IzhikevichResult,
+    LeakyMeanResult,
     LIFResult,
     LowpassResult,
     MultiThresholdResult,
@@ -30,6 +32,7 @@ from snn_ops.functions import (
 
 __all__ = [
     "if_",
+    "bounded_if",
     "count_if",
     "few_spike",
     "few_spike_mean",
@@ -47,6 +50,7 @@ __all__ = [
     "lowpass",
     "alpha",
     "running_mean",
+    "leaky_mean",
     "running_difference",
     "time_repeat",
     "time_mean",
@@ -88,6 +92,31 @@ def if_(
         },
     )
     return IFResult(*outputs)
+
+
+def bounded_if(
+    current: ArrayLike,
+    n_steps: int,
+    threshold: ArrayLike = 1.0,
+    voltage: ArrayLike = 0.0,
+    *,
+    max_spikes: int = 1,
+    signed: bool = False,
+    memory: float = 1.0,
+    constant_current: bool = False,
+) -> BoundedIFResult:
+    """`snn_ops.functions.bounded_if` in NumPy."""
+    outputs = _run(
+        "BoundedIF",
+        (current, n_steps, threshold, voltage),
+        {
+            "max_spikes": max_spikes,
+            "signed": signed,
+            "memory": memory,
+            "constant_current": constant_current,
+        },
+    )
+    return BoundedIFResult(*outputs)
 
 
 def count_if(
@@ -485,6 +514,29 @@ def running_mean(
         },
     )
     return RunningMeanResult(*outputs)
+
+
+def leaky_mean(
+    x: ArrayLike,
+    n_steps: int,
+    mean: ArrayLike = 0.0,
+    step: int = 0,
+    *,
+    steps: int = 8,
+    smallest: float = 0.0,
+    constant_current: bool = False,
+) -> LeakyMeanResult:
+    """`snn_ops.functions.leaky_mean` in NumPy."""
+    outputs = _run(
+        "LeakyMean",
+        (x, n_steps, mean, step),
+        {
+            "steps": steps,
+            "smallest": smallest,
+            "constant_current": constant_current,
+        },
+    )
+    return LeakyMeanResult(*outputs)
 
 
 def running_difference(

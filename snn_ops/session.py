@@ -320,6 +320,30 @@ class Session:
         stream = self._stream(recorder.session, recorder.states, outputs, part.first_sample)
         return stream.advance({name: np.ascontiguousarray(array) for name, array in feed.items()}, n_steps, into=part)
 
+    def run_sequence(
+        self,
+        inputs: Inputs,
+        *,
+        n_steps: int | None = None,
+        outputs: Sequence[str] | None = None,
+        new_frames: bool = False,
+    ) -> list[np.ndarray]:
+        """Runs a whole sequence from rest, frame by frame without a reset: a new stream's `Stream.run_sequence`.
+
+        Args:
+            inputs: ``[frames, samples, ...]`` for a model of one input, or arrays by input name.
+            n_steps: of a frame; default: the session's.
+            outputs: names; default: all but the states.
+            new_frames: see `Stream.run`.
+
+        Returns:
+            The outputs after each frame, ``[frames, samples, ...]`` each.
+
+        Raises:
+            ValueError: the file was not made for streaming; or as for `Stream.run_sequence`.
+        """
+        return self.stream(outputs).run_sequence(inputs, n_steps, new_frames=new_frames)
+
     def _run_part(
         self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None, first_sample: int
     ) -> list[np.ndarray]:

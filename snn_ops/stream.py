@@ -201,9 +201,9 @@ class Stream:
             record, record_in: layers whose spikes are wanted too, and where they are kept, as for `Session.run`.
 
         Returns:
-            The model's outputs after the last of these steps. With the rate code they are means over all steps since the stream
-            began; with the delta code they answer for the present input. With `record` the outputs and a `Recording` of these
-            steps.
+            The model's outputs after the last of these steps. With the delta code, or a readout that forgets, they answer for
+            the present input; else they are means over all steps since the stream began (the file's metadata: `readout`). With
+            `record` the outputs and a `Recording` of these steps.
 
         Raises:
             TypeError: n_steps that is no integer.
@@ -233,9 +233,8 @@ class Stream:
         Raises:
             ValueError: as `run`.
         """
-        arrays = {
-            name: as_model_takes(array) for name, array in arrays.items()
-        }  # held: inputs are bound to this memory
+        # a name of their own until the end: inputs are bound to this memory
+        taken = {name: as_model_takes(array) for name, array in arrays.items()}
         batch = len(next(iter(arrays.values())))
         if self._batch is not None and batch != self._batch:
             raise ValueError(
@@ -243,7 +242,7 @@ class Stream:
             )
         session, recorded = (self._session, []) if into is None else (into.recorder.session, into.recorder.outputs)
         chunk = self._chunk(batch, into)
-        held = self._held({**arrays, **self._numbers}, n_chunks=-(-n_steps // chunk))
+        held = self._held({**taken, **self._numbers}, n_chunks=-(-n_steps // chunk))
         values = self._at_new_frame() if new_frame else self._values
         rows: dict[str, list[np.ndarray]] = {}
         for done in range(0, n_steps, chunk):
@@ -263,6 +262,35 @@ class Stream:
                 )
         self._batch, self._values = batch, values
         return [np.concatenate(rows[name]) if name in rows else found[name] for name in self._outputs]
+
+    def run_sequence(self, inputs: Inputs, n_steps: int | None = None, *, new_frames: bool = False) -> list[np.ndarray]:
+        """Advances through a whole sequence: as `run` of one frame after the other, with the same bits.
+
+        Args:
+            inputs: ``[frames, samples, ...]``, or arrays by input name; each frame is held for `n_steps` steps.
+            n_steps: of a frame; default: the session's.
+            new_frames: `new_frame` of every frame.
+
+        Returns:
+            The model's outputs after each frame, ``[frames, samples, ...]``.
+
+        Raises:
+            ValueError: as for `run`, no frames, or inputs with different numbers of frames. The stream stays where it was.
+        """
+        arrays = by_name(inputs, self._inputs)
+        lengths = {name: len(array) if np.ndim(array) else 0 for name, array in arrays.items()}
+        if len(set(lengths.values())) != 1 or not min(lengths.values()):
+            raise ValueError(f"a sequence is [frames, samples, ...], as many frames for each input; they are {lengths}")
+        before = self._batch, self._values
+        results = []
+        try:
+            for index in range(min(lengths.values())):
+                frame = {name: array[index] for name, array in arrays.items()}
+                results.append(self.run(frame, n_steps, new_frame=new_frames))
+        except BaseException:
+            self._batch, self._values = before
+            raise
+        return [np.stack(of_output) for of_output in zip(*results, strict=True)]
 
     def reset(self) -> None:
         """Back to rest; the next call may bring another number of samples."""

@@ -38,6 +38,24 @@ def test_bad_settings_of_layers(text, reason, tmp_path) -> None:
         ({"code": "delta", "percentile": 99.0}, "the delta code has no percentile to choose"),
         ({"code": "delta", "tau_rc": 0.1}, "the delta code has no tau_rc to choose"),
         ({"n_steps": 0}, "number of steps must be at least 1"),
+        ({"readout": "median"}, "there is no readout 'median'; choose one of mean, window, leaky"),
+        ({"code": "rate", "readout": "leaky"}, "--readout leaky is for streams whose input changes; add --streaming"),
+        (
+            {"code": "delta", "readout": "window", "streaming": True},
+            "a stream of the delta code answers for the present input already; leave --readout out",
+        ),
+        (
+            {"code": "rate", "readout": "leaky", "streaming": True, "neuron": "if-signed"},
+            "if-signed neurons remember every spike that they sent; with --readout leaky use if, if-burst or lif",
+        ),
+        (
+            {"code": "rate", "readout": "leaky", "streaming": True, "layers": {"first": {"neuron": "if-signed"}}},
+            "if-signed neurons remember",
+        ),
+        (
+            {"code": "rate", "readout": "leaky", "streaming": True, "correction": "potential"},
+            "a stream forgets its initial voltages",
+        ),
         ({"neuron": "pyramidal"}, "there is no neuron 'pyramidal'; choose one of auto"),
         ({"percentile": 0.0}, "percentile must be above 0"),
         ({"tau_rc": 0.0}, "tau_rc must be above 0"),
@@ -97,6 +115,13 @@ def test_an_option_decides_what_it_belongs_to(options, code, schedule) -> None:
     found = Options(**options)
     assert (found.code, found.schedule) == (code, schedule)
     assert replace(found.settled()) == found.settled()  # what is settled stays
+
+
+def test_the_lowest_voltage_follows_from_the_readout() -> None:
+    forgetting = {"code": "rate", "neuron": "lif", "streaming": True, "readout": "leaky"}
+    assert Options(code="rate").lowest_voltage == -1
+    assert Options(**forgetting).lowest_voltage == 0
+    assert Options(**forgetting, min_voltage=-0.3).lowest_voltage == -0.3
 
 
 def test_the_two_phase_schedule_cannot_stream() -> None:

@@ -81,7 +81,7 @@ def functions() -> str:
 
 def reference() -> str:
     """snn_ops/reference.py."""
-    names = sorted(_result_name(operator) for operator in OPERATORS.values() if len(operator.outputs) > 1)
+    names = sorted((_result_name(op) for op in OPERATORS.values() if len(op.outputs) > 1), key=str.lower)
     imports = "\nfrom snn_ops.functions import (\n" + "".join(f"    {name},\n" for name in names) + ")\n"
     run = "\n" + RUN.format(way="reference")
     return "".join([REFERENCE, imports, _all(), run, *map(_in_numpy, OPERATORS.values())])

@@ -8,24 +8,23 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import datasets, environments, machine, systems
-from benchmarks.accuracy.page import table
+from benchmarks.accuracy.page import FOLDER, read, table
 from benchmarks.accuracy.task import TIMED_SAMPLES, Task
-from benchmarks.process import ROOT, THREADS, DidNotRunError
+from benchmarks.process import ROOT, THREADS, DidNotRunError, end_on_signals, run_to_end
 from benchmarks.workloads.catalogue import WORKLOADS, inputs_on_grid
 from benchmarks.workloads.network import Equation
 from snn_ops.files import write_whole
 
-FOLDER = ROOT / "benchmarks" / "results" / "accuracy"
 NETWORKS = {"lenet-5": "mnist", "cnn": "mnist", "resnet-8": "cifar10"}
 CONVERTERS = ("onnx-snn", "spikingjelly", "nengo-dl")
 STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -41,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--converters", default=",".join(CONVERTERS))
     parser.add_argument("--samples", type=int, default=1000, help="test images, in whole hundreds")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--no-times", action="store_true", help="accuracy and spikes alone, as on a busy machine")
     parser.add_argument(
         "--json", type=Path, help="the file of results [default: benchmarks/results/accuracy/MACHINE.json]"
     )
@@ -58,12 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in names:
         for converter in converters:
             key = f"{name}/{converter}/{chosen.samples}/{chosen.threads}"
-            if "figures" not in results["rows"].get(key, {}):
-                results["rows"][key] = row(name, converter, chosen.samples, chosen.threads)
+            if not is_finished(results["rows"].get(key, {}), timed=not chosen.no_times):
+                results["rows"][key] = row(name, converter, chosen.samples, chosen.threads, timed=not chosen.no_times)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, (json.dumps(results, indent=1) + "\n").encode())
-            print("\n".join(table({key: results["rows"][key]})), flush=True)
+            print("\n".join(table({key: results["rows"][key]}, machine.cores())), flush=True)
     return 0
+
+
+def is_finished(found: Mapping[str, Any], *, timed: bool) -> bool:
+    """Whether a row has figures, with times where they are wanted."""
+    return "figures" in found and (not timed or all(one["milliseconds"] for one in found["figures"]))
 
 
 def _known(text: str, there: Iterable[str]) -> list[str]:
@@ -74,31 +79,15 @@ def _known(text: str, there: Iterable[str]) -> list[str]:
     return names
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The file of results, or an empty one.
-
-    Raises:
-        DidNotRunError: it is no such file.
-    """
-    if not path.exists():
-        return {"machine": {}, "rows": {}}
-    try:
-        content = json.loads(path.read_text())
-        content["rows"].items()
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise DidNotRunError(f"{path}: is no file of results: {error}") from error
-    found: dict[str, Any] = content
-    return found
-
-
-def row(name: str, converter: str, samples: int, threads: int) -> dict[str, Any]:
+def row(name: str, converter: str, samples: int, threads: int, *, timed: bool = True) -> dict[str, Any]:
     """What a converter gives for a network, or the reason why nothing."""
     system = systems.system(converter)
     version = environments.fingerprint(system.requirements) if system.requirements else machine.describe()
     try:
-        task = task_of(name, samples, threads)
+        task = replace(task_of(name, samples, threads), timed=timed)
         trained = trained_accuracy(task)
-        return {"trained": trained, "made_with": version, "figures": _in_its_process(converter, task)}
+        figures = _in_its_process(converter, task)
+        return {"trained": trained, "made_with": version, "load_average": os.getloadavg()[1], "figures": figures}
     except (DidNotRunError, FileNotFoundError) as error:
         return {"reason": str(error)}
 
@@ -136,12 +125,7 @@ def _in_its_process(converter: str, task: Task) -> list[dict[str, Any]]:
         folder, out = Path(name), Path(name) / "out.json"
         task.save(folder)
         command = [python, "-m", "benchmarks.accuracy.run", converter, str(folder), str(out)]
-        try:
-            done = subprocess.run(
-                command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise DidNotRunError(f"over the limit of {LIMIT} s") from None
+        done = run_to_end(command, LIMIT, cwd=ROOT, env=environment)
         if done.returncode:
             raise DidNotRunError((done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300])
         figures: list[dict[str, Any]] = json.loads(out.read_text())
@@ -149,4 +133,5 @@ def _in_its_process(converter: str, task: Task) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
+    end_on_signals()
     sys.exit(main())

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.accuracy.task import TIMED_SAMPLES, Figures, Task, milliseconds
+from benchmarks.accuracy.task import TIMED_SAMPLES, Figures, Task
 from benchmarks.systems._channels_last import last
 from benchmarks.systems.keras import model_of
 from benchmarks.systems.nengo_dl import import_nengo_dl
@@ -59,7 +59,7 @@ def _figures(task: Task, scale: int, nengo_dl: Any, tf: Any) -> Figures:
         whole = len(x) - len(x) % size
         sums = np.concatenate([run(x[i : i + size], most).cumsum(axis=1) for i in range(0, whole, size)])
         accuracy = {t: task.accuracy(sums[:, t - 1]) for t in task.steps}
-        times = {t: milliseconds(partial(run, x[:size], t)) for t in task.steps}
+        times = task.milliseconds({t: partial(run, x[:size], t) for t in task.steps})
     return Figures(f"scale_firing_rates={scale}", accuracy, _spikes(task, converter, nengo_dl, x[:COUNTED]), times)
 
 

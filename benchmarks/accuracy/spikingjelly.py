@@ -16,7 +16,7 @@ from spikingjelly.activation_based import ann2snn, functional, neuron
 from spikingjelly.logger import logger
 from torch import nn
 
-from benchmarks.accuracy.task import SCREENED, TIMED_SAMPLES, Figures, Task, milliseconds
+from benchmarks.accuracy.task import SCREENED, TIMED_SAMPLES, Figures, Task
 from benchmarks.workloads.network import Layer, Network
 
 BATCH = 100
@@ -164,5 +164,5 @@ def measure(task: Task) -> Iterator[Figures]:
         simulation = Simulation(task, recipe, trained)
         accuracy, spikes = simulation.accuracy(len(task.x))
         with torch.inference_mode():
-            times = {t: milliseconds(partial(simulation.step_by_step, some, t)) for t in task.steps}
+            times = task.milliseconds({t: partial(simulation.step_by_step, some, t) for t in task.steps})
         yield Figures(f"ann2snn: {recipe}" + " (its best here)" * (recipe == best), accuracy, spikes, times)

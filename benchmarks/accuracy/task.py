@@ -28,6 +28,8 @@ class Task:
     y: np.ndarray
     steps: tuple[int, ...]
     threads: int
+    timed: bool = True
+    """Whether times are wanted."""
 
     def save(self, folder: Path) -> None:
         """As two files."""
@@ -39,6 +41,7 @@ class Task:
             y=self.y,
             steps=self.steps,
             threads=self.threads,
+            timed=self.timed,
         )
 
     @classmethod
@@ -53,7 +56,13 @@ class Task:
                 data["y"],
                 steps,
                 int(data["threads"]),
+                bool(data["timed"]),
             )
+
+    def milliseconds(self, runs: Mapping[int, Callable[[], object]]) -> dict[int, float]:
+        """Of each run, by number of steps: the median of up to five after the first, for about 3 seconds. None where none are
+        wanted."""
+        return {n_steps: _milliseconds(run) for n_steps, run in runs.items()} if self.timed else {}
 
     def accuracy(self, scores: np.ndarray) -> float:
         """Of scores [N, classes] of the first N test images."""
@@ -109,8 +118,7 @@ def synapses_of(network: Network) -> dict[str, float]:
     return found
 
 
-def milliseconds(run: Callable[[], object]) -> float:
-    """The median of up to five runs after the first, for about 3 seconds."""
+def _milliseconds(run: Callable[[], object]) -> float:
     run()
     times: list[float] = []
     while len(times) < 5 and sum(times) < 3:

@@ -1,8 +1,9 @@
 """Our models of a network, made by a process of its own: what runs them has `snn_ops` alone, as a deployment does.
 
 ``python -m benchmarks.systems._convert NETWORK.npz FOLDER N_STEPS KIND`` writes model.onnx there and, of a spiking model,
-counts.onnx, which also gives the spikes of each layer. KIND: trained, stepped, streaming, two-phase, or one-after-the-other,
-which is two-phase with the stepped operator in it. Prints the seconds that it took, Python's start and imports left out.
+counts.onnx, which also gives the spikes of each layer. KIND: trained, stepped, streaming, two-phase, one-after-the-other
+(two-phase with the stepped operator in it), or, without counts, delta and delta-two-phase. Prints the seconds that it took,
+Python's start and imports left out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import onnx_ir as ir
 from onnx import helper, numpy_helper
 
 from benchmarks.systems._own import TAU_RC, TAU_REF
+from benchmarks.workloads.catalogue import WORKLOADS
 from benchmarks.workloads.network import Equation, Layer, Network
 from converter.conversion.main import convert
 from converter.graph.build import add_functions, operator_node, set_operand, to_proto
@@ -29,6 +31,12 @@ from snn_ops.ops import OPERATORS, Time
 OPSET = 18
 CALIBRATION = 4
 """Samples: the ranges that they give are replaced, since the network's thresholds are 1."""
+DELTA = {"delta": "stepped", "delta-two-phase": "two-phase"}
+"""Schedules, by kind."""
+DELTA_STEPS = 4
+"""Of the stepped schedule; a session may take fewer."""
+DELTA_CALIBRATION = 128
+"""Samples, the workload's first."""
 MANY = 1 << 20
 """Spikes in a step: as good as no limit, which CountIF must have."""
 
@@ -38,6 +46,10 @@ def main() -> None:
     start = time.perf_counter()
     if kind == "trained":
         onnx.save(trained_model(network), folder / "model.onnx")
+        print(time.perf_counter() - start)
+        return
+    if kind in DELTA:
+        onnx.save(delta_model(network, DELTA[kind]), folder / "model.onnx")
         print(time.perf_counter() - start)
         return
     schedule = "stepped" if kind in ("stepped", "streaming") else "two-phase"
@@ -112,6 +124,16 @@ def spiking_model(network: Network, n_steps: int, schedule: str, *, streaming: b
     for node in _neurons(conversion.model, network):
         _give_equation(conversion.model.graph, node, network.equation)
     return to_proto(_with_functions(conversion.model))
+
+
+def delta_model(network: Network, schedule: str) -> onnx.ModelProto:
+    """The trained model converted as a user converts it to the delta code; in steps, for 4 of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        onnx.save(trained_model(network), path)
+        x = WORKLOADS[network.name]().inputs(DELTA_CALIBRATION)
+        n_steps = DELTA_STEPS if schedule == "stepped" else None
+        return to_proto(convert(load_ann(path), x, code="delta", schedule=schedule, n_steps=n_steps).model)
 
 
 def _neurons(model: ir.Model, network: Network) -> list[ir.Node]:

@@ -19,6 +19,13 @@ from benchmarks.workloads.network import Equation
 TAU_RC, TAU_REF = 20.0, 2.0
 """Of nengo.LIF, in steps."""
 CACHE_LINE = 64
+NOTES = {
+    "delta": "the delta code, step by step",
+    "delta-two-phase": "the delta code, each layer sends all, then the next",
+}
+"""What the table says of these kinds: another way to say the trained network's values than the cell's equation."""
+DELTA_CELLS = frozenset({4, 30, 32})
+"""Steps of the cells with rows of the delta code, which do not depend on them."""
 
 
 class OwnSystem(System):
@@ -27,7 +34,8 @@ class OwnSystem(System):
     Args:
         name: of the row.
         backend: as `snn_ops.Session` takes it.
-        kind: stepped, two-phase or one-after-the-other, as `benchmarks.systems._convert` makes it.
+        kind: as `benchmarks.systems._convert` makes it: stepped, two-phase, one-after-the-other, delta, delta-two-phase.
+        n_steps: of the delta code, whatever the cell's; None: the file's own.
         providers: where it runs.
         options: of ONNX Runtime's CUDA provider; rows with some are for networks alone.
     """
@@ -38,6 +46,7 @@ class OwnSystem(System):
         *,
         backend: str = "native",
         kind: str = "stepped",
+        n_steps: int | None = None,
         providers: tuple[str, ...] = ("cpu", "cuda"),
         options: Mapping[str, str | int] = MappingProxyType({}),
     ) -> None:
@@ -46,7 +55,12 @@ class OwnSystem(System):
         if options:
             self.kinds = frozenset({"network"})
         self.equations = frozenset(Equation)
-        if kind != "stepped":
+        self._n_steps = n_steps
+        if kind in NOTES:
+            steps = f", {n_steps} steps" if n_steps else ""
+            self.equations, self.kinds, self.trained_only = frozenset({Equation.IF}), frozenset({"network"}), True
+            self.rule, self.steps = Rule(f"{kind}{steps}", f"{NOTES[kind]}{steps}"), DELTA_CELLS
+        elif kind != "stepped":
             self.equations = frozenset({Equation.IF, Equation.NENGO_IF})
             self.rule = Rule("two-phase", "each layer fires after all its input came")
             self.kinds = frozenset({"network"})
@@ -55,6 +69,8 @@ class OwnSystem(System):
         """Converts in another process, and loads the file."""
         if job.sequence:
             return OperatorRunner(job, self._backend)
+        if self._kind in NOTES:
+            return DeltaRunner(job, self._backend, self._kind, self._n_steps)
         runner = GraphRunner if "enable_cuda_graph" in self._options else OwnRunner
         return runner(job, self._backend, "streaming" if job.stream else self._kind, self._options)
 
@@ -137,7 +153,7 @@ class OwnRunner(Runner):
         y: np.ndarray = (self._stream.run(x, 1) if self._stream else self._session.run(x))[0]
         return y
 
-    def spike_counts(self, x: np.ndarray) -> dict[str, np.ndarray]:
+    def spike_counts(self, x: np.ndarray) -> dict[str, np.ndarray] | None:
         """From the neurons' outputs, some samples at a time."""
         names, n_steps = self._job.network.neurons, self._job.n_steps
         session = self._load(self._converted.counts)
@@ -147,6 +163,26 @@ class OwnRunner(Runner):
             for start in range(0, len(x), size)
         ]
         return {name: np.concatenate([part[index] for part in parts]) for index, name in enumerate(names)}
+
+
+class DeltaRunner(OwnRunner):
+    """With its own number of steps."""
+
+    def __init__(self, job: Job, backend: str, kind: str, n_steps: int | None) -> None:
+        self._own_steps = n_steps
+        super().__init__(job, backend, kind)
+        self.settings = {**self.settings, "steps": self._session.n_steps}
+
+    def _load(self, model: Path) -> Any:
+        from snn_ops.session import Session
+
+        job = self._job
+        return Session(
+            model, n_steps=self._own_steps, threads=job.threads, provider=job.provider, backend=self._backend
+        )
+
+    def spike_counts(self, x: np.ndarray) -> None:
+        """Its neurons stand elsewhere than the cell's."""
 
 
 class GraphRunner(OwnRunner):

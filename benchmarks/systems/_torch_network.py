@@ -1,6 +1,6 @@
 """What the libraries on top of PyTorch have in common: layers, time around their neurons, the search for the best setting.
 
-All are given the same savings (`_phases`), threads, and settings to search while the network is built: layer by layer (all
+All are given the same savings (`_phases`), threads, and settings to search: layer by layer (all
 steps of a layer, then the next layer) or step by step, a step compiled with torch.compile or not, channels last or not, how
 many samples at once.
 """
@@ -8,10 +8,8 @@ many samples at once.
 from __future__ import annotations
 
 import itertools
-import time
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,13 +18,11 @@ import torch
 from torch.nn import functional as F
 
 from benchmarks.systems._phases import phases
-from benchmarks.systems.system import CannotComputeError, Job, Runner
+from benchmarks.systems.system import CannotComputeError, Job, Searching, portion
 from benchmarks.workloads.network import Layer
 
-SEARCH_SECONDS = 30.0
-"""No further setting is tried after so long."""
-
-
+SHARES = (1, 4, 16)
+"""Of a batch, one in so many samples."""
 Tensor = torch.Tensor
 Values = dict[str, Tensor]
 States = dict[str, Any]
@@ -59,13 +55,20 @@ class Neurons(ABC):
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One way to run a network."""
+class TorchSetting:
+    """One way to run a network.
 
-    by_layer: bool
-    compiled: bool
-    channels_last: bool
-    samples: int
+    Attributes:
+        by_layer: all steps of a layer, then the next layer.
+        compiled: a step, with torch.compile.
+        channels_last: of images.
+        share: of the batch, one in so many samples run at once.
+    """
+
+    by_layer: bool = False
+    compiled: bool = False
+    channels_last: bool = False
+    share: int = 1
 
     def named(self) -> dict[str, object]:
         """For the table."""
@@ -73,12 +76,14 @@ class Setting:
             "mode": "layer by layer" if self.by_layer else "step by step",
             "torch.compile": self.compiled,
             "channels last": self.channels_last,
-            "samples at once": self.samples,
+            "samples at once": portion(self.share),
         }
 
 
-class TorchRunner(Runner):
-    """A network with a library's neurons, at the fastest setting that a short search finds."""
+class TorchRunner(Searching[TorchSetting]):
+    """A network with a library's neurons."""
+
+    form = TorchSetting
 
     def __init__(self, job: Job, neurons: Neurons) -> None:
         if job.provider == "cuda" and not torch.cuda.is_available():
@@ -90,26 +95,7 @@ class TorchRunner(Runner):
         self._scales = self._current_scales()
         self._weights = {name: self._tensor(name) for name in job.network.arrays}
         self._states: States = {}
-        x = np.random.default_rng(0).random(self._input_shape(), dtype=np.float32)
-        start = time.perf_counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tried = self._search(x)
-        self.seconds = {"search": time.perf_counter() - start}
-        self._use(min(tried, key=lambda setting: tried[setting]))
-        self._states = {}
-        self.settings = self._setting.named() | {
-            "torch.compile fails": self._not_compiled,
-            "threads": torch.get_num_threads(),
-            "inference mode": True,
-            "once": [layer.name for layer in self._phases.once],
-            "after the mean over time": [layer.name for layer in self._phases.last],
-            "tried, ms": {str(list(found.named().values())): round(1e3 * s, 3) for found, s in tried.items()},
-        }
-
-    def _input_shape(self) -> tuple[int, ...]:
-        time_steps = (self._job.n_steps,) if self._job.sequence else ()
-        return (*time_steps, self._job.batch, *self._network.input_shape)
+        self.begin(job)
 
     def _current_scales(self) -> dict[str, float]:
         """Of the weights, by layer. Where currents do not come from one such layer alone, neurons get them multiplied."""
@@ -174,7 +160,7 @@ class TorchRunner(Runner):
         return spikes.transpose(0, 1) if axis else spikes
 
     def _pieces(self, x: np.ndarray) -> Iterator[Tensor]:
-        for piece in torch.from_numpy(x).split(self._setting.samples):
+        for piece in torch.from_numpy(x).split(self._samples):
             yield self._ready(piece)
 
     def _ready(self, x: Tensor) -> Tensor:
@@ -274,43 +260,39 @@ class TorchRunner(Runner):
         full = F.conv_transpose2d(x, weights, bias, layer.stride, output_padding=layer.output_padding)
         return full[:, :, top : full.shape[2] - bottom, left : full.shape[3] - right]
 
-    # ------------------------------------------------------------------ the search
+    # ------------------------------------------------------------------ settings
 
-    def _use(self, setting: Setting) -> None:
+    def use(self, setting: TorchSetting) -> None:
+        """Compiles at the next run, where it shall."""
         self._setting, self._states = setting, {}
+        self._samples = max(1, self._job.batch // setting.share)
         self._step = torch.compile(self._summing_step, dynamic=False) if setting.compiled else self._summing_step
         for name, tensor in self._weights.items():
             form = torch.channels_last if self._channels_last(tensor) else torch.contiguous_format
             self._weights[name] = tensor.contiguous(memory_format=form)
+        self.settings = setting.named() | {
+            "samples at once": self._samples,
+            "threads": torch.get_num_threads(),
+            "inference mode": True,
+            "once": [layer.name for layer in self._phases.once],
+            "after the mean over time": [layer.name for layer in self._phases.last],
+        }
 
-    def _search(self, x: np.ndarray) -> dict[Setting, float]:
-        """Seconds of a run: what differs most comes first, then changes of the best so far."""
-        batch, begun = self._job.batch, time.perf_counter()
-        tried: dict[Setting, float] = {}
-
-        def attempt(setting: Setting) -> None:
-            if setting in tried or (tried and time.perf_counter() - begun > SEARCH_SECONDS):
-                return
-            self._use(setting)
-            try:
-                tried[setting] = self.best_seconds(x)
-            except Exception as error:
-                if not setting.compiled:
-                    raise
-                self._not_compiled = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"[:200]
-
-        self._not_compiled = ""
+    def candidates(self, tried: Mapping[TorchSetting, float]) -> Iterator[TorchSetting]:
+        """Compiling, which takes longest to try, comes last. Neurons alone have one way: all steps at once."""
         if self._job.sequence:
-            attempt(Setting(True, False, False, batch))
-            return tried
-        few = [n for n in dict.fromkeys((batch, batch // 4, batch // 16)) if n]
-        attempt(Setting(False, False, False, batch))
-        attempt(Setting(False, True, False, batch))
+            yield TorchSetting(by_layer=True)
+            return
+        shares = [share for share in SHARES if share <= self._job.batch]
         modes = (False,) if self._job.stream else (False, True)
-        for samples, by_layer in itertools.product(few[:2], modes):
-            attempt(Setting(by_layer, False, False, samples))
-        images = any(layer.kind.startswith("conv") for layer in self._network.layers)
-        changes: list[dict[str, Any]] = [{"channels_last": images}, {"samples": few[-1]}]
-        for change in (*changes, {"compiled": True, "by_layer": False}):
-            attempt(replace(min(tried, key=lambda setting: tried[setting]), **change))
-        return tried
+        for share, by_layer in itertools.product(shares[:2], modes):
+            yield TorchSetting(by_layer, share=share)
+        if any(layer.kind.startswith("conv") for layer in self._network.layers):
+            yield replace(fastest(tried), channels_last=True)
+        yield replace(fastest(tried), share=shares[-1])
+        yield replace(fastest(tried), by_layer=False, compiled=True)
+
+
+def fastest(tried: Mapping[TorchSetting, float]) -> TorchSetting:
+    """So far."""
+    return min(tried, key=lambda setting: tried[setting])

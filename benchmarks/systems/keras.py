@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.systems._channels_last import ChannelsLast, first, last
-from benchmarks.systems.system import CannotComputeError, Job, Rule, Runner, System
+from benchmarks.systems.system import CannotComputeError, Job, Rule, Runner, Searching, System
 from benchmarks.workloads.network import Equation, Layer, Network
 
 
-class KerasRunner(Runner):
-    """A Keras model, called in the fastest of four ways."""
+@dataclass(frozen=True)
+class KerasSetting:
+    """One of four ways to call a model."""
+
+    way: str
+
+    def named(self) -> dict[str, object]:
+        """For the table."""
+        return {"run by": self.way}
+
+
+class KerasRunner(Searching[KerasSetting]):
+    """A Keras model."""
 
     mean_so_far = True
+    form = KerasSetting
 
     def __init__(self, job: Job) -> None:
         os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -37,37 +49,27 @@ class KerasRunner(Runner):
             called = tf.function(lambda x: model(x, training=False), **options)
             return lambda x: called(tf.constant(x)).numpy()
 
-        ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-            "predict": lambda x: model.predict(x, batch_size=job.batch, verbose=0),
-            "predict_on_batch": model.predict_on_batch,
+        self._ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {
             "tf.function": function(),
             "tf.function, jit_compile": function(jit_compile=True),
+            "predict_on_batch": model.predict_on_batch,
+            "predict": lambda x: model.predict(x, batch_size=job.batch, verbose=0),
         }
-        x = np.random.default_rng(0).random((job.batch, *job.network.input_shape), dtype=np.float32)
-        start = time.perf_counter()
-        tried = {name: _seconds(way, last(x)) for name, way in ways.items()}
-        self.seconds = {"search": time.perf_counter() - start}
-        best = min(tried, key=lambda name: tried[name])
-        self._run = ways[best]
-        self.settings = {
-            "run by": best,
-            "threads": job.threads,
-            "tried, ms": {name: round(1e3 * seconds, 3) for name, seconds in tried.items()},
-        }
+        self._threads = job.threads
+        self.begin(job)
+
+    def use(self, setting: KerasSetting) -> None:
+        """One of the ways."""
+        self._run = self._ways[setting.way]
+        self.settings = setting.named() | {"threads": self._threads}
+
+    def candidates(self, tried: Mapping[KerasSetting, float]) -> Iterator[KerasSetting]:
+        """All."""
+        return map(KerasSetting, self._ways)
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Once: it has no time steps."""
         return first(self._run(last(x)))
-
-
-def _seconds(way: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> float:
-    way(x)
-    best = float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
-        way(x)
-        best = min(best, time.perf_counter() - start)
-    return best
 
 
 def model_of(keras: Any, network: Network) -> Any:
@@ -114,6 +116,7 @@ class Keras(System):
     equations = frozenset({Equation.IF, Equation.NENGO_IF, Equation.NENGO_LIF})
     requirements = Path(__file__).parent / "requirements" / "keras.txt"
     rule = Rule("trained", "the network with Relu for neurons, no time steps")
+    searches = True
     kinds = frozenset({"network"})
 
     def build(self, job: Job) -> Runner:

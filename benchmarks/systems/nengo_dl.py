@@ -1,7 +1,7 @@
 """NengoDL 3.6 with TensorFlow: everything between two layers of neurons is one `TensorNode`, no synapse, dt = 1.
 
-Two ways to run are timed, and the faster one is taken: `Simulator.predict`, which users call, and a `tf.function` of the
-simulator's Keras model, which leaves out what `predict` does around it. Both with several minibatches and unrolled steps.
+Two ways to run are tried: `Simulator.predict`, which users call, and a `tf.function` of the simulator's Keras model, which
+leaves out what `predict` does around it. Both with several minibatches and unrolled steps.
 NengoDL runs all layers at every step: it has no place for a layer outside of time, except before and after its network.
 """
 
@@ -11,9 +11,8 @@ import importlib
 import importlib.metadata
 import os
 import sys
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,11 +21,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.systems._channels_last import ChannelsLast, first, last
-from benchmarks.systems.system import CannotComputeError, Job, Runner, System
+from benchmarks.systems.system import CannotComputeError, Job, Runner, Searching, System, portion
 from benchmarks.workloads.network import Equation, Layer
-
-SEARCH_SECONDS = 40.0
-"""No further setting is tried after so long; to build one takes seconds."""
 
 
 def import_nengo_dl() -> ModuleType:
@@ -53,21 +49,29 @@ def import_nengo_dl() -> ModuleType:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One way to run."""
+class NengoDLSetting:
+    """One way to run.
 
-    compiled: bool
-    minibatch: int
-    unrolled: int
+    Attributes:
+        compiled: a tf.function.
+        share: of the batch, a minibatch is one in so many.
+        unrolled: steps, at most.
+    """
+
+    compiled: bool = True
+    share: int = 1
+    unrolled: int = 1
 
     def named(self) -> dict[str, object]:
         """For the table."""
         how = "tf.function of its Keras model" if self.compiled else "Simulator.predict"
-        return {"run by": how, "minibatch": self.minibatch, "unroll_simulation": self.unrolled}
+        return {"run by": how, "minibatch": portion(self.share), "unroll_simulation": f"up to {self.unrolled}"}
 
 
-class NengoDLRunner(Runner):
-    """A simulator, at the fastest setting that a short search finds."""
+class NengoDLRunner(Searching[NengoDLSetting]):
+    """A simulator."""
+
+    form = NengoDLSetting
 
     def __init__(self, job: Job) -> None:
         if job.stream or job.sequence:
@@ -83,24 +87,10 @@ class NengoDLRunner(Runner):
         from benchmarks.systems._tensorflow_layers import TensorFlowLayers
 
         self._layers = TensorFlowLayers(self._moved)
-        start = time.perf_counter()
-        tried = self._search()
-        self.seconds = {"search": time.perf_counter() - start}
-        chosen = min(tried, key=lambda setting: tried[setting])
-        if chosen != self._setting:
-            self._use(chosen)
-        self.settings = chosen.named() | {
-            "inference_only": True,
-            "stateful": False,
-            "synapse": None,
-            "threads": job.threads,
-            "predict, ms": _best(tried, compiled=False),
-            "tf.function, ms": _best(tried, compiled=True),
-            "tried, ms": {str(list(found.named().values())): round(1e3 * s, 3) for found, s in tried.items()},
-        }
+        self.begin(job)
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        flat, size = last(x).reshape(len(x), -1), self._setting.minibatch
+        flat, size = last(x).reshape(len(x), -1), self._minibatch
         pieces = [self._run(flat[i : i + size]) for i in range(0, len(flat), size)]
         shape = self._moved.shapes[self._job.network.layers[-1].name]
         return first(np.concatenate(pieces).reshape(len(x), *shape))
@@ -108,13 +98,11 @@ class NengoDLRunner(Runner):
     def spike_counts(self, x: np.ndarray) -> dict[str, np.ndarray]:
         flat, steps = last(x).reshape(len(x), -1), self._job.n_steps
         names = self._job.network.neurons
-        found: dict[str, list[np.ndarray]] = {name: [] for name in names}
-        with self._simulator(1, 1, names) as (simulator, source, probes):
-            for sample in flat:
-                values = simulator.predict({source: np.repeat(sample[None, None], steps, 1)}, verbose=0)
-                for name in names:
-                    found[name].append(values[probes[name]].sum(axis=1).reshape(1, *self._moved.shapes[name]))
-        return {name: first(np.concatenate(parts)) for name, parts in found.items()}
+        with self._simulator(len(x), 1, names) as (simulator, source, probes):
+            values = simulator.predict({source: np.repeat(flat[:, None], steps, 1)}, verbose=0)
+        return {
+            name: first(values[probes[name]].sum(axis=1).reshape(len(x), *self._moved.shapes[name])) for name in names
+        }
 
     # ------------------------------------------------------------------ the network
 
@@ -196,24 +184,40 @@ class NengoDLRunner(Runner):
             start += size
         return node
 
-    # ------------------------------------------------------------------ the search
+    # ------------------------------------------------------------------ settings
 
-    def _use(self, setting: Setting) -> None:
-        if self._open is not None and (self._setting.minibatch, self._setting.unrolled) != (
-            setting.minibatch,
-            setting.unrolled,
-        ):
+    def use(self, setting: NengoDLSetting) -> None:
+        """The samples of a batch fill minibatches, and the steps what is unrolled."""
+        minibatch = largest_divisor(self._job.batch, max(1, self._job.batch // setting.share))
+        unrolled = largest_divisor(self._job.n_steps, setting.unrolled)
+        if self._open is not None and (self._minibatch, self._unrolled) != (minibatch, unrolled):
             self._open.__exit__(None, None, None)
             self._open = None
+        self._minibatch, self._unrolled = minibatch, unrolled
         if self._open is None:
-            self._open = self._simulator(setting.minibatch, setting.unrolled, ())
+            self._open = self._simulator(minibatch, unrolled, ())
             self._simulated, self._source, probes = self._open.__enter__()
             (self._probe,) = probes.values()
-        self._setting = setting
         self._run = self._compiled() if setting.compiled else self._predict
+        self.settings = setting.named() | {
+            "minibatch": minibatch,
+            "unroll_simulation": unrolled,
+            "inference_only": True,
+            "stateful": False,
+            "synapse": None,
+            "threads": self._job.threads,
+        }
+
+    def candidates(self, tried: Mapping[NengoDLSetting, float]) -> Iterator[NengoDLSetting]:
+        """To build a simulator takes seconds: both ways to run it follow each other."""
+        for share, unrolled in ((1, 1), (1, 8), (4, 8), (16, 8)):
+            if share <= self._job.batch and unrolled <= self._job.n_steps:
+                yield NengoDLSetting(True, share, unrolled)
+                yield NengoDLSetting(False, share, unrolled)
 
     _open: Any = None
-    _setting: Setting
+    _minibatch: int
+    _unrolled: int
     _run: Callable[[np.ndarray], np.ndarray]
 
     def _predict(self, x: np.ndarray) -> np.ndarray:
@@ -235,26 +239,10 @@ class NengoDLRunner(Runner):
 
         return run
 
-    def _search(self) -> dict[Setting, float]:
-        """Seconds of a run at each setting; the samples of a batch must fill minibatches, the steps what is unrolled."""
-        batch, steps, begun = self._job.batch, self._job.n_steps, time.perf_counter()
-        x = np.random.default_rng(0).random((batch, *self._job.network.input_shape), dtype=np.float32)
-        minibatches = [n for n in dict.fromkeys((batch, batch // 4, batch // 10, batch // 16)) if n and batch % n == 0]
-        unrolled = [n for n in (1, 5, 8, 4) if steps % n == 0][:2]
-        tried: dict[Setting, float] = {}
-        for minibatch, n in [(minibatches[0], n) for n in unrolled] + [(m, unrolled[-1]) for m in minibatches[1:]]:
-            for compiled in (True, False):
-                if tried and time.perf_counter() - begun > SEARCH_SECONDS:
-                    return tried
-                setting = Setting(compiled, minibatch, n)
-                self._use(setting)
-                tried[setting] = self.best_seconds(x)
-        return tried
 
-
-def _best(tried: dict[Setting, float], *, compiled: bool) -> float | None:
-    found = [seconds for setting, seconds in tried.items() if setting.compiled == compiled]
-    return round(1e3 * min(found), 3) if found else None
+def largest_divisor(number: int, most: int) -> int:
+    """Of a number, up to another."""
+    return max(n for n in range(1, min(number, most) + 1) if number % n == 0)
 
 
 class NengoDL(System):
@@ -263,6 +251,7 @@ class NengoDL(System):
     name = "nengo-dl"
     equations = frozenset({Equation.NENGO_IF, Equation.NENGO_LIF})
     requirements = Path(__file__).parent / "requirements" / "nengo-dl.txt"
+    searches = True
 
     def build(self, job: Job) -> Runner:
         """A simulator for the batch."""

@@ -23,6 +23,7 @@ class Norse(System):
     equations = frozenset({Equation.IF})
     requirements = Path(__file__).parent / "requirements" / "norse.txt"
     providers = ("cpu", "cuda")
+    searches = True
 
     def build(self, job: Job) -> Runner:
         """A step of its functional API; it has none for all steps at once without a loop in Python."""

@@ -17,6 +17,7 @@ class Sinabs(System):
     equations = frozenset({Equation.IF, Equation.NENGO_IF})
     requirements = Path(__file__).parent / "requirements" / "sinabs.txt"
     providers = ("cpu", "cuda")
+    searches = True
 
     def build(self, job: Job) -> Runner:
         """Its layer where all steps of a layer run at once, its functional API for a single step."""

@@ -17,6 +17,7 @@ class SnnTorch(System):
     equations = frozenset({Equation.IF})
     requirements = Path(__file__).parent / "requirements" / "snntorch.txt"
     providers = ("cpu", "cuda")
+    searches = True
 
     def build(self, job: Job) -> Runner:
         """With PyTorch."""

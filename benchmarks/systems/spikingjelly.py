@@ -17,6 +17,7 @@ class SpikingJelly(System):
     equations = frozenset({Equation.IF})
     requirements = Path(__file__).parent / "requirements" / "spikingjelly.txt"
     providers = ("cpu", "cuda")
+    searches = True
 
     def build(self, job: Job) -> Runner:
         """With PyTorch."""

@@ -7,8 +7,7 @@ without a current, it gives those of the new voltage; the compiler leaves out wh
 from __future__ import annotations
 
 import importlib.metadata
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,31 +16,42 @@ import numpy as np
 
 from benchmarks.systems._channels_last import ChannelsLast, first, last
 from benchmarks.systems._phases import phases
-from benchmarks.systems.system import CannotComputeError, Job, Runner, System
+from benchmarks.systems.system import CannotComputeError, Job, Runner, Searching, System, portion
 from benchmarks.workloads.network import Equation, Layer
 
-SEARCH_SECONDS = 20.0
-"""No further setting is tried after so long."""
-
 Values = dict[str, Any]
+QUARTER = 4
+"""One in so many samples of a batch."""
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One way to run."""
+class SpyxSetting:
+    """One way to run.
 
-    by_layer: bool
-    unrolled: int
-    samples: int
+    Attributes:
+        by_layer: all steps of a layer, then the next layer.
+        unrolled: steps of the loop.
+        share: of the batch, one in so many samples run at once.
+    """
+
+    by_layer: bool = False
+    unrolled: int = 1
+    share: int = 1
 
     def named(self) -> dict[str, object]:
         """For the table."""
         mode = "layer by layer" if self.by_layer else "step by step"
-        return {"mode": mode, "unrolled steps of jax.lax.scan": self.unrolled, "samples at once": self.samples}
+        return {
+            "mode": mode,
+            "unrolled steps of jax.lax.scan": self.unrolled,
+            "samples at once": portion(self.share),
+        }
 
 
-class SpyxRunner(Runner):
-    """A compiled function, at the fastest setting that a short search finds."""
+class SpyxRunner(Searching[SpyxSetting]):
+    """A compiled function."""
+
+    form = SpyxSetting
 
     def __init__(self, job: Job) -> None:
         import jax
@@ -53,16 +63,7 @@ class SpyxRunner(Runner):
         self._moved = ChannelsLast(job.network)
         self._neurons = self._made_neurons()
         self._state: Values | None = None
-        start = time.perf_counter()
-        tried = self._search()
-        self.seconds = {"search": time.perf_counter() - start}
-        self._use(min(tried, key=lambda setting: tried[setting]))
-        self.settings = self._setting.named() | {
-            "jit": True,
-            "once": [layer.name for layer in self._phases.once],
-            "after the mean over time": [layer.name for layer in self._phases.last],
-            "tried, ms": {str(list(found.named().values())): round(1e3 * s, 3) for found, s in tried.items()},
-        }
+        self.begin(job)
 
     def _made_neurons(self) -> Values:
         import jax.numpy as jnp
@@ -90,7 +91,7 @@ class SpyxRunner(Runner):
                 self._state = {n: node.initial_state(len(x)) for n, node in self._neurons.items()}
             y, self._state = self._compiled(last(x), self._state)
             return first(np.asarray(y))
-        moved, size = last(x), self._setting.samples
+        moved, size = last(x), self._samples
         return first(np.concatenate([np.asarray(self._compiled(moved[i : i + size])) for i in range(0, len(x), size)]))
 
     def spike_counts(self, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -202,10 +203,12 @@ class SpyxRunner(Runner):
             jax.lax.conv_general_dilated(x, turned, (1, 1), pads, lhs_dilation=dilated, dimension_numbers=names) + bias
         )
 
-    # ------------------------------------------------------------------ the search
+    # ------------------------------------------------------------------ settings
 
-    def _use(self, setting: Setting) -> None:
+    def use(self, setting: SpyxSetting) -> None:
+        """Compiled anew at the next run."""
         self._setting, self._state = setting, None
+        self._samples = max(1, self._job.batch // setting.share)
         function: Callable[..., Any] = self._layer_by_layer if setting.by_layer else self._step_by_step
         if self._job.stream:
             function = self._stream
@@ -216,24 +219,25 @@ class SpyxRunner(Runner):
                 return self._sequence(name, currents)
 
         self._compiled = self._jax.jit(function)
+        self.settings = setting.named() | {
+            "samples at once": self._samples,
+            "jit": True,
+            "once": [layer.name for layer in self._phases.once],
+            "after the mean over time": [layer.name for layer in self._phases.last],
+        }
 
-    def _search(self) -> dict[Setting, float]:
-        job, begun = self._job, time.perf_counter()
-        time_steps = (job.n_steps,) if job.sequence else ()
-        x = np.random.default_rng(0).random((*time_steps, job.batch, *job.network.input_shape), dtype=np.float32)
-        settings = [Setting(False, 1, job.batch)]
-        if not job.stream:
-            settings += [Setting(False, n, job.batch) for n in (4,) if job.n_steps % n == 0 and job.n_steps > n]
-        if not job.stream and not job.sequence:
-            settings += [Setting(True, 1, job.batch), Setting(False, 1, max(job.batch // 4, 1))]
-            settings.append(Setting(True, 1, max(job.batch // 4, 1)))
-        tried: dict[Setting, float] = {}
-        for setting in dict.fromkeys(settings):
-            if tried and time.perf_counter() - begun > SEARCH_SECONDS:
-                break
-            self._use(setting)
-            tried[setting] = self.best_seconds(x)
-        return tried
+    def candidates(self, tried: Mapping[SpyxSetting, float]) -> Iterator[SpyxSetting]:
+        """A stream has one way, a layer of neurons alone two."""
+        job = self._job
+        yield SpyxSetting()
+        if job.stream:
+            return
+        yield SpyxSetting(unrolled=4)
+        if not job.sequence:
+            yield SpyxSetting(by_layer=True)
+            if job.batch >= QUARTER:
+                yield SpyxSetting(share=QUARTER)
+                yield SpyxSetting(by_layer=True, share=QUARTER)
 
 
 class Spyx(System):
@@ -243,6 +247,7 @@ class Spyx(System):
     equations = frozenset({Equation.IF})
     requirements = Path(__file__).parent / "requirements" / "spyx.txt"
     providers = ("cpu", "cuda")
+    searches = True
 
     def build(self, job: Job) -> Runner:
         """Compiled for the batch and the steps."""

@@ -22,7 +22,7 @@ from benchmarks import datasets
 from benchmarks.workloads.catalogue import FOLDER, MOST_WEIGHT, WORKLOADS, Workload, inputs_on_grid, on_grid
 
 layers = keras.layers
-EPOCHS = {"resnet-8": 2, "autoencoder": 3}
+EPOCHS = {"resnet-8": 10, "autoencoder": 3}
 DEFAULT_EPOCHS = 6
 PERCENTILE = 99.9
 

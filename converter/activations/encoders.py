@@ -43,7 +43,7 @@ class Encoder:
         channel_axis: the axis of its channels, along which thresholds differ; None: there is one for all.
         entries: where it enters.
         is_product: it meets another signal, not weights.
-        is_image: it is an input of the model with 1, 3 or 4 channels and two axes of positions.
+        is_image: the model's input, as the first weights get it: 1, 3 or 4 channels and two axes of positions.
     """
 
     value: ir.Value
@@ -84,7 +84,7 @@ def find_encoders(model: ir.Model, axes: BatchAxes, *, analog_input: bool) -> tu
             encoder = encoders[value]
             encoder.entries.append(entry)
             encoder.is_product |= len(entries) > 1
-            encoder.is_image = value.is_graph_input() and _is_image(value)
+            encoder.is_image = value in before_weights and _is_image(value)
         if layer and facts(node).recurrent:
             kept.append(
                 KeptAnalog(name_of(node), node.op_type, "its recurrence is computed in every step, from whole values")

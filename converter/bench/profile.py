@@ -197,12 +197,26 @@ class Origins:
         if inner:
             return self._nodes[int(inner[1])]
         if event.name in self._by_name:
-            return self._by_name[event.name]
+            return _layer_in(self._by_name[event.name], event.op_type)
         name = event.name.removeprefix("fused ")
         for known in self._longest:
             if name == known or (name.startswith(known) and not name[len(known)].isalnum()):
-                return self._by_name[known]
+                return _layer_in(self._by_name[known], event.op_type)
         return None
+
+
+def _layer_in(node: ir.Node, op_type: str) -> ir.Node:
+    """The layer with weights that ran as one with what follows it, an addition or an activation, and has the name of that."""
+    waiting = [node]
+    if not (op_type in OPS and OPS[op_type].weighted):
+        return node
+    while waiting:
+        found = waiting.pop(0)
+        if found.op_type == op_type:
+            return found
+        if found.domain != DOMAIN and not facts(found).weighted:
+            waiting += [before for value in found.inputs if value is not None and (before := value.producer())]
+    return node
 
 
 def layer_times(model: onnx.ModelProto, calls: Sequence[Call], rates: Rates) -> list[LayerTime]:

@@ -8,7 +8,7 @@ For each channel of a value x that enters layers with weights:
                            + half of log2(average multiply-adds of a layer / this layer's), at most 3 and not below 0
 
 Channels that matter little need no fine heights; layers that are cheap may be exact. An image that enters the network is the
-one value that nothing later makes good: it gets two more.
+one value that nothing later makes good: it gets two more, but not in a stream, where they would send a sensor's noise.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from converter.graph.build import constant_of
 from converter.graph.run import Probe, batches
 from converter.io.progress import Progress, silent
 from converter.io.samples import Samples
-from converter.neurons.delta import DeltaNumbers
+from converter.neurons.delta import DeltaNumbers, Exponents
 
 LEAST_SAMPLES = 8
 """Below it, ranges are guesses."""
@@ -35,7 +35,6 @@ LEAST_OF_ROOT_MEAN_SQUARE = 0.5
 LEAST_OF_LARGEST = 1e-3
 """A channel that is always the same needs a threshold, too."""
 MOST_CHEAP = 3.0
-IMAGE_REFINEMENT = 2
 MOST_BASE = 12
 """Of the finest exponent, before a channel's own part."""
 MOST_SAMPLES = 256
@@ -102,8 +101,7 @@ def fit(
     encoders: Sequence[Encoder],
     targets: Mapping[str, TargetValues],
     multiply_adds: Mapping[str, int],
-    base: int,
-    most_base: int,
+    exponents: Exponents,
 ) -> list[DeltaNumbers]:
     """The numbers of every neuron.
 
@@ -111,18 +109,18 @@ def fit(
         encoders: the values.
         targets: from `gather`.
         multiply_adds: per sample, by the name of a layer with weights.
-        base: the finest exponent of an average layer, in the first step.
-        most_base: what that grows to, from step to step; of a layer that begins finer, as much finer.
+        exponents: of the schedule.
     """
     cheap = _cheap(encoders, multiply_adds)
     return [
-        _numbers(encoder, targets[str(encoder.value.name)], base, most_base, IMAGE_REFINEMENT * encoder.is_image + more)
+        _numbers(encoder, targets[str(encoder.value.name)], exponents, more)
         for encoder, more in zip(encoders, cheap, strict=True)
     ]
 
 
-def _numbers(encoder: Encoder, target: TargetValues, base: int, most_base: int, finer: float) -> DeltaNumbers:
-    exponent, last = (min(round(of_average + finer), MOST_BASE) for of_average in (base, most_base))
+def _numbers(encoder: Encoder, target: TargetValues, exponents: Exponents, cheap: float) -> DeltaNumbers:
+    finer = cheap + exponents.image_refinement * encoder.is_image
+    exponent, last = (min(round(of_average + finer), MOST_BASE) for of_average in (exponents.base, exponents.most_base))
     found = []
     for rest in (np.zeros(len(target.values)), np.median(target.values, axis=1)):
         away = target.values - rest[:, None]

@@ -30,6 +30,7 @@ from converter.report.console import messages, print_passes, progress, results
 from converter.report.html import write_html
 from converter.report.json_file import write_json
 from converter.report.tables import conversion_tables
+from snn_ops.format import READOUTS
 
 _DEFAULTS = Options()
 
@@ -113,8 +114,11 @@ def convert_command(
         typer.Option(help="refractory time of (Adaptive)LIF neurons, in seconds [default: fitted per layer]"),
     ] = _DEFAULTS.tau_ref,
     min_voltage: Annotated[
-        float, typer.Option(help="lowest membrane potential of (Adaptive)LIF neurons")
-    ] = _DEFAULTS.min_voltage,
+        float | None,
+        typer.Option(
+            help="lowest membrane potential of (Adaptive)LIF neurons [default: -1; 0 with a readout that forgets]"
+        ),
+    ] = None,
     tau_n: Annotated[
         float, typer.Option(help="time constant of AdaptiveLIF's adaptation, in seconds")
     ] = _DEFAULTS.tau_n,
@@ -125,6 +129,12 @@ def convert_command(
     streaming: Annotated[
         bool, typer.Option(help="neurons' states become inputs and outputs, so that a caller can run chunks of time")
     ] = _DEFAULTS.streaming,
+    readout: Annotated[
+        str,
+        typer.Option(
+            help=f"what a stream of the rate code answers: {', '.join(READOUTS)}; all but mean follow an input that changes"
+        ),
+    ] = _DEFAULTS.readout,
     long_streams: Annotated[
         bool,
         typer.Option(help="with --streaming: sums are two numbers each and stay true for more than a million steps"),
@@ -159,6 +169,7 @@ def convert_command(
         inc_n=inc_n,
         dt=dt,
         streaming=streaming,
+        readout=readout,
         long_streams=long_streams,
     )
     stem = model.name if model.is_dir() else model.stem

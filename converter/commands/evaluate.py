@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,16 +21,19 @@ from converter.commands.arguments import (
     parse_numbers,
     parse_provider_options,
 )
-from converter.errors import concerning
+from converter.errors import RefusedError, concerning
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
 from converter.measure.evaluation import Evaluation, evaluate, usual_steps
+from converter.measure.sequence import StreamEvaluation, evaluate_stream
+from converter.measure.totals import WorkTotals
+from converter.measure.work_of_file import work_of_file
 from converter.normalise.ann import Ann, load_ann
 from converter.options import check_steps
 from converter.report.console import messages, percent, progress, results
 from converter.report.json_file import write_json
 from converter.report.plots import accuracy_picture
-from converter.report.tables import outputs_table, rates_table, steps_table
+from converter.report.tables import outputs_table, rates_table, steps_table, stream_table, work_table
 from converter.spiking.model import SpikingModel
 from snn_ops.format import FormatError
 
@@ -49,9 +53,12 @@ def evaluate_command(
         str | None,
         typer.Option(
             help="numbers of time steps, separated by commas [default: 4,8,16,32; with the delta code 1,2,3,4,6,8; "
-            "and that of the file]"
+            "and that of the file; with --stream one number, the file's]"
         ),
     ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="the samples one after the other without a reset, --steps steps each")
+    ] = False,
     samples: FirstSamples = None,
     backend: Backend = "native",
     provider: Provider = "cpu",
@@ -60,40 +67,61 @@ def evaluate_command(
     json: Json = None,
     picture: Annotated[Path | None, typer.Option(help="draw accuracy over steps, PNG")] = None,
 ) -> None:
-    """Measure accuracy, agreement with the trained model, and spike rates over the number of time steps."""
+    """Measure accuracy, agreement with the trained model, and spike rates over the number of time steps, or in a stream."""
     numbers = None if steps is None else parse_steps(steps)
     provider_options = parse_provider_options(provider_option)
+    if stream and picture:
+        raise RefusedError("a stream has no picture; leave --picture or --stream out")
+    if stream and numbers is not None and len(numbers) != 1:
+        raise RefusedError(f"in a stream every sample has the same number of steps; --steps {steps} names several")
     check_writable(json, picture)
     spiking = SpikingModel(model)
     source = against or spiking.source()
     ann: Ann | None = load_ann(source, sample_shape=peek_shape(data)) if source else None
     loaded = load_samples(data, spiking.inputs).first(samples)
+    evaluation: Evaluation | StreamEvaluation
+    work: WorkTotals | None = None
+    counted: dict[str, Any] = {}
     with progress() as advance, concerning(model):
-        evaluation = evaluate(
-            spiking,
-            loaded,
-            numbers or usual_steps(spiking),
-            against=ann,
-            backend=backend,
-            provider=provider,
-            provider_options=provider_options,
-            threads=threads,
-            progress=lambda done, of: advance("evaluating", done, of),
-        )
+        place: dict[str, Any] = {
+            "against": ann,
+            "backend": backend,
+            "provider": provider,
+            "provider_options": provider_options,
+            "threads": threads,
+            "progress": lambda done, of: advance("evaluating", done, of),
+        }
+        if stream:
+            evaluation = evaluate_stream(spiking, loaded, numbers[0] if numbers else None, **place)
+        else:
+            evaluation = evaluate(spiking, loaded, numbers or usual_steps(spiking), **place)
+            n_steps = evaluation.steps[-1].n_steps
+            work = work_of_file(spiking, evaluation.spikes, loaded.shapes_of_one, n_steps)
+            counted = {"work": {"n_steps": n_steps, **asdict(work)}}
     if json:
         against_file = str(source) if source else None
-        write_json({"model": str(spiking.path), "against": against_file, **evaluation.summary()}, json)
+        write_json({"model": str(spiking.path), "against": against_file, **evaluation.summary(), **counted}, json)
     if str(json) != "-":
-        print_evaluation(evaluation, spiking.path.name)
+        if isinstance(evaluation, StreamEvaluation):
+            print_stream(evaluation, spiking)
+        elif work is not None:
+            print_evaluation(evaluation, work, spiking.path.name)
         if source is None:
             messages().print(
                 "The trained model is not here: no agreement, no error. Name it with --against MODEL.onnx."
             )
+    if isinstance(evaluation, StreamEvaluation):
+        return
+    print_notes(spiking, evaluation)
+    if picture:
+        accuracy_picture({spiking.path.name: evaluation}, picture, title=f"{spiking.path.name}, {len(loaded)} samples")
+
+
+def print_notes(spiking: SpikingModel, evaluation: Evaluation) -> None:
+    """What makes the numbers say less than they seem to."""
     for note in (*evaluation.notes, overfitted(spiking, evaluation)):
         if note:
             messages().print(f"note: {note}")
-    if picture:
-        accuracy_picture({spiking.path.name: evaluation}, picture, title=f"{spiking.path.name}, {len(loaded)} samples")
 
 
 def overfitted(spiking: SpikingModel, evaluation: Evaluation) -> str | None:
@@ -127,9 +155,22 @@ def parse_steps(text: str) -> list[int]:
     return numbers
 
 
-def print_evaluation(evaluation: Evaluation, name: str) -> None:
-    """Prints the tables; `name` is the model's."""
+def print_stream(evaluation: StreamEvaluation, spiking: SpikingModel) -> None:
+    """Prints the table, and a word on files that do not follow their input."""
+    name, metadata = spiking.path.name, spiking.metadata
+    title = f"{name}, a stream of {len(evaluation.frames)} samples, {evaluation.n_steps} steps each"
+    results().print(stream_table(title, evaluation))
+    if metadata.code == "rate" and metadata.readout == "mean":
+        messages().print(
+            "note: this file answers for the mean of everything since the stream began; --readout leaky or window, or "
+            "--code delta, of `convert` give one that answers for the present input"
+        )
+
+
+def print_evaluation(evaluation: Evaluation, work: WorkTotals, name: str) -> None:
+    """Prints the tables; `work` is that of the longest run, `name` the model's."""
     results().print(steps_table(f"{name}, {evaluation.samples} samples", evaluation))
     results().print(rates_table(evaluation))
+    results().print(work_table(work, evaluation.steps[-1].n_steps))
     if len(evaluation.steps[-1].outputs) > 1:
         results().print(outputs_table(evaluation))

@@ -28,6 +28,13 @@ def export_nengo(
             help="only Nengo's own neurons, as NengoLoihi needs: IF becomes SpikingRectifiedLinear, not spike for spike"
         ),
     ] = False,
+    readout_tau: Annotated[
+        float | None,
+        typer.Option(
+            help="read outputs through an Alpha synapse of this time constant in seconds, for inputs that change, such as "
+            "PresentInput's [default: the mean over all steps]"
+        ),
+    ] = None,
 ) -> None:
     """Write a Python script that builds and runs the model in Nengo, and an .npz with its weights."""
     export = import_optional("converter.nengo.export", "nengo")
@@ -35,7 +42,7 @@ def export_nengo(
         raise RefusedError("the script's name must end in .py", file=out)
     spiking = SpikingModel(model)
     with concerning(model):
-        script = export.make_script(spiking.proto, core_neurons=core_neurons)
+        script = export.make_script(spiking.proto, core_neurons=core_neurons, readout_tau=readout_tau)
     export.write_script(script, out)
     for note in script.notes:
         messages().print(f"note: {note}")

@@ -97,7 +97,7 @@ def _ways(conversion: Conversion, taken: Taken, samples: Samples) -> Iterator[st
     prepared, options = taken.prepared, conversion.options
     if options.streaming:
         return
-    reference = Reference.of(prepared.ann, samples.first(prepared.affordable_samples(RUNS)))
+    reference = Reference(prepared.ann, samples.first(prepared.affordable_samples(RUNS)))
 
     def error(changed: Options, recipe: Recipe, count: int | None = None) -> float:
         try:

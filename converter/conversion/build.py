@@ -13,6 +13,7 @@ from converter.calibration.correction import correct
 from converter.calibration.delta_fit import TargetValues, fit, gather
 from converter.calibration.ranges import calibrated_range
 from converter.calibration.rate_fit import fit_layer
+from converter.calibration.readout_fit import FRAMES, candidates, fit_readout
 from converter.conversion.prepare import MOST_SAMPLES, Prepared
 from converter.conversion.result import Recipe
 from converter.graph.build import add_n_steps
@@ -23,9 +24,10 @@ from converter.neurons.delta import DeltaNeuron
 from converter.neurons.fitted import FittedNeuron
 from converter.neurons.neuron import Placed
 from converter.options import Options
-from converter.spiking.codes import DELTA
+from converter.spiking.codes import DELTA, FORGETTING, RATE
 from converter.spiking.islands import Island, analog_islands, find_islands
 from converter.spiking.place_time import place_time
+from converter.spiking.readout import set_time_constants
 from snn_ops.format import DOMAIN, LOWEST_OPSET_VERSION, OPSET_VERSION, Metadata
 
 
@@ -39,6 +41,7 @@ class Draft:
         islands: its parts that stay analog.
         reasons: why a layer has another neuron than the recipe names, by the layer's name.
         reports: what the passes did to the graph.
+        readout_steps: how many steps a readout that forgets looks back.
     """
 
     model: ir.Model
@@ -46,6 +49,7 @@ class Draft:
     islands: Sequence[Island]
     reasons: Mapping[str, str]
     reports: tuple[PassReport, ...] = ()
+    readout_steps: int = 0
 
 
 def build(
@@ -76,7 +80,19 @@ def build(
         most = len(corrections_on) if corrections_on else MOST_SAMPLES
         corrected_on = samples.first(min(most, prepared.affordable_samples(len(prepared.sites))))
         correct(recipe.correction, prepared.trained, draft.model, draft.layers, corrected_on, options.n_steps)
-    return draft
+    if not options.forgets:
+        return draft
+    steps = _fit_readout(prepared, draft)
+    set_time_constants(draft.model, options.readout, steps)
+    return replace(draft, readout_steps=steps)
+
+
+def _fit_readout(prepared: Prepared, draft: Draft) -> int:
+    options = prepared.options
+    runs = FRAMES * len(candidates(options.n_steps))
+    held_out = prepared.held_out or prepared.samples
+    samples = held_out.first(max(2, prepared.affordable_samples(runs)))
+    return fit_readout(prepared.trained, draft.model, options.readout, samples, options.n_steps, prepared.progress)
 
 
 def _build_delta(prepared: Prepared, targets: Mapping[str, TargetValues]) -> Draft:
@@ -92,7 +108,7 @@ def _build_delta(prepared: Prepared, targets: Mapping[str, TargetValues]) -> Dra
         replace(neuron.insert(spiking.graph, copy, n_steps), site=site)
         for site, copy in zip(prepared.sites, copies, strict=True)
     ]
-    numbers = fit(prepared.encoders, targets, prepared.multiply_adds, neuron.base, neuron.most_base)
+    numbers = fit(prepared.encoders, targets, prepared.multiply_adds, neuron.exponents)
     for placed, of_layer in zip(layers, numbers, strict=True):
         neuron.set_numbers(placed.node, of_layer)
     if options.schedule == "two-phase" and not options.streaming:
@@ -104,10 +120,13 @@ def _build_delta(prepared: Prepared, targets: Mapping[str, TargetValues]) -> Dra
 def _insert_neurons(prepared: Prepared, options: Options) -> Draft:
     spiking = prepared.trained.clone()
     spiking.opset_imports[DOMAIN] = (
-        OPSET_VERSION if options.streaming and options.long_streams else LOWEST_OPSET_VERSION
+        OPSET_VERSION if options.streaming and (options.long_streams or options.forgets) else LOWEST_OPSET_VERSION
     )
     at_once = int(options.schedule == "two-phase")
-    Metadata(row_bytes=prepared.row_bytes, at_once=at_once).write(spiking.metadata_props)
+    metadata = Metadata(
+        row_bytes=prepared.row_bytes, at_once=at_once, readout=options.readout, readout_steps=0
+    )  # a readout that forgets gets its steps when it is finished
+    metadata.write(spiking.metadata_props)
     n_steps = add_n_steps(spiking, options.n_steps)
     layers: list[Placed] = []
     reasons: dict[str, str] = {}
@@ -120,8 +139,9 @@ def _insert_neurons(prepared: Prepared, options: Options) -> Draft:
             reasons[site.name] = choice.reason
     if options.schedule == "two-phase":
         return Draft(spiking, layers, find_islands(spiking, frozenset(functions)), reasons)
-    islands_report, axes, islands = analog_islands(spiking, n_steps, prepared.axes, frozenset(functions))
-    time_report, _ = place_time(spiking, n_steps, axes)
+    code = FORGETTING if options.forgets else RATE
+    islands_report, axes, islands = analog_islands(spiking, n_steps, prepared.axes, frozenset(functions), code)
+    time_report, _ = place_time(spiking, n_steps, axes, code)
     return Draft(spiking, layers, islands, reasons, (islands_report, time_report))
 
 

@@ -27,6 +27,7 @@ from converter.measure.totals import Measured
 from converter.neurons.neuron import Placed
 from converter.options import AUTO
 from converter.spiking.expose_states import expose_states
+from converter.spiking.readout import finish_readout
 from snn_ops.format import FORMAT_VERSION, Metadata
 
 
@@ -51,6 +52,8 @@ def describe(taken: Taken, trials: Sequence[Trial], draft: Draft) -> Conversion:
     products = {layer.name: layer.multiply_adds for layer in work.layers}
     reasons = _reasons(prepared, draft)
     layers = [_layer(placed, error, work, reasons.get(placed.site.name, "")) for placed, error in measured]
+    if prepared.options.forgets:  # measured with the mean that a window takes the place of
+        finish_readout(draft.model, prepared.options.readout, draft.readout_steps)
     finishing = _finish_graph(draft.model, streaming=prepared.options.streaming)
     conversion = Conversion(
         ann=prepared.ann,

@@ -122,8 +122,8 @@ class _Search:
 
     def taken(self) -> Taken:
         """What is chosen."""
-        self._reference = Reference.of(self.prepared.ann, self.measuring)
-        first = next(iter(self._reference.outputs.values()))
+        self._reference = Reference(self.prepared.ann, self.measuring)
+        first = next(iter(self._reference.outputs(0, 1).values()))
         self.budget = Budget.of(
             self.asked,
             are_classes=self.measuring.labels is not None or _ends_in_classes(self.prepared.ann.model),

@@ -77,7 +77,7 @@ class Prepared:
     @property
     def sample_shapes(self) -> dict[str, tuple[int, ...]]:
         """Of the inputs, for one sample."""
-        return shapes_of_one(self.samples)
+        return self.samples.shapes_of_one
 
     def all_samples(self) -> Samples:
         """Those for calibration and those held out, as the user gave them."""
@@ -111,7 +111,7 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
     samples, held_out = _hold_out(samples)
     proven = prove(ann, samples.feed)
     trained = proven.model
-    sample_shapes = shapes_of_one(samples)
+    sample_shapes = samples.shapes_of_one
     encoders: list[Encoder] = []
     if options.is_delta:
         annotate(trained, sample_shapes)
@@ -147,11 +147,6 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
         encoders,
         reports,
     )
-
-
-def shapes_of_one(samples: Samples) -> dict[str, tuple[int, ...]]:
-    """Of the inputs, for one sample."""
-    return {name: (1, *array.shape[1:]) for name, array in samples.feed.items()}
 
 
 def _hold_out(samples: Samples) -> tuple[Samples, Samples | None]:

@@ -49,7 +49,7 @@ def recalibrated(proto: onnx.ModelProto, samples: Samples, progress: Progress = 
     prepared = prepare(ann, samples, options)
     values = delta_fit.gather(prepared.trained, prepared.encoders, prepared.samples, progress)
     neuron = DeltaNeuron(options)
-    numbers = delta_fit.fit(prepared.encoders, values, prepared.multiply_adds, neuron.base, neuron.most_base)
+    numbers = delta_fit.fit(prepared.encoders, values, prepared.multiply_adds, neuron.exponents)
     by_value = {
         str(encoder.value.name): of_neuron for encoder, of_neuron in zip(prepared.encoders, numbers, strict=True)
     }

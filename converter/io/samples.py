@@ -25,6 +25,11 @@ class Samples:
     def __len__(self) -> int:
         return len(next(iter(self.feed.values())))
 
+    @property
+    def shapes_of_one(self) -> dict[str, tuple[int, ...]]:
+        """Of the inputs, for one sample."""
+        return {name: (1, *array.shape[1:]) for name, array in self.feed.items()}
+
     def first(self, count: int | None) -> Samples:
         """The first `count` samples."""
         return self.take(slice(count))

@@ -27,7 +27,9 @@ class Evaluation:
     ann_accuracy: float | None
     steps: list[StepResult]
     spike_rates: dict[str, float] = field(default_factory=dict)
-    """Share of neuron-steps with a spike, by layer, over the longest run."""
+    """Spikes per neuron and step, by layer, over the longest run."""
+    spikes: dict[str, np.ndarray] = field(default_factory=dict)
+    """Those of each neuron in that run, per sample, ``[1, ...]``, by layer."""
     notes: list[str] = field(default_factory=list)
     """What makes these numbers say less than they seem to."""
 
@@ -99,14 +101,13 @@ def evaluate(
         raise RefusedError(str(error), file=spiking.path) from error
     trained = start_quietly(against.model, threads=threads) if against is not None else None
     score = Score(len(steps), samples.labels is not None, trained is not None)
-    rates: dict[str, list[float]] = {}
-    weights: list[int] = []
+    totals: dict[str, np.ndarray] = {}
     notes: list[str] = []
     not_numbers = np.zeros(len(steps), bool)
     done = 0
     for batch in batches(samples.feed, max(1, simulate.rows // steps[-1])):
         count = len(next(iter(batch.values())))
-        readout, batch_rates = simulate(batch)
+        readout, spikes = simulate(batch)
         if not done and (strange := strange_labels(samples.labels, next(iter(readout.values()))[0])):
             notes.append(strange)
         reference = trained.run(list(readout), batch) if trained is not None else None
@@ -116,9 +117,8 @@ def evaluate(
             if theirs.dtype.kind == "f":
                 bad = np.isnan(mine) & ~np.isnan(theirs.reshape(mine.shape[1:]))
                 not_numbers |= bad.any(axis=tuple(range(1, bad.ndim)))
-        for name, rate in batch_rates.items():
-            rates.setdefault(name, []).append(float(rate))
-        weights.append(count)
+        for name, counted in spikes.items():
+            totals[name] = totals.get(name, np.zeros(())) + counted.astype(np.float64)
         done += count
         progress(done, len(samples))
     results = [score.result(index, n_steps) for index, n_steps in enumerate(steps)]
@@ -132,6 +132,7 @@ def evaluate(
         len(samples),
         score.ann_accuracy(),
         results,
-        {name: float(np.average(values, weights=weights)) for name, values in rates.items()},
-        notes=notes,
+        {name: float(total.sum()) / max(1, total.size) / steps[-1] / done for name, total in totals.items()},
+        {name: total / done for name, total in totals.items()},
+        notes,
     )

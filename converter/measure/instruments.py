@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +42,8 @@ class Readout:
     """A spiking model up to its tail, that gives what goes into the tail after each of K numbers of steps.
 
     Attributes:
-        model: its outputs are ``[K, B, ...]``, and for each layer a scalar spike rate, or with `counted` the spikes of each
-            neuron in each step, summed over samples, ``[T, ...]``.
+        model: its outputs are ``[K, B, ...]``, and the spikes of each neuron, summed over samples and steps, ``[1, ...]``, or
+            with `counted` of each step, ``[T, ...]``.
         same: names of the outputs that are the same at every step, ``[B, ...]``: those from before the neurons, and those that
             do not depend on samples.
     """
@@ -58,14 +58,10 @@ def with_readout(proto: onnx.ModelProto, steps: Sequence[int], *, counted: bool 
     graph = model.graph
     n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
     means, same = _into_tail(model)
-    if counted:
-        _add_counts_by_step(graph, n_steps)
-    else:
-        add_spike_rates(graph)
+    counts = (_add_counts_by_step if counted else _add_spike_counts)(graph, n_steps)
     chosen = constant(graph, "readout_steps", np.asarray(steps, np.int64) - 1)
-    rates = [value for value in graph.outputs if str(value.name).endswith((RATE_SUFFIX, BY_STEP_SUFFIX))]
     graph.outputs.clear()
-    graph.outputs.extend([*(_read_out(graph, mean, n_steps, chosen) for mean in means), *same, *rates])
+    graph.outputs.extend([*(_read_out(graph, mean, n_steps, chosen) for mean in means), *same, *counts])
     Metadata.read(model.metadata_props).without("states").write(model.metadata_props)  # it runs once, not as a stream
     common_passes.RemoveUnusedNodesPass()(model)
     add_functions(model)
@@ -219,7 +215,7 @@ def _counting(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node]:
 
 
 def _counting_changes(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node]:
-    """The same for a running sum, of at most one spike a step: where it differs from the step before.
+    """The same for a running sum, of at most one spike a step: where it differs from the step before, also of an earlier call.
 
     Of several spikes a step, as in the two-phase schedule, the neuron is run again, slot by slot; that is right for one step.
     """
@@ -252,20 +248,46 @@ def _counting_changes(graph: ir.Graph, node: ir.Node, name: str) -> list[ir.Node
     neurons = step("Shape", [total], "neurons", start=1)
     split = step("Reshape", [total, step("Concat", [rows, last, neurons], "shape", axis=0)], "split")
     one_step = step("Concat", [one, step("Shape", [split], "of_a_step", start=1)], "first_shape", axis=0)
-    resting = step("CastLike", [operand(node, "resting_value"), total], "resting")
-    first = step("Expand", [resting, one_step], "first")
+    first = step("Expand", [step("CastLike", [_value_before(node, step), total], "value_before"), one_step], "first")
     earlier = step("Concat", [first, step("Slice", [split, none, last, none], "earlier")], "before", axis=0)
     changes = step("Not", [step("Equal", [split, earlier], "stays")], "changes")
     step("Reshape", [changes, step("Concat", [last, neurons], "merged_shape", axis=0)], "merged")
     return before
 
 
-def _add_counts_by_step(graph: ir.Graph, n_steps: ir.Value) -> None:
-    """An output ``[T, ...]`` per layer: how many spikes each neuron sends in each step, summed over samples."""
+def _value_before(node: ir.Node, step: Callable[..., ir.Value]) -> ir.Value:
+    """What a neuron of the delta code has sent before this call: its resting value, and in a stream what came since."""
+    rest = operand(node, "resting_value")
+    if "sent" not in (tensor.name for tensor in operator_of(node).inputs):
+        return rest
+    since = step("Mul", [operand(node, "threshold"), operand(node, "sent")], "sent_before")
+    return step("Add", [rest, since], "with_rest")
+
+
+def with_rates(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a spike rate for each layer as further outputs."""
+    model = ir.from_proto(proto)
+    add_spike_rates(model.graph)
+    add_functions(model)
+    return to_proto(model)
+
+
+def with_spike_counts(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the spikes of each layer's neurons as further outputs, summed over steps and samples, ``[1, ...]``."""
+    model = ir.from_proto(proto)
+    n_steps = next(value for value in model.graph.inputs if value.name == N_STEPS)
+    model.graph.outputs.extend(_add_spike_counts(model.graph, n_steps))
+    add_functions(model)
+    return to_proto(model)
+
+
+def _add_counts_by_step(graph: ir.Graph, n_steps: ir.Value) -> list[ir.Value]:
+    """A value ``[T, ...]`` per layer, not yet an output: spikes of each neuron in each step, summed over samples."""
     one, last, samples = (
         constant(graph, f"counts_by_step_{what}", np.asarray([number], np.int64))
         for what, number in (("one", 1), ("last", -1), ("axis", 1))
     )
+    counts = []
     for node in [node for node in graph if emits_spikes(node)]:
         name = f"{node.name}{BY_STEP_SUFFIX}"
         nodes = _counting(graph, node, name)
@@ -278,20 +300,13 @@ def _add_counts_by_step(graph: ir.Graph, n_steps: ir.Value) -> None:
         total = ir.node("ReduceSum", [split.outputs[0], samples], {"keepdims": 0}, name=name)
         total.outputs[0].name, total.outputs[0].type = name, ir.TensorType(ir.DataType.FLOAT)
         graph.insert_after(node, [*nodes, count, steps, neurons, shape, split, total])
-        graph.outputs.append(total.outputs[0])
+        counts.append(total.outputs[0])
+    return counts
 
 
-def with_rates(proto: onnx.ModelProto, *, counted: bool = False) -> onnx.ModelProto:
-    """The model with a spike rate for each layer as further outputs; with `counted`, spikes of all steps and samples."""
-    model = ir.from_proto(proto)
-    if counted:
-        n_steps = next(value for value in model.graph.inputs if value.name == N_STEPS)
-        for node in [node for node in model.graph if emits_spikes(node)]:
-            _add_counts(model.graph, node, n_steps)
-    else:
-        add_spike_rates(model.graph)
-    add_functions(model)
-    return to_proto(model)
+def _add_spike_counts(graph: ir.Graph, n_steps: ir.Value) -> list[ir.Value]:
+    """A value ``[1, ...]`` per layer, not yet an output: spikes of each neuron, summed over steps and samples."""
+    return [_add_count(graph, node, n_steps).total for node in list(graph) if emits_spikes(node)]
 
 
 def with_layer_means(
@@ -340,39 +355,74 @@ def with_layer_means(
     return to_proto(copy)
 
 
+@dataclass(frozen=True)
+class _Count:
+    """Of a layer of neurons.
+
+    Attributes:
+        total: the spikes of each neuron, summed over steps and samples, ``[1, ...]``.
+        events: whether it spikes, ``[T*B, ...]``; where a step may have several spikes, unlike their number.
+        several: a step may have several spikes.
+        last: the last node that was inserted.
+    """
+
+    total: ir.Value
+    events: ir.Value
+    several: bool
+    last: ir.Node
+
+
+class _Chain:
+    """Nodes to insert one after the other, which are called by a layer's name."""
+
+    def __init__(self, name: str, nodes: Sequence[ir.Node] = ()) -> None:
+        self.name, self.nodes = name, list(nodes)
+
+    def step(self, op_type: str, inputs: Sequence[ir.Value], what: str, **attributes: int) -> ir.Value:
+        """A node's result."""
+        self.nodes.append(ir.node(op_type, inputs, attributes, name=f"{self.name}_{what}"))
+        return self.nodes[-1].outputs[0]
+
+    def total(self, graph: ir.Graph, value: ir.Value, output: str) -> ir.Value:
+        """The sum over steps and samples, ``[1, ...]``, by this name."""
+        axes = constant(graph, f"{output}_axes", np.asarray([0], np.int64))
+        total = self.step("ReduceSum", [value, axes], output, keepdims=1)
+        total.name, total.type = output, ir.TensorType(ir.DataType.FLOAT)
+        return total
+
+
+def _add_count(graph: ir.Graph, node: ir.Node, n_steps: ir.Value) -> _Count:
+    """Nodes after a layer that count its spikes."""
+    operator, name = OPERATORS[node.op_type], f"{node.name}_counts"
+    chain = _Chain(name, _counting(graph, node, name))
+    count = event = chain.step("Cast", [chain.nodes[-1].outputs[0]], "float", to=int(ir.DataType.FLOAT))
+    several = operator.height is not None and operator.height.unit is Unit.COUNTED
+    if several and operator.gives_mean:  # of T steps, in each of which it sends as many
+        steps = chain.step("Cast", [n_steps], "steps", to=int(ir.DataType.FLOAT))
+        count = chain.step("Round", [chain.step("Mul", [count, steps], "of_all_steps")], "whole")
+        event = chain.step("Min", [count, steps], "steps_with_spikes")
+    elif several:
+        spikes = chain.step("Cast", [count], "bool", to=int(ir.DataType.BOOL))
+        event = chain.step("Cast", [spikes], "event", to=int(ir.DataType.FLOAT))
+    total = chain.total(graph, count, f"{node.name}{SPIKES_SUFFIX}")
+    graph.insert_after(node, chain.nodes)
+    return _Count(total, event, several, chain.nodes[-1])
+
+
 def _add_counts(graph: ir.Graph, node: ir.Node, n_steps: ir.Value) -> None:
     """Outputs ``[1, ...]``: the spikes of all steps and samples; steps with a spike, of all and of the first step."""
-    operator, name = OPERATORS[node.op_type], f"{node.name}_counts"
-    nodes = _counting(graph, node, name)
-    axes = constant(graph, f"{name}_axes", np.asarray([0], np.int64))
-
-    def step(op_type: str, inputs: Sequence[ir.Value], what: str, **attributes: int) -> ir.Value:
-        nodes.append(ir.node(op_type, inputs, attributes, name=f"{name}_{what}"))
-        return nodes[-1].outputs[0]
-
-    def give(value: ir.Value, output: str) -> None:
-        total = step("ReduceSum", [value, axes], output, keepdims=1)
-        total.name, total.type = output, ir.TensorType(ir.DataType.FLOAT)
-        graph.outputs.append(total)
-
-    count = event = step("Cast", [nodes[-1].outputs[0]], "float", to=int(ir.DataType.FLOAT))
-    if operator.height is not None and operator.height.unit is Unit.COUNTED:
-        if operator.gives_mean:  # of T steps, in each of which it sends as many
-            steps = step("Cast", [n_steps], "steps", to=int(ir.DataType.FLOAT))
-            count = step("Round", [step("Mul", [count, steps], "of_all_steps")], "whole")
-            event = step("Min", [count, steps], "steps_with_spikes")
-        else:
-            event = step(
-                "Cast", [step("Cast", [count], "bool", to=int(ir.DataType.BOOL))], "event", to=int(ir.DataType.FLOAT)
-            )
-        give(event, f"{node.name}{EVENTS_SUFFIX}")
-    give(count, f"{node.name}{SPIKES_SUFFIX}")
+    operator, count = OPERATORS[node.op_type], _add_count(graph, node, n_steps)
+    chain = _Chain(f"{node.name}_events")
+    if count.several:
+        graph.outputs.append(chain.total(graph, count.events, f"{node.name}{EVENTS_SUFFIX}"))
+    graph.outputs.append(count.total)
     if not operator.gives_mean or operator.code == DELTA.name:
-        one, none = (constant(graph, f"{name}_{n}", np.asarray([n], np.int64)) for n in (1, 0))
-        rows = step("Shape", [event], "all_rows", start=0, end=1)
-        samples = step("Div", [rows, step("Reshape", [n_steps, one], "n_steps")], "rows_of_a_step")
-        give(step("Slice", [event, none, samples, none], "at_first"), f"{node.name}{FIRST_EVENTS_SUFFIX}")
-    graph.insert_after(node, nodes)
+        one, none = (constant(graph, f"{chain.name}_{n}", np.asarray([n], np.int64)) for n in (1, 0))
+        rows = chain.step("Shape", [count.events], "all_rows", start=0, end=1)
+        samples = chain.step("Div", [rows, chain.step("Reshape", [n_steps, one], "n_steps")], "rows_of_a_step")
+        first = chain.step("Slice", [count.events, none, samples, none], "at_first")
+        graph.outputs.append(chain.total(graph, first, f"{node.name}{FIRST_EVENTS_SUFFIX}"))
+    graph.insert_after(count.last, chain.nodes)
 
 
 def _add_densities(graph: ir.Graph, layers: Collection[str]) -> None:

@@ -13,16 +13,7 @@ import onnx
 
 from converter.graph.run import Feed, start_quietly
 from converter.io.samples import Samples
-from converter.measure.instruments import (
-    BY_STEP_SUFFIX,
-    EVENTS_SUFFIX,
-    FIRST_EVENTS_SUFFIX,
-    RATE_SUFFIX,
-    SPIKES_SUFFIX,
-    tail_of,
-    with_rates,
-    with_readout,
-)
+from converter.measure.instruments import BY_STEP_SUFFIX, SPIKES_SUFFIX, tail_of, with_readout, with_spike_counts
 from snn_ops.provider import ProviderOptions
 from snn_ops.session import Session
 
@@ -59,7 +50,8 @@ class Simulation(ABC):
 class SteppedSimulation(Simulation):
     """One run for all numbers of steps; what comes after the neurons runs for each of them.
 
-    By layer it tells the spike rate, or with `counted` each neuron's spikes in each step, summed over samples, ``[T, ...]``.
+    By layer it tells each neuron's spikes, summed over steps and samples, ``[1, ...]``, or with `counted` in each step,
+    ``[T, ...]``.
     """
 
     def __init__(
@@ -76,7 +68,7 @@ class SteppedSimulation(Simulation):
         readout = with_readout(proto, steps, counted=counted)
         self._same = readout.same
         place: dict[str, Any] = {"provider": provider, "provider_options": provider_options, "threads": threads}
-        super().__init__(readout.model, steps, BY_STEP_SUFFIX if counted else RATE_SUFFIX, **place, **options)
+        super().__init__(readout.model, steps, BY_STEP_SUFFIX if counted else SPIKES_SUFFIX, **place, **options)
         types = {output.name: output.type for output in self._session.ort.get_outputs()}
         tail = tail_of(proto, types)
         self._tail = start_quietly(tail, **place) if tail is not None else None
@@ -101,19 +93,16 @@ class SteppedSimulation(Simulation):
 class TwoPhaseSimulation(Simulation):
     """A run for each number of steps: a layer begins to fire when the layer before it has finished.
 
-    By layer it tells the spike rate, or with `counted` each neuron's spikes, summed over steps and samples, ``[1, ...]``; those
-    of the largest number of steps.
+    By layer it tells each neuron's spikes, summed over steps and samples, ``[1, ...]``, those of the largest number of steps.
     """
 
-    def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], *, counted: bool = False, **options: Any) -> None:
-        instrumented = with_rates(proto, counted=counted)
-        super().__init__(instrumented, steps, SPIKES_SUFFIX if counted else RATE_SUFFIX, **options)
+    def __init__(self, proto: onnx.ModelProto, steps: Sequence[int], **options: Any) -> None:
+        super().__init__(with_spike_counts(proto), steps, SPIKES_SUFFIX, **options)
 
     def __call__(self, batch: Feed) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Runs a batch."""
         runs = [self._run(batch, n_steps) for n_steps in self._steps]
-        names = [name for name in runs[0][0] if not name.endswith((EVENTS_SUFFIX, FIRST_EVENTS_SUFFIX))]
-        return {name: np.stack([arrays[name] for arrays, _ in runs]) for name in names}, runs[-1][1]
+        return {name: np.stack([arrays[name] for arrays, _ in runs]) for name in runs[0][0]}, runs[-1][1]
 
 
 def seconds_per_sample(session: Session, samples: Samples, *, repeats: int = 5) -> float:

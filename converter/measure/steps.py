@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,30 +15,28 @@ from converter.measure.scores import Score, StepResult
 from converter.measure.simulation import Simulation, SteppedSimulation, TwoPhaseSimulation
 from converter.normalise.ann import Ann
 
-AT_ONCE = 64
-"""Samples of the trained model that run at once."""
 
-
-@dataclass(frozen=True)
 class Reference:
-    """What the trained model gives for some samples.
+    """What the trained model gives for some samples; each batch is run once.
 
-    Attributes:
+    Args:
+        ann: the trained model.
         samples: the samples.
-        outputs: by name.
     """
 
-    samples: Samples
-    outputs: Mapping[str, np.ndarray]
+    def __init__(self, ann: Ann, samples: Samples) -> None:
+        self.samples = samples
+        self._session = start_quietly(ann.model)
+        self._names = [output.name for output in self._session.get_outputs()]
+        self._known: dict[tuple[int, int], dict[str, np.ndarray]] = {}
 
-    @staticmethod
-    def of(ann: Ann, samples: Samples) -> Reference:
-        """Runs the trained model."""
-        session = start_quietly(ann.model)
-        names = [output.name for output in session.get_outputs()]
-        parts = [session.run(names, batch) for batch in batches(samples.feed, AT_ONCE)]
-        arrays = [np.concatenate(of_output) for of_output in zip(*parts, strict=True)]
-        return Reference(samples, dict(zip(names, arrays, strict=True)))
+    def outputs(self, first: int, count: int) -> dict[str, np.ndarray]:
+        """By name, of `count` samples from `first` on. A sample may have several rows."""
+        key = first, count
+        if key not in self._known:
+            batch = self.samples.take(slice(first, first + count)).feed
+            self._known[key] = dict(zip(self._names, self._session.run(self._names, batch), strict=True))
+        return self._known[key]
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,12 @@ def after_steps(
         steps: numbers of steps, ascending.
         progress: called with samples done and their number.
     """
-    kind = TwoPhaseSimulation if schedule == "two-phase" else SteppedSimulation
-    simulate: Simulation = kind(proto, steps, provider="cpu", provider_options=None, threads=None, counted=True)
+    place: dict[str, Any] = {"provider": "cpu", "provider_options": None, "threads": None}
+    simulate: Simulation = (
+        TwoPhaseSimulation(proto, steps, **place)
+        if schedule == "two-phase"
+        else SteppedSimulation(proto, steps, counted=True, **place)
+    )
     samples = reference.samples
     score = Score(len(steps), samples.labels is not None, against=True)
     totals: dict[str, np.ndarray] = {}
@@ -80,8 +83,12 @@ def after_steps(
     for batch in batches(samples.feed, max(1, simulate.rows // steps[-1])):
         count = len(next(iter(batch.values())))
         readout, spikes = simulate(batch)
-        theirs = [reference.outputs[name][done : done + count] for name in readout]
-        score.add(readout, theirs, None if samples.labels is None else samples.labels[done : done + count])
+        theirs = reference.outputs(done, count)
+        score.add(
+            readout,
+            [theirs[name] for name in readout],
+            None if samples.labels is None else samples.labels[done : done + count],
+        )
         for name, array in spikes.items():
             totals[name] = totals.get(name, 0.0) + array.astype(np.float64)
         done += count

@@ -64,6 +64,7 @@ def to_nengo(
     *,
     core_neurons: bool = False,
     n_steps: int | None = None,
+    readout_tau: float | None = None,
     synapse: Any = None,
     namespace: Mapping[str, Any] | None = None,
 ) -> NengoModel:
@@ -71,14 +72,14 @@ def to_nengo(
 
     Args:
         proto: the model.
-        core_neurons, n_steps: see `make_script`.
+        core_neurons, n_steps, readout_tau: see `make_script`.
         synapse: Nengo's, between neurons and what they drive; each delays by a step. None: neither filter nor delay.
         namespace: other definitions of the parts that the script uses.
 
     Raises:
         RefusedError: it has something that Nengo does not have.
     """
-    script = make_script(proto, core_neurons=core_neurons, n_steps=n_steps)
+    script = make_script(proto, core_neurons=core_neurons, n_steps=n_steps, readout_tau=readout_tau)
     names: dict[str, Any] = {**vars(parts), **vars(functions), **(namespace or {})}
     exec(compile(script.source(standalone=False), f"<{script.label} in Nengo>", "exec"), names)
     current = {name: np.zeros(size) for name, size in script.inputs.items()}

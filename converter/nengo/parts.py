@@ -51,6 +51,31 @@ class IF(_Elementwise):
         net_count += n
 
 
+class BoundedIF(_Elementwise):
+    """Integrate and fire with bounded memory.
+
+    u = voltage + J; n = clip(floor(u / threshold), least, max_spikes), least = 0 or, signed, -max_spikes;
+    output = n threshold; voltage = clip(u - output, -memory threshold, (1 + memory) threshold)
+    """
+
+    state = {"voltage": Choice([0])}
+    threshold = NdarrayParam("threshold")
+    max_spikes = IntParam("max_spikes", low=1)
+    signed = IntParam("signed", low=0, high=1)
+    memory = NumberParam("memory", low=0)
+
+    def __init__(self, threshold, max_spikes=1, signed=0, memory=1.0, initial_state=None):
+        super().__init__(initial_state)
+        self.threshold, self.max_spikes, self.signed, self.memory = threshold, max_spikes, signed, memory
+
+    def step(self, dt, J, output, voltage):
+        """One time step."""
+        u = voltage + J
+        n = np.clip(np.floor(u / self.threshold), -self.max_spikes if self.signed else 0, self.max_spikes)
+        output[...] = n * self.threshold
+        voltage[...] = np.clip(u - output, -self.memory * self.threshold, (1 + self.memory) * self.threshold)
+
+
 class SigmaDelta(_Elementwise):
     """Signed spikes that track a target: n = clip(round(step J / threshold) - net_count, -max_spikes, max_spikes)."""
 
@@ -142,6 +167,50 @@ class RunningMean(_Elementwise):
         sum += J
         steps += 1
         output[...] = sum / steps
+
+
+class LeakyMean(_Elementwise):
+    """A mean that forgets: mean += (J - mean) / min(steps done with this one, steps)."""
+
+    state = {"mean": Choice([0]), "done": Choice([0])}
+    spiking = False
+    steps = IntParam("steps", low=1)
+
+    def __init__(self, steps=8, initial_state=None):
+        super().__init__(initial_state)
+        self.steps = steps
+
+    def step(self, dt, J, output, mean, done):
+        """One time step."""
+        done += 1
+        mean += (J - mean) / np.minimum(done, self.steps)
+        output[...] = mean
+
+
+class WindowMean(nengo.Process):
+    """The mean of the last `steps` inputs, or of all while there are fewer."""
+
+    steps = IntParam("steps", low=1)
+
+    def __init__(self, steps, **kwargs):
+        super().__init__(**kwargs)
+        self.steps = steps
+
+    def make_state(self, shape_in, shape_out, dt, dtype=None):
+        """The last inputs, and how many there were."""
+        return {"kept": np.zeros((self.steps, *shape_in), dtype), "done": np.zeros(1, dtype)}
+
+    def make_step(self, shape_in, shape_out, dt, rng, state):
+        """What is done in each step."""
+        kept, done = state["kept"], state["done"]
+
+        def step(t, x):
+            kept[:-1] = kept[1:].copy()
+            kept[-1] = x
+            done[0] += 1
+            return kept.sum(axis=0) / min(done[0], self.steps)
+
+        return step
 
 
 class RunningDifference(_Elementwise):

@@ -71,6 +71,7 @@ class Script:
         n_steps: how many steps a script runs, unless its user says.
         slots: of a model without a time axis (two-phase), how many spikes a neuron may send in its one step; else None.
         core_neurons: only neurons that Nengo itself has; see `make_script`.
+        readout_tau: of the synapse that reads outputs; see `make_script`.
         lines: the statements.
         inputs: the number of elements of each input.
         arrays: what goes into the script's `.npz`, by name.
@@ -86,6 +87,7 @@ class Script:
     n_steps: int
     slots: int | None = None
     core_neurons: bool = False
+    readout_tau: float | None = None
     lines: list[str] = field(default_factory=list)
     inputs: dict[str, int] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)

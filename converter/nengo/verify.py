@@ -15,6 +15,7 @@ import onnx
 from converter.errors import RefusedError
 from converter.graph.run import Feed, brief, optimised
 from converter.io.progress import Progress, silent
+from converter.nengo.at_rest import at_rest
 from converter.nengo.dl.simulator import DLSimulator, to_nengo_dl
 from converter.nengo.double_precision import as_float64
 from converter.nengo.network import NengoModel, to_nengo
@@ -132,7 +133,7 @@ def verify(
         RefusedError: the model has something that Nengo does not have, or draws random numbers, or it does not compute in
             NengoDL's float32.
     """
-    double = simulator == "nengo"
+    proto, double = at_rest(proto), simulator == "nengo"
     wide = (onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
     if not double and any(tensor.data_type in wide for tensor in proto.graph.initializer):
         raise RefusedError("it does not compute in float32, as NengoDL does; compare in float64: --simulator nengo")

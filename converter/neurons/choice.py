@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from converter.activations.known import Activation
 from converter.neurons.fitted import AdaptiveLIFNeuron, IzhikevichNeuron, LIFNeuron
 from converter.neurons.neuron import Neuron
-from converter.neurons.rate import IFNeuron, SigmaDeltaNeuron
+from converter.neurons.rate import BoundedIFNeuron, IFNeuron, SigmaDeltaNeuron
 from converter.neurons.two_phase import CountIFNeuron, FewSpikeNeuron
 from converter.options import AUTO, Options
 
@@ -39,11 +39,13 @@ def choose_neuron(activation: Activation, options: Options) -> Choice:
 def _neuron(name: str, options: Options) -> Neuron:
     """The neuron of that name in the stepped schedule."""
     if name == "lif":
-        return LIFNeuron(options.tau_rc, options.min_voltage, options.dt)
+        return LIFNeuron(options.tau_rc, options.lowest_voltage, options.dt)
     if name == "adaptive-lif":
-        return AdaptiveLIFNeuron(options.tau_rc, options.min_voltage, options.dt, options.tau_n, options.inc_n)
+        return AdaptiveLIFNeuron(options.tau_rc, options.lowest_voltage, options.dt, options.tau_n, options.inc_n)
     if name == "izhikevich":
         return IzhikevichNeuron(options.dt)
+    if options.forgets and name in ("sigma-delta", "if", "if-burst"):
+        return BoundedIFNeuron(options.most_spikes(), of_function=name == "sigma-delta")
     if name == "sigma-delta":
         return SigmaDeltaNeuron(options.most_spikes())
     if name in ("if", "if-signed", "if-burst"):

@@ -11,7 +11,7 @@ from converter.activations.sites import Site
 from converter.graph.build import free_name, operator_node, set_operand
 from converter.graph.op_facts import facts
 from converter.neurons.neuron import Neuron, Placed
-from converter.options import FIRST_EXPONENT, MOST_EXPONENT, Options
+from converter.options import FIRST_EXPONENT, IMAGE_REFINEMENT, MOST_EXPONENT, Options
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,21 @@ class DeltaNumbers:
     resting_value: np.ndarray
     finest_exponent: np.ndarray
     refinements: int
+
+
+@dataclass(frozen=True)
+class Exponents:
+    """How fine a schedule lets neurons send.
+
+    Attributes:
+        base: the finest exponent of an average layer, in the first step.
+        most_base: what that grows to, from step to step; of a layer that begins finer, as much finer.
+        image_refinement: how much finer images go that enter the network.
+    """
+
+    base: int
+    most_base: int
+    image_refinement: int
 
 
 class DeltaNeuron(Neuron):
@@ -48,16 +63,13 @@ class DeltaNeuron(Neuron):
         self.op_type = "MultiThresholdSum" if single_run else "MultiThreshold"  # type: ignore[misc]
 
     @property
-    def base(self) -> int:
-        """The finest exponent of an average layer, in the first step."""
-        return FIRST_EXPONENT if self._is_stepped else self._options.finest
-
-    @property
-    def most_base(self) -> int:
-        """What it grows to."""
+    def exponents(self) -> Exponents:
+        """Those that the options name."""
+        finest, streaming = self._options.finest, self._options.streaming
+        image_refinement = 0 if streaming else IMAGE_REFINEMENT
         if not self._is_stepped:
-            return self.base
-        return self._options.finest if self._options.streaming else MOST_EXPONENT
+            return Exponents(finest, finest, image_refinement)
+        return Exponents(FIRST_EXPONENT, finest if streaming else MOST_EXPONENT, image_refinement)
 
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
         """x -> MultiThreshold(x), for the layers with weights and, unless skips are exact, for all who compute with x."""

@@ -68,6 +68,8 @@ def front_picture(front: Front, path: str | Path, *, title: str) -> None:
 
 def front_figure(front: Front) -> Figure:
     """The same as a figure."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     figure = new_figure(7, 4.2)
     axes = figure.add_subplot()
     by_class = front.min_agreement is not None
@@ -95,6 +97,9 @@ def front_figure(front: Front) -> Figure:
         x_of_spot, y_of_spot = 100 * (energy or 0.0), far(agreement, error)
         axes.scatter(x_of_spot, y_of_spot, 170, marker=marker, facecolors="none", edgecolors="black", label=label)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("energy in % of the trained model's")
     axes.set_ylabel("samples with another class in %" if by_class else "error of the outputs in %")
     axes.grid(visible=True, alpha=0.3)

@@ -9,6 +9,7 @@ from rich.table import Table
 from converter.activations.sites import KeptAnalog
 from converter.conversion.result import Conversion, Front, Layer
 from converter.measure.evaluation import Evaluation
+from converter.measure.sequence import StreamEvaluation
 from converter.measure.totals import EightBit, Measured, MemoryTraffic, WorkTotals
 from converter.report.console import number, percent, table
 from converter.spiking.islands import Island
@@ -215,6 +216,35 @@ def steps_table(title: str, evaluation: Evaluation) -> Table:
         for step in evaluation.steps
     ]
     return table(title, ("steps", "accuracy", "agreement", "relative error"), rows)
+
+
+def stream_table(title: str, evaluation: StreamEvaluation) -> Table:
+    """A row for the trained model, the first frame, those after it, and all."""
+    rows: list[tuple[object, ...]] = []
+    if evaluation.ann_accuracy is not None:
+        rows.append(("trained model", "", percent(evaluation.ann_accuracy), "", "", "", percent(1.0)))
+    rows += [
+        (
+            name,
+            part.frames,
+            percent(part.accuracy),
+            percent(part.agreement),
+            number(part.spike_rate),
+            "-" if part.synaptic_operations is None else f"{part.synaptic_operations:,.0f}",
+            percent(part.energy_ratio),
+        )
+        for name, part in evaluation.parts.items()
+    ]
+    columns = (
+        "frames",
+        "how many",
+        "accuracy",
+        "agreement",
+        "spikes/neuron and step",
+        "synaptic operations/frame",
+        "energy",
+    )
+    return table(title, columns, rows)
 
 
 def rates_table(evaluation: Evaluation) -> Table:

@@ -19,6 +19,8 @@ a state at rest is ``[1, ...]`` where a fed one is ``[B, ...]``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
@@ -64,8 +66,46 @@ def expose_states(model: ir.Model) -> PassReport:
                 pairs.append({"input": name, "output": output})
                 if not is_base:
                     lines.changed(node, f"its {tensor.name} is the input {name!r} and the output {output!r}")
-    (Metadata.read(model.metadata_props) | Metadata(states=pairs)).write(model.metadata_props)
+    metadata = Metadata.read(model.metadata_props)
+    (metadata | Metadata(states=[*metadata.states, *pairs])).write(model.metadata_props)
     return lines.report()
+
+
+class StreamValues:
+    """States of a stream that standard operators keep, declared before `expose_states`."""
+
+    def __init__(self) -> None:
+        self._pairs: list[dict[str, str]] = []
+
+    def step(self, graph: ir.Graph) -> ir.Value:
+        """The number of steps done."""
+        existing = graph.initializers.get(STEP)
+        return existing if existing is not None else _add_input(graph, STEP, np.zeros((), np.int64), [])
+
+    def count(self, graph: ir.Graph, step: ir.Value, done: ir.Value) -> None:
+        """What the number of steps is after this call, said once."""
+        if all(pair["input"] != STEP for pair in self._pairs):
+            done.name, done.type, done.shape = f"{STEP}_out", ir.TensorType(ir.DataType.INT64), ir.Shape([])
+            graph.outputs.append(done)
+            self._pairs.append({"input": str(step.name), "output": str(done.name)})
+
+    def state(self, graph: ir.Graph, name: str, rest: np.ndarray) -> ir.Value:
+        """The input for a state, with its value at rest as the default."""
+        name = free_name(graph, name)
+        dims = [length if length > 1 else f"{name}_{axis}" for axis, length in enumerate(rest.shape)]
+        return _add_input(graph, name, rest, dims)
+
+    def result(self, graph: ir.Graph, state: ir.Value, value: ir.Value, inner: Sequence[int | ir.SymbolicDim]) -> None:
+        """What a state is after the last step."""
+        dims = [d if isinstance(d, int) else f"{value.name}_{axis + 1}" for axis, d in enumerate(inner)]
+        value.type, value.shape = state.type, ir.Shape([f"{value.name}_0", *dims])
+        graph.outputs.append(value)
+        self._pairs.append({"input": str(state.name), "output": str(value.name)})
+
+    def write(self, model: ir.Model) -> None:
+        """Lists them in the metadata."""
+        metadata = Metadata.read(model.metadata_props)
+        (metadata | Metadata(states=[*metadata.states, *self._pairs])).write(model.metadata_props)
 
 
 def _matters(node: ir.Node, operator: Operator, name: str) -> bool:

@@ -8,6 +8,11 @@ model's node sees, and RunningDifference on its outputs, which turns the result 
 
 Neurons that track a target (SigmaDelta) get the running mean's function directly, without RunningDifference. Values inside
 an island are graded, not spikes; reports list every island.
+
+In a stream that forgets LeakyMean takes the place of RunningMean, so that the island answers for the present input, and its
+result is a current as it is:
+
+    x -> LeakyMean -> MaxPool -> ...
 """
 
 from __future__ import annotations
@@ -20,10 +25,14 @@ import onnx_ir as ir
 from converter.graph.batch_axis import BatchAxes
 from converter.graph.op_facts import facts, has_weights, is_linear
 from converter.graph.passes import Lines, PassReport
+from converter.spiking.codes import RATE, Code
 from converter.spiking.regions import Regions, find_regions, runs_through_time
 from converter.spiking.time_nodes import TimeNodes
 from snn_ops.format import DOMAIN
 from snn_ops.ops import OPERATORS
+
+_MEANS = {"RunningMean": "running mean", "LeakyMean": "leaky mean"}
+"""What reports call them."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +46,20 @@ class Island:
 
 
 def analog_islands(
-    model: ir.Model, n_steps: ir.Value, axes: BatchAxes, functions: frozenset[ir.Node] = frozenset()
+    model: ir.Model,
+    n_steps: ir.Value,
+    axes: BatchAxes,
+    functions: frozenset[ir.Node] = frozenset(),
+    code: Code = RATE,
 ) -> tuple[PassReport, BatchAxes, list[Island]]:
-    """Inserts RunningMean and RunningDifference around what is not linear in the main graph.
+    """Inserts the code's mean and difference around what is not linear in the main graph.
 
     Args:
         model: a trained model in which neurons have been placed.
         n_steps: its `n_steps` input.
         axes: where the samples of each value lie.
-        functions: nodes of functions that neurons track; they need the running mean, and are no islands.
+        functions: nodes of functions that neurons track; they need the mean, and are no islands.
+        code: how spikes carry values; one of the rate code's forms.
 
     Returns:
         The report; where the samples lie, of new values too; the islands.
@@ -57,20 +71,20 @@ def analog_islands(
     for node in analog:
         for index, value in enumerate(node.inputs):
             if value is not None and regions.is_temporal(value) and value.producer() not in inside:
-                node.replace_input_with(index, time.after(graph, "RunningMean", value))
-                lines.changed(node, f"sees the running mean of {value.name!r}")
-    for node in analog:
+                node.replace_input_with(index, time.after(graph, code.mean, value))
+                lines.changed(node, f"sees the {_MEANS[code.mean]} of {value.name!r}")
+    for node in analog if code.difference else ():
         for value in node.outputs:
             outside = [(user, index) for user, index in value.uses() if not _is_inside(user, index, inside)]
             for user, index in outside:
-                user.replace_input_with(index, time.after(graph, "RunningDifference", value))
+                user.replace_input_with(index, time.after(graph, code.difference, value))
             if outside:
                 lines.changed(node, f"its result {value.name!r} goes on as a current, by its running difference")
     for node in graph:  # a target that is itself a current
         target = node.inputs[0] if _tracks(node) else None
         if target is not None and regions.is_temporal(target) and target.producer() not in inside:
-            node.replace_input_with(0, time.after(graph, "RunningMean", target))
-            lines.changed(node, f"tracks the running mean of {target.name!r}")
+            node.replace_input_with(0, time.after(graph, code.mean, target))
+            lines.changed(node, f"tracks the {_MEANS[code.mean]} of {target.name!r}")
     return lines.report(), time.axes, _connected([node for node in analog if node not in functions])
 
 

@@ -5,7 +5,7 @@
 * Where such a value meets one that changes (a shortcut around a neuron), TimeRepeat stands in between.
 * After the last neurons the code's readout takes the value out of time at once: linear layers, Softmax and the rest of the
   tail run once. With the rate code that is TimeMean, for linear layers the same as TimeMean at the end; with the delta code
-  TimeLast.
+  TimeLast; in streams that forget TimeLast of LeakyMean.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def place_time(model: ir.Model, n_steps: ir.Value, axes: BatchAxes, code: Code =
     spikes: dict[str, Axis] = {}
     for index, value in enumerate(model.graph.outputs):
         if regions.is_temporal(value):
-            lines.changed(f"output {value.name!r}", f"is taken out of time by {code.readout}")
+            lines.changed(f"output {value.name!r}", f"is taken out of time by {_readout(code)}")
             axis = axes.axis.get(str(value.name))
             model.graph.outputs[index] = _result_as_output(model.graph, value, time, code)
             spikes[str(value.name)] = axis
@@ -74,13 +74,24 @@ def _take_out_of_time(node: ir.Node, regions: Regions, time: TimeNodes, lines: L
     assert node.graph is not None
     for index, value in enumerate(node.inputs):
         if value is not None and regions.is_temporal(value):
-            node.replace_input_with(index, time.after(node.graph, code.readout, value))
-            lines.changed(node, f"runs once, on what {code.readout} gives of {value.name!r}")
+            node.replace_input_with(index, _read_out(node.graph, value, time, code))
+            lines.changed(node, f"runs once, on what {_readout(code)} gives of {value.name!r}")
+
+
+def _read_out(graph: ir.Graph, value: ir.Value, time: TimeNodes, code: Code) -> ir.Value:
+    """What the code's readout makes of a value that changes."""
+    if code.mean_read_out:
+        value = time.after(graph, code.mean, value)
+    return time.after(graph, code.readout, value)
+
+
+def _readout(code: Code) -> str:
+    return f"{code.readout} of {code.mean}" if code.mean_read_out else code.readout
 
 
 def _result_as_output(graph: ir.Graph, value: ir.Value, time: TimeNodes, code: Code) -> ir.Value:
     """The result gets the output's name; what runs through time gets another."""
-    result = time.after(graph, code.readout, value)
+    result = _read_out(graph, value, time, code)
     result.shape = value.shape
     value.name, result.name = free_name(graph, f"{value.name}_spikes"), value.name
     return result

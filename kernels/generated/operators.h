@@ -2,11 +2,13 @@
 #pragma once
 #include "operators/adaptive_lif.h"
 #include "operators/alpha.h"
+#include "operators/bounded_if.h"
 #include "operators/count_if.h"
 #include "operators/few_spike.h"
 #include "operators/few_spike_mean.h"
 #include "operators/if.h"
 #include "operators/izhikevich.h"
+#include "operators/leaky_mean.h"
 #include "operators/lif.h"
 #include "operators/lif_rate.h"
 #include "operators/lowpass.h"
@@ -24,6 +26,7 @@
 
 #define SNN_OPERATORS(X) \
   X(IFOperator) \
+  X(BoundedIFOperator) \
   X(CountIFOperator) \
   X(FewSpikeOperator) \
   X(FewSpikeMeanOperator) \
@@ -41,6 +44,7 @@
   X(LowpassOperator) \
   X(AlphaOperator) \
   X(RunningMeanOperator) \
+  X(LeakyMeanOperator) \
   X(RunningDifferenceOperator) \
   X(TimeMeanOperator) \
   X(TimeLastOperator)

@@ -27,6 +27,30 @@ struct IFSignature {
         constant_current(attributes.flag("constant_current", false)) {}
 };
 
+struct BoundedIFSignature {
+  static constexpr const char* kName = "BoundedIF";
+  static constexpr Time kTime = Time::kSteps;
+  static constexpr const char* kInput = "current";
+  static constexpr std::array<const char*, 1> kParameters{"threshold"};
+  static constexpr std::array<const char*, 1> kStates{"voltage"};
+  static constexpr std::array<bool, 1> kIsBase{false};
+  static constexpr bool kCountsSteps = false;
+  static constexpr bool kCountsSteps1 = false;  // in version 1 of the domain
+  static constexpr bool kCountsSamples = false;
+
+  int64_t max_spikes;
+  bool signed_;
+  double memory;
+  bool constant_current;
+
+  explicit BoundedIFSignature(const Attributes& attributes)
+      : max_spikes(attributes.positive_integer("max_spikes", 1)),
+        signed_(attributes.flag("signed", false)),
+        memory(attributes.non_negative_number("memory", 1.0)),
+        constant_current(attributes.flag("constant_current", false)) {}
+  Variant variant(const TemporalCall&, Element) const { return Variant::BoundedIF; }
+};
+
 struct CountIFSignature {
   static constexpr const char* kName = "CountIF";
   static constexpr Time kTime = Time::kAtOnce;
@@ -392,6 +416,28 @@ struct RunningMeanSignature {
       : constant_current(attributes.flag("constant_current", false)) {}
   Variant variant(const TemporalCall&, Element) const { return Variant::RunningMean; }
   Variant variant_1(const TemporalCall&, Element) const { return Variant::RunningMean1; }
+};
+
+struct LeakyMeanSignature {
+  static constexpr const char* kName = "LeakyMean";
+  static constexpr Time kTime = Time::kSteps;
+  static constexpr const char* kInput = "x";
+  static constexpr std::array<const char*, 0> kParameters{};
+  static constexpr std::array<const char*, 1> kStates{"mean"};
+  static constexpr std::array<bool, 1> kIsBase{false};
+  static constexpr bool kCountsSteps = true;
+  static constexpr bool kCountsSteps1 = true;  // in version 1 of the domain
+  static constexpr bool kCountsSamples = false;
+
+  int64_t steps;
+  double smallest;
+  bool constant_current;
+
+  explicit LeakyMeanSignature(const Attributes& attributes)
+      : steps(attributes.positive_integer("steps", 8)),
+        smallest(attributes.non_negative_number("smallest", 0.0)),
+        constant_current(attributes.flag("constant_current", false)) {}
+  Variant variant(const TemporalCall&, Element) const { return Variant::LeakyMean; }
 };
 
 struct RunningDifferenceSignature {

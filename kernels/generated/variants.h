@@ -12,6 +12,7 @@
   X(IF1, IF1) \
   X(IFBurst1, IFCounting1<false>) \
   X(IFSigned1, IFCounting1<true>) \
+  X(BoundedIF, BoundedIF) \
   X(CountIF, CountIF<false>) \
   X(CountIFSigned, CountIF<true>) \
   X(FewSpike, FewSpike) \
@@ -39,6 +40,7 @@
   X(Alpha, Alpha) \
   X(RunningMean, RunningMean) \
   X(RunningMean1, RunningMean1) \
+  X(LeakyMean, LeakyMean) \
   X(RunningDifference, RunningDifference) \
   X(TimeMean, TimeMean) \
   X(TimeMean1, TimeMean1) \
@@ -53,6 +55,7 @@ enum class Variant {
   IF1,
   IFBurst1,
   IFSigned1,
+  BoundedIF,
   CountIF,
   CountIFSigned,
   FewSpike,
@@ -80,6 +83,7 @@ enum class Variant {
   Alpha,
   RunningMean,
   RunningMean1,
+  LeakyMean,
   RunningDifference,
   TimeMean,
   TimeMean1,

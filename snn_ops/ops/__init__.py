@@ -56,6 +56,7 @@ __all__ = [
 
 _FILES = (
     "if_",
+    "bounded_if",
     "count_if",
     "few_spike",
     "few_spike_mean",
@@ -73,6 +74,7 @@ _FILES = (
     "lowpass",
     "alpha",
     "running_mean",
+    "leaky_mean",
     "running_difference",
     "time_repeat",
     "time_mean",

@@ -146,3 +146,23 @@ def test_images(channels, is_image, tmp_path) -> None:
     )
     (encoder,), _, _ = found(model, tmp_path)
     assert encoder.is_image is is_image
+
+
+IMAGES_ON_THE_WAY = {
+    "channels last": ("float[N,6,6,3] x", "i = Transpose<perm = [0, 3, 1, 2]>(x)", "float[4,3,3,3] W", True),
+    "normalised": ("float[N,3,6,6] x", "i = Sub(x, M)", "float[4,3,3,3] W, float[1,3,1,1] M", True),
+    "made by weights": ("float[N,2,6,6] x", "i = Conv(x, V)", "float[3,2,1,1] V, float[4,3,3,3] W", False),
+}
+
+
+@pytest.mark.parametrize("way", IMAGES_ON_THE_WAY)
+def test_an_image_is_what_the_first_weights_get(way, tmp_path) -> None:
+    x, nodes, weights, is_image = IMAGES_ON_THE_WAY[way]
+    model = text_model(
+        f"""
+        image ({x}) => (float[N,4,4,4] y) <{weights}>
+        {{ {nodes} c = Conv(i, W) y = Relu(c) }}
+        """
+    )
+    encoders, _, _ = found(model, tmp_path)
+    assert encoders[-1].is_image is is_image

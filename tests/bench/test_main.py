@@ -97,6 +97,26 @@ def test_two_phase_and_a_fixed_batch(tmp_path: Path, backend) -> None:
     assert found.outputs.steps[0].relative_error is not None and found.outputs.steps[0].relative_error < 0.2
 
 
+@pytest.mark.parametrize(
+    ("options", "steps", "systems"),
+    [
+        ({}, [2, 4], [SPIKING, SPIKING, TRAINED]),
+        ({"schedule": "two-phase"}, [4], [SPIKING, TRAINED]),
+        ({"streaming": True}, [4], [SPIKING, STREAM, TRAINED]),
+    ],
+)
+def test_the_delta_code(tmp_path: Path, options, steps, systems) -> None:
+    """Its outputs are close to the trained ones after few steps, and closer after more."""
+    spiking, ann = converted(mlp(), tmp_path, code="delta", **options), load_ann(tmp_path / "m.onnx")
+    given = Samples({"x": samples(mlp(), 40, seed=5)}, None)
+    found = benchmark(spiking, given, against=ann, batches=[3], steps=steps, seconds=0.02)
+    assert [each.system for each in found.timings] == systems
+    assert found.outputs is not None
+    errors = [each.relative_error for each in found.outputs.steps]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] is not None and errors[-1] < 0.1
+
+
 def several_inputs() -> onnx.ModelProto:
     return text_model(
         """

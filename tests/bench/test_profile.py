@@ -108,6 +108,17 @@ def test_other_models(tmp_path: Path, quick, options) -> None:
     assert summary["seconds"] == pytest.approx(sum(kind["seconds"] for kind in summary["kinds"]))
 
 
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+def test_all_layers_of_the_delta_code_have_their_products(tmp_path: Path, quick, schedule) -> None:
+    """Activations stand beside the neurons there, and ONNX Runtime runs them as one with the layer before."""
+    _, model = convert_model(convnet(), tmp_path, code="delta", schedule=schedule)
+    found = by_name(profile_of(model, samples(convnet(), 3), 4))
+    weighted = [node for node in model.graph.node if node.op_type in ("Conv", "Gemm", "MatMul")]
+    assert "Conv" in [node.op_type for node in weighted]
+    for node in weighted:
+        assert (found[node.name].kind, found[node.name].multiply_adds > 0) == (WEIGHTS, True), node.name
+
+
 def event(name: str, op_type: str, seconds: float = 1.0) -> NodeEvent:
     return NodeEvent(name, op_type, seconds, [(1, 4)], [(1, 4)], 32, 0)
 
@@ -122,6 +133,8 @@ def event(name: str, op_type: str, seconds: float = 1.0) -> NodeEvent:
         ("fused conv10_token_3", "conv10"),
         ("conv1/MatMulAddFusion", "conv1"),
         ("image_nchwc", "conv1"),  # by the value that it gives
+        ("scores_nchwc", "conv10"),  # by the value that an activation after it gives, in the same run
+        ("sum_nchwc", "conv10"),
         ("conv11", None),
         ("ReorderInput", None),
         ("_inlfunc_IF_of_1_onnx_snn.1.16", "neuron"),
@@ -133,7 +146,10 @@ def test_the_names_of_onnx_runtime(name, layer) -> None:
       m (float[N,4,8,8] x) => (float[N,4,8,8] y) {
         [conv1] image = Conv(x, x)
         [neuron] spikes = onnx_snn.IF(image)
-        [conv10] y = Conv(spikes, x)
+        [conv10] more = Conv(spikes, x)
+        [sum] both = Add(more, spikes)
+        [relu] scores = Relu(both)
+        y = Identity(scores)
       }
     """
     found = Origins(onnx.parser.parse_model(text)).of(event(name, "Conv"))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from benchmarks.accuracy.__main__ import main, row
+from benchmarks.accuracy.__main__ import is_finished, main, row
+from benchmarks.accuracy.onnx_snn import RECIPES, steps_of
 from benchmarks.accuracy.page import table
 from benchmarks.accuracy.task import Task, synapses_of
 from benchmarks.workloads.catalogue import WORKLOADS
@@ -74,12 +76,38 @@ def test_missing_data_is_a_row_with_the_reason(monkeypatch, tmp_path) -> None:
 def test_the_table_has_a_line_for_each_measure_and_each_reason() -> None:
     figures = {"recipe": "r", "accuracy": {"1": 0.5, "2": 0.75}, "spikes_per_synapse": {"1": 1.5, "2": 3.0}}
     rows = {
-        "mlp/a/100/2": {"trained": 0.9, "figures": [{**figures, "milliseconds": {"1": 1.25, "2": 2.5}}]},
+        "mlp/a/100/2": {
+            "trained": 0.9,
+            "load_average": 2.5,
+            "figures": [{**figures, "milliseconds": {"1": 1.25, "2": 1250.0}}],
+        },
         "mlp/b/100/2": {"reason": "no data"},
     }
-    lines = list(table(rows))
+    lines = list(table(rows, 3))
     assert lines[0] == "| network, trained | converter | | T = 1 | T = 2 |"
-    assert lines[2] == "| mlp, 90.00% of 100 images | a: r | accuracy | 50.00% | 75.00% |"
-    assert lines[4].endswith("| ms for 100 images | 1.25 | 2.5 |")
+    assert lines[2] == "| mlp, 90.0% of 100 images | a: r | accuracy | 50.0% | 75.0% |"
+    assert lines[3].endswith("| spikes per synapse | 1.5 | 3 |")
+    assert lines[4].endswith("| ms for 100 images, threads: 2 | 1.25 | 1,250 |")
     assert "did not run: no data" in lines[5]
     assert {line.count("|") for line in lines} == {6}
+    busy = list(table(rows, 2))
+    assert busy[:4] == lines[:4]
+    assert busy[4].endswith("| ms for 100 images, threads: 2 | ~1.25 | ~1,250 |")
+
+
+def test_without_times_there_is_no_line_of_them_and_times_are_taken_later() -> None:
+    figures = {"recipe": "r", "accuracy": {"1": 0.5}, "spikes_per_synapse": {"1": 1.5}, "milliseconds": {}}
+    found = {"trained": 0.9, "load_average": 9.0, "figures": [figures]}
+    assert len(list(table({"mlp/a/100/2": found}, 2))) == 4
+    assert is_finished(found, timed=False)
+    assert not is_finished(found, timed=True)
+    assert not is_finished({"reason": "no data"}, timed=False)
+    assert replace(task(), timed=False).milliseconds({1: lambda: None}) == {}
+    assert list(task().milliseconds({1: lambda: None})) == [1]
+
+
+def test_steps_that_a_recipe_is_made_for() -> None:
+    found = {recipe: steps_of(options, (1, 4, 8, 32)) for recipe, options in RECIPES.items()}
+    assert found["code=rate"] == found["neuron=if"] == [{"n_steps": t} for t in (1, 4, 8, 32)]
+    assert found["code=delta"] == [{"n_steps": t} for t in (1, 4, 8)]
+    assert found["default"] == found["code=delta, schedule=two-phase"] == [{}]

@@ -83,6 +83,12 @@ def test_nothing_begins_after_the_budget(tmp_path) -> None:
     assert harness.cells == []
 
 
+def test_preparing_measures_nothing(tmp_path) -> None:
+    arguments = ["--quick", "--prepare", "--here", "--systems", "onnx-snn", "--results", str(tmp_path / "r.json")]
+    assert command.main(arguments) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_matrix() -> None:
     cells = matrix("cpu")
     assert len(set(cells)) == len(cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,16 +79,25 @@ def images(count: int = 3) -> np.ndarray:
     return inputs_on_grid(np.random.default_rng(1).random((count, 2, 8, 8)))
 
 
-def answer(name: str, network: Network, x: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
-    """What a peer's process gives."""
+def job_of(network: Network, x: np.ndarray, folder: Path) -> dict[str, object]:
+    """What a peer's process gets."""
     network.save(folder / "network.npz")
     np.savez(folder / "x.npz", x=x)
     job = {"n_steps": N_STEPS, "batch": len(x), "threads": 1, "provider": "cpu"}
-    with SystemProcess(python_of(name), systems.module_of(name), 1, "cpu") as process:
-        process.ask("build", 300, network=str(folder / "network.npz"), x=str(folder / "x.npz"), **job)
-        process.ask("outputs", 60, to=str(folder / "y.npz"))
+    return {"network": str(folder / "network.npz"), "x": str(folder / "x.npz"), **job}
+
+
+def outputs_of(process: SystemProcess, folder: Path, counted: int = 0) -> dict[str, np.ndarray]:
+    process.ask("outputs", 60, to=str(folder / "y.npz"), counted=counted)
     with np.load(folder / "y.npz") as content:
         return dict(content)
+
+
+def answer(name: str, network: Network, x: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
+    """What a peer's process gives."""
+    with SystemProcess(python_of(name), systems.module_of(name), 1, "cpu") as process:
+        process.ask("build", 300, **job_of(network, x, folder))
+        return outputs_of(process, folder, len(x))
 
 
 @pytest.mark.parametrize(("name", "equation"), COUNTING, ids=str)
@@ -99,6 +109,24 @@ def test_a_peer_computes_the_network(name, equation, tmp_path) -> None:
     np.testing.assert_allclose(found["outputs"][0], y, rtol=0, atol=1e-5 * np.abs(y).max())
     for layer, count in counts.items():
         np.testing.assert_array_equal(found[f"counts.{layer}"], count, err_msg=layer)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in COUNTING if systems.system(name).searches])
+def test_every_setting_computes_the_network(name, tmp_path) -> None:
+    """Those that a search tries, whatever the search says of their speed."""
+    equation = next(equation for peer, equation in COUNTING if peer == name)
+    network, x = every_kind_of_layer(equation), images(5)
+    y, _ = simulate(network, x, N_STEPS)
+    job = job_of(network, x, tmp_path)
+    with SystemProcess(python_of(name), systems.module_of(name), 1, "cpu") as process:
+        process.ask("search", 600, to=str(tmp_path / "tried.txt"), seconds=300, **job)
+        tried = [json.loads(line) for line in (tmp_path / "tried.txt").read_text().splitlines()]
+        ran = [each["setting"] for each in tried if "seconds" in each]
+        assert len(ran) >= 2
+        for setting in ran:
+            process.ask("build", 300, setting=setting, **job)
+            found = outputs_of(process, tmp_path)["outputs"][0]
+            np.testing.assert_allclose(found, y, rtol=0, atol=1e-5 * np.abs(y).max(), err_msg=str(setting))
 
 
 @pytest.mark.parametrize("name", ["nengo", "nengo-dl"])

@@ -10,7 +10,9 @@ from converter.activations.encoders import Encoder, Entry
 from converter.calibration.delta_fit import TargetValues, fit, gather
 from converter.errors import RefusedError
 from converter.io.samples import Samples
-from converter.neurons.delta import DeltaNumbers
+from converter.neurons.delta import DeltaNeuron, DeltaNumbers, Exponents
+from converter.options import Options
+from snn_ops.format import SCHEDULES
 from snn_ops.ops import OPERATORS
 from tests.models import convert_model, mlp
 
@@ -25,7 +27,7 @@ def encoder_of(values: np.ndarray, *, shape: tuple[int, ...] = (), image: bool =
 def numbers(values: np.ndarray, weights: np.ndarray | None = None, *, base: int = 6, **more: object) -> DeltaNumbers:
     """Of one layer, whose channels' values are the rows."""
     target = TargetValues(values.astype(np.float32), np.ones(len(values)) if weights is None else weights)
-    (result,) = fit([encoder_of(values, **more)], {"v": target}, {"layer": 100}, base, base)
+    (result,) = fit([encoder_of(values, **more)], {"v": target}, {"layer": 100}, Exponents(base, base, 2))
     return result
 
 
@@ -78,6 +80,16 @@ def test_images_get_two_more() -> None:
     assert plain.threshold.shape == (1, 1, 1)
 
 
+def test_images_get_none_in_a_stream() -> None:
+    """Where a sensor's noise would be sent again in every frame."""
+    for schedule in SCHEDULES:
+        alone, stream = (
+            DeltaNeuron(Options(code="delta", schedule=schedule, streaming=flag)).exponents for flag in (False, True)
+        )
+        assert (alone.image_refinement, stream.image_refinement) == (2, 0)
+        assert alone.base == stream.base
+
+
 def test_cheap_layers_may_be_exact() -> None:
     """Half of log2 of how much cheaper than the average one, at most 3: shares 1/2 and 1/2 are the average; 1/1000 is not."""
     values = np.random.default_rng(0).normal(0, 1, (1, 4000))
@@ -88,13 +100,18 @@ def test_cheap_layers_may_be_exact() -> None:
         encoders.append(encoder)
     targets = {name: TargetValues(values.astype(np.float32), np.ones(1)) for name in "abc"}
     work = {"layer_a": 50_000, "layer_b": 50_000, "layer_c": 10}
-    found = fit(encoders, targets, work, 6, 6)
+    found = fit(encoders, targets, work, Exponents(6, 6, 2))
     assert [float(n.finest_exponent[0]) for n in found] == [6, 6, 9]
 
 
 def test_refinements_lead_from_the_first_exponent_to_the_last() -> None:
     values = np.random.default_rng(0).normal(0, 1, (1, 4000))
-    (found,) = fit([encoder_of(values)], {"v": TargetValues(values.astype(np.float32), np.ones(1))}, {"layer": 1}, 3, 6)
+    (found,) = fit(
+        [encoder_of(values)],
+        {"v": TargetValues(values.astype(np.float32), np.ones(1))},
+        {"layer": 1},
+        Exponents(3, 6, 2),
+    )
     assert (found.finest_exponent[0], found.refinements) == (3, 3)
 
 
@@ -102,7 +119,9 @@ def test_products_have_thresholds_of_powers_of_two() -> None:
     values = np.random.default_rng(0).normal(0, 1, (2, 4000))
     encoder = encoder_of(values)
     encoder.is_product = True
-    (found,) = fit([encoder], {"v": TargetValues(values.astype(np.float32), np.ones(2))}, {"layer": 1}, 3, 6)
+    (found,) = fit(
+        [encoder], {"v": TargetValues(values.astype(np.float32), np.ones(2))}, {"layer": 1}, Exponents(3, 6, 2)
+    )
     exponents = np.log2(found.threshold)
     np.testing.assert_array_equal(exponents, np.round(exponents))
 

@@ -93,6 +93,8 @@ OPERATIONS = {
         {"threshold": 0.7, "voltage": ELEMENTS, "voltage_base": -9.0, "net_count": 3.0, "net_count_base": 5.0},
     ),
     "IF, parameters with a batch axis": ("IF", {}, {"threshold": CHANNELS[None], "voltage": CHANNELS[None] / 2}),
+    "BoundedIF": ("BoundedIF", {"max_spikes": 2, "memory": 0.3}, {"threshold": CHANNELS}),
+    "BoundedIF, signed, begun": ("BoundedIF", {"signed": 1}, {"threshold": 0.7, "voltage": ELEMENTS}),
     "SigmaDelta": ("SigmaDelta", {"max_spikes": 1}, {"threshold": CHANNELS}),
     "SigmaDelta, no limit": ("SigmaDelta", {"max_spikes": 0}, {"threshold": ELEMENTS}),
     "MultiThreshold": (
@@ -116,6 +118,7 @@ OPERATIONS = {
     "Lowpass without time": ("Lowpass", {"tau": 0.0}, {}),
     "Alpha": ("Alpha", {"tau": 0.02, "dt": 0.002}, {}),
     "RunningMean": ("RunningMean", {}, {}),
+    "LeakyMean": ("LeakyMean", {"steps": 7}, {}),
     "RunningDifference": ("RunningDifference", {}, {}),
 }
 

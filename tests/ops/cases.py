@@ -37,6 +37,15 @@ CASES = {
             {"signed": 1, "max_spikes": 2},
         ),
     ),
+    "BoundedIF": Case(
+        {"threshold": (0.3, 1.7), "voltage": (-0.5, 1.5)},
+        (
+            {"max_spikes": 3, "memory": 0.0},
+            {"memory": 0.35},
+            {"signed": 1},
+            {"signed": 1, "max_spikes": 4, "memory": 2.0},
+        ),
+    ),
     "LIF": Case(
         {"amplitude": (0.2, 2), "voltage": (0, 1.2), "refractory_time": (0, 0.003)},
         (
@@ -73,6 +82,7 @@ CASES = {
     "Lowpass": Case({"filtered": (-1, 1)}, ({"tau": 0.0}, {"tau": 0.03}, {"smallest": 0.05})),
     "Alpha": Case({"first": (-1, 1), "filtered": (-1, 1)}, ({"tau": 0.0}, {"tau": 0.03}, {"smallest": 0.05})),
     "RunningMean": Case({"sum": (-2, 2)}),
+    "LeakyMean": Case({"mean": (-1, 1)}, ({"steps": 1}, {"steps": 3, "smallest": 0.05})),
     "RunningDifference": Case({"total": (-2, 2)}),
     "TimeRepeat": Case({}),
     "TimeMean": Case({"sum": (-2, 2)}),

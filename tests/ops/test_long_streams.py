@@ -173,11 +173,10 @@ def test_a_running_difference_telescopes(backend) -> None:
 def test_what_decays_does_not_end_in_denormal_numbers(op_type, backend, element) -> None:
     """Without an input, a state becomes 0 from `smallest` on. By default it falls on, as it did in release 0.1.0."""
     operator, steps = OPERATORS[op_type], 1000
-    states = {state.name: 0.5 for state in operator.states} | {"refractory_time": 0.0, "amplitude": 1.0}
+    states = {state.name: 0.5 for state in operator.states} | {"refractory_time": 0.0, "amplitude": 1.0, "step": 100}
     inputs = {operator.input.name: np.zeros((steps, 3)), "n_steps": steps, **states}
-    fast = {"tau": 0.002} if "tau" in operator.defaults else {"tau_rc": 0.0125}
-    if "tau_n" in operator.defaults:
-        fast["tau_n"] = 0.002
+    fast = {"tau": 0.002, "tau_rc": 0.0125, "tau_n": 0.002}
+    fast = {name: tau for name, tau in fast.items() if name in operator.defaults}
     decaying = [state.output for state in operator.states if state.name != "refractory_time"]
     found = run(op_type, backend, element, inputs, smallest=1e-30, **fast)
     falling = run(op_type, backend, element, inputs, **fast)

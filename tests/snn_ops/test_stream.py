@@ -182,6 +182,30 @@ def test_input_may_change_from_chunk_to_chunk(case) -> None:
         np.testing.assert_array_equal(found[0], arrays[session.output_names[0]])
 
 
+def test_a_sequence_in_one_call(case) -> None:
+    """The same bits as frame by frame, from rest and from where a stream is; a bad frame leaves it there."""
+    streaming, _, x = case
+    session = snn_ops.Session(streaming)
+    frames = np.stack([x, -x, x[::-1], 0.5 * x])
+    one, other = session.stream(), session.stream()
+    expected = [one.run(frame, 3) for frame in frames]
+    for found in (session.run_sequence(frames, n_steps=3), other.run_sequence(frames, 3)):
+        for index, array in enumerate(found):
+            np.testing.assert_array_equal(array, np.stack([outputs[index] for outputs in expected]))
+    before = other.save()
+    frames[2, 1].flat[0] = np.nan
+    for bad, words in ((frames, "NaN"), (x[:0], "as many frames"), (np.asarray(3.0), "as many frames")):
+        with pytest.raises(ValueError, match=words):
+            other.run_sequence(bad, 3)
+    frames[2, 1].flat[0] = 0
+    with pytest.raises(ValueError, match="began with 6 samples"):
+        other.run_sequence(frames[:, :4], 3)
+    with pytest.raises(ValueError, match="new_frame"):
+        other.run_sequence(frames, 3, new_frames=True)
+    for name, array in other.save().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
 def test_file_is_as_documented(case) -> None:
     streaming, plain, x = case
     onnx.checker.check_model(streaming, full_check=True)

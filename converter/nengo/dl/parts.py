@@ -70,6 +70,25 @@ class IFBuilder(_CountingBuilder):
         return tf.minimum(tf.nn.relu(J), self.most * self.threshold)
 
 
+class BoundedIFBuilder(_CountingBuilder):
+    """`converter.nengo.parts.BoundedIF`; trained as a ReLU, or signed as its input, within its largest rates."""
+
+    def build_pre(self, signals: Any, config: Any) -> None:
+        super().build_pre(signals, config)
+        signed = self.parameter("signed", signals) > 0
+        self.least = tf.where(signed, -self.most, tf.zeros_like(self.most))
+        self.lowest = self.parameter("memory", signals, lambda values: -values) * self.threshold
+        self.highest = self.parameter("memory", signals, lambda values: 1 + values) * self.threshold
+
+    def step(self, J: Tensor, dt: Tensor, voltage: Tensor) -> tuple[Tensor, ...]:
+        u = voltage + J
+        spikes = tf.clip_by_value(tf.floor(u / self.threshold), self.least, self.most) * self.threshold
+        return spikes, tf.clip_by_value(u - spikes, self.lowest, self.highest)
+
+    def training_step(self, J: Tensor, dt: Tensor, **state: Tensor) -> Tensor:
+        return tf.clip_by_value(J, self.least * self.threshold, self.most * self.threshold)
+
+
 class SigmaDeltaBuilder(_CountingBuilder):
     """`converter.nengo.parts.SigmaDelta`; trained as the target that it tracks."""
 
@@ -150,6 +169,22 @@ class RunningMeanBuilder(_Builder):
         sum += J
         steps += 1
         return sum / steps, sum, steps
+
+    def training_step(self, J: Tensor, dt: Tensor, **state: Tensor) -> Tensor:
+        return J
+
+
+class LeakyMeanBuilder(_Builder):
+    """`converter.nengo.parts.LeakyMean`."""
+
+    def build_pre(self, signals: Any, config: Any) -> None:
+        super().build_pre(signals, config)
+        self.steps = self.parameter("steps", signals)
+
+    def step(self, J: Tensor, dt: Tensor, mean: Tensor, done: Tensor) -> tuple[Tensor, ...]:
+        done += 1
+        mean += (J - mean) / tf.minimum(done, self.steps)
+        return mean, mean, done
 
     def training_step(self, J: Tensor, dt: Tensor, **state: Tensor) -> Tensor:
         return J
@@ -248,11 +283,13 @@ Builder.builders.update({ConvInc: ConvolutionBuilder, ConvSet: ConvolutionBuilde
 SimNeuronsBuilder.TF_NEURON_IMPL.update(
     {
         parts.IF: IFBuilder,
+        parts.BoundedIF: BoundedIFBuilder,
         parts.SigmaDelta: SigmaDeltaBuilder,
         parts.MultiThreshold: MultiThresholdBuilder,
         parts.MultiThresholdSum: MultiThresholdSumBuilder,
         parts.Rate: RateBuilder,
         parts.RunningMean: RunningMeanBuilder,
+        parts.LeakyMean: LeakyMeanBuilder,
         parts.RunningDifference: RunningDifferenceBuilder,
         parts.SoftLIFRate: SoftLIFRateBuilder,
         parts.AdaptiveLIF: AdaptiveLIFBuilder,

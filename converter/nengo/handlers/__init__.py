@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from converter.nengo.handlers import arithmetic, convolution, dense, elementwise, movement, neurons, pooling, time
 from converter.nengo.script import Script
+from converter.nengo.windows import WINDOW_DOMAIN, WINDOW_MEAN
 from snn_ops.format import DOMAIN
 
 Handler = Callable[[ir.Node, Script], None]
@@ -38,6 +39,7 @@ _STANDARD: dict[str, Handler] = {
 }
 _OURS: dict[str, Handler] = {
     "IF": neurons.integrate_and_fire,
+    "BoundedIF": neurons.bounded_if,
     "LIF": neurons.lif,
     "AdaptiveLIF": neurons.adaptive_lif,
     "Izhikevich": neurons.izhikevich,
@@ -50,6 +52,7 @@ _OURS: dict[str, Handler] = {
     "MultiThreshold": neurons.multi_threshold,
     "MultiThresholdSum": neurons.multi_threshold_sum,
     "RunningMean": time.running,
+    "LeakyMean": time.leaky_mean,
     "RunningDifference": time.running,
     "TimeMean": time.time_mean,
     "TimeLast": movement.alias,
@@ -58,7 +61,8 @@ _OURS: dict[str, Handler] = {
     "Alpha": time.synapse,
 }
 HANDLERS: dict[tuple[str, str], Handler] = {("", name): handler for name, handler in _STANDARD.items()} | {
-    (DOMAIN, name): handler for name, handler in _OURS.items()
+    **{(DOMAIN, name): handler for name, handler in _OURS.items()},
+    (WINDOW_DOMAIN, WINDOW_MEAN): time.window_mean,
 }
 """By domain and op_type."""
 

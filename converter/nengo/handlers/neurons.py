@@ -26,6 +26,17 @@ def integrate_and_fire(node: ir.Node, script: Script) -> None:
     _population(node, script, f"IF({threshold}, {_attributes(node)}, {_initial(node, script)})")
 
 
+def bounded_if(node: ir.Node, script: Script) -> None:
+    """BoundedIF; of Nengo's own neurons SpikingRectifiedLinear is the nearest, and forgets too."""
+    threshold = script.spread(node, "threshold", script.shape(node.outputs[0]))
+    if script.core_neurons:
+        if node.attributes["signed"].as_int():
+            raise RefusedError("Nengo itself has no neuron that sends negative spikes")
+        _rectified(node, script, threshold)
+        return
+    _population(node, script, f"BoundedIF({threshold}, {_attributes(node)}, {_initial(node, script)})")
+
+
 def _rectified(node: ir.Node, script: Script, threshold: str) -> None:
     """Nengo counts voltage in spikes: v += J dt, so J = current / (threshold dt) and a spike is 1 / dt high."""
     dt = script.time_step_or_default

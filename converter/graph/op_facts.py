@@ -278,6 +278,13 @@ def takes(node: ir.Node) -> Cost:
     return Cost.NOTHING if free else row.cost
 
 
+def sign_of(node: ir.Node) -> Sign | None:
+    """What is known of the result's sign, its attributes looked at: cubic interpolation swings below 0."""
+    if node.op_type == "Resize" and node.attributes.get_string("mode", "nearest") == "cubic":
+        return None
+    return facts(node).sign
+
+
 def is_linear(node: ir.Node, changes: Changes) -> bool:
     """Whether the mean of the node's results is its result of the mean (a constant term may be added)."""
     linear, signals = facts(node).linear, _signals(node, changes)

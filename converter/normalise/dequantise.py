@@ -20,7 +20,7 @@ import onnx_ir as ir
 
 from converter.errors import RefusedError
 from converter.graph.build import constant, free_name
-from converter.graph.op_facts import Sign, facts
+from converter.graph.op_facts import Sign, sign_of
 from converter.graph.passes import Lines, PassReport
 
 _QUANTISED = frozenset(
@@ -273,7 +273,7 @@ def _never_negative(value: ir.Value, seen: set[ir.Value]) -> bool:
     seen.add(value)
     if value.const_value is not None:
         return bool((value.const_value.numpy() >= 0).all())
-    sign = facts(node).sign if node is not None else None
+    sign = sign_of(node) if node is not None else None
     if node is None or sign is Sign.NEVER_NEGATIVE:
         return True
     if _is(node, "QuantizeLinear") and _cuts_negative(node):

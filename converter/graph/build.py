@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import onnx
@@ -42,8 +43,8 @@ def name_nodes(model: ir.Model) -> None:
         node.name = name
 
 
-_TAKEN = "onnx_snn.names"
-"""Where a graph keeps the names that it has, for as long as it lives."""
+_TAKEN: WeakKeyDictionary[ir.Graph, set[str | None]] = WeakKeyDictionary()
+"""The names that a graph has, for as long as it lives; a copy has names of its own."""
 
 
 def free_name(graph: ir.Graph, name: str) -> str:
@@ -51,13 +52,13 @@ def free_name(graph: ir.Graph, name: str) -> str:
 
     Every name that we make up comes from here: any name may be the model's own.
     """
-    of_graph, taken = graph.meta.get(_TAKEN, (None, set()))
-    if of_graph != id(graph):  # a copy of a graph has names of its own
+    taken = _TAKEN.get(graph)
+    if taken is None:
         nodes = list(graph.all_nodes())
         taken = {value.name for node in nodes for value in (*node.inputs, *node.outputs) if value is not None}
         taken |= {value.name for value in (*graph.inputs, *graph.outputs, *graph.initializers.values())}
         taken |= {node.name for node in nodes}
-        graph.meta[_TAKEN] = id(graph), taken
+        _TAKEN[graph] = taken
     unique, count = name, 1
     while unique in taken:
         count += 1

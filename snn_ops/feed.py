@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import index
 from os import PathLike
 from typing import TYPE_CHECKING, TypeAlias
@@ -104,6 +104,23 @@ def as_type(array: np.ndarray, dtype: np.dtype, name: str, input_name: str | Non
             f"`{name}` holds {what}, first in sample {first}; the model's input {input_name or name!r} takes {dtype}"
         )
     return result
+
+
+def refuse_other_shapes(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Sequence[int | str | None]]) -> None:
+    """Lets only samples pass that have the shape of the model's input; lengths that are no numbers are free.
+
+    Raises:
+        ValueError: an array has another shape, such as that of one sample.
+    """
+    for name, array in arrays.items():
+        if not shapes[name]:  # the file does not say it
+            continue
+        inner = list(shapes[name])[1:]
+        fits = array.ndim == len(inner) + 1
+        if not fits or any(isinstance(n, int) and n != m for n, m in zip(inner, array.shape[1:], strict=True)):
+            wanted = ", ".join(["samples", *("any" if not isinstance(n, int) else str(n) for n in inner)])
+            one = "; one sample is x[None]" if array.ndim == len(inner) else ""
+            raise ValueError(f"`{name}` has the shape {list(array.shape)}, the model's input needs [{wanted}]{one}")
 
 
 def refuse_not_finite(arrays: Mapping[str, np.ndarray]) -> None:

@@ -22,6 +22,7 @@ from snn_ops.feed import (
     checked_steps,
     element_type,
     refuse_not_finite,
+    refuse_other_shapes,
 )
 from snn_ops.format import FIRST_SAMPLE, N_STEPS, Metadata
 from snn_ops.library import PYTHON_BACKENDS, register
@@ -100,6 +101,7 @@ class Session:
         self._bytes_at_once = bytes_at_once
         self._run_options = without_graph()
         self._input_types = {i.name: element_type(i.type) for i in self.ort.get_inputs()}
+        self._input_shapes = {i.name: i.shape for i in self.ort.get_inputs()}
         self.input_names = list(self._input_types)
         self._states = states_of(self.ort, self._metadata.states)
         carried = {state.output for state in self._states}
@@ -205,6 +207,7 @@ class Session:
         """
         steps = checked_steps(self.n_steps if n_steps is None else n_steps)
         feed = by_name(inputs, self._input_types)
+        refuse_other_shapes(feed, self._input_shapes)
         samples = len(next(iter(feed.values())))
         recorder = self._recorder(record) if record is not None else None
         recording = Recording(recorder.tracks, steps, samples, record_in) if recorder is not None else None

@@ -161,3 +161,16 @@ def test_numbers_of_another_type_are_rounded_or_refused() -> None:
 def test_batches_hold_samples(batch_size, error) -> None:
     with pytest.raises(error, match="batch_size must be"):
         Session(with_metadata(n_steps=4), batch_size=batch_size)
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ((3,), r"`x` has the shape \[3\], the model's input needs \[samples, 3\]; one sample is x\[None\]$"),
+        ((2, 4), r"`x` has the shape \[2, 4\], the model's input needs \[samples, 3\]$"),
+        ((2, 3, 1), r"`x` has the shape \[2, 3, 1\], the model's input needs \[samples, 3\]$"),
+    ],
+)
+def test_samples_of_another_shape(shape, reason) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Session(with_metadata(n_steps=4)).run(np.ones(shape, np.float32))

@@ -354,7 +354,10 @@ class Options:
         """
         settings = self.layers.get(name, {})
         for key in settings:
-            _one_of(f"layer {name!r}: option", key, OF_A_LAYER)
+            if key not in OF_A_LAYER:
+                raise RefusedError(
+                    f"layer {name!r} has no option {key!r} of its own; a layer's options are {', '.join(OF_A_LAYER)}"
+                )
         return replace(self, **{"layers": {}, **settings}) if settings else self
 
     def most_spikes(self) -> int:

@@ -6,13 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from os import PathLike, fspath
-from typing import overload
+from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 import onnxruntime as ort
 
 from snn_ops.cache import cache_bytes
-from snn_ops.feed import Inputs, Model, as_model_takes, by_name, checked_steps, refuse_not_finite
+from snn_ops.feed import (
+    Inputs,
+    Model,
+    as_model_takes,
+    by_name,
+    checked_count,
+    checked_steps,
+    element_type,
+    refuse_not_finite,
+    refuse_other_shapes,
+)
 from snn_ops.format import FIRST_SAMPLE, N_STEPS, Metadata
 from snn_ops.library import PYTHON_BACKENDS, register
 from snn_ops.provider import SILENT, ProviderOptions, start_session, without_graph
@@ -50,6 +61,8 @@ class Session:
         profile: how the name of the file begins into which ONNX Runtime's profiler writes what each node took;
             ``session.ort.end_profiling()`` ends it and gives the name.
 
+    A session can be pickled: another process starts it again, from the file by its whole path, or from the model's bytes.
+
     A file made for streaming (``onnx-snn convert --streaming``) also runs in chunks of time: `stream` carries its state from
     call to call, and `run` takes `rows` / samples steps at once where T of them would be more rows than that.
 
@@ -58,8 +71,9 @@ class Session:
         RuntimeError: the provider or the Python backend is not to be had, the provider does not know an option, or the Python
             backend would compute in float16.
         FormatError: the file is of a newer format, or damaged in a field of its metadata that is needed to run it.
-        ValueError: an unknown provider or backend, options for "cpu", n_steps below 1, or the file declares a state that it
-            does not have.
+        TypeError: n_steps or batch_size that are no integers.
+        ValueError: an unknown provider or backend, options for "cpu", n_steps or batch_size below 1, or the file declares a
+            state that it does not have.
     """
 
     def __init__(
@@ -83,15 +97,30 @@ class Session:
         self._has_steps, self._has_random_neurons = N_STEPS in overridable, FIRST_SAMPLE in overridable
         self._metadata = Metadata.read(self.ort.get_modelmeta().custom_metadata_map)
         self.n_steps = checked_steps(n_steps if n_steps is not None else self._metadata.n_steps)
-        self._batch_size = batch_size
+        self._batch_size = None if batch_size is None else checked_count(batch_size, "batch_size")
         self._bytes_at_once = bytes_at_once
         self._run_options = without_graph()
-        self.input_names = [i.name for i in self.ort.get_inputs()]
+        self._input_types = {i.name: element_type(i.type) for i in self.ort.get_inputs()}
+        self._input_shapes = {i.name: i.shape for i in self.ort.get_inputs()}
+        self.input_names = list(self._input_types)
         self._states = states_of(self.ort, self._metadata.states)
         carried = {state.output for state in self._states}
         self.output_names = [o.name for o in self.ort.get_outputs() if o.name not in carried]
         self._unnamed = names_no_batch(self.ort)
         self._recorders: dict[tuple[str, ...], Recorder] = {}
+
+    def __reduce__(self) -> tuple[Callable[..., Session], tuple[str | bytes, dict[str, object]]]:
+        source = _source(self._model)
+        arguments: dict[str, object] = {
+            "n_steps": self.n_steps,
+            "provider": self._provider,
+            "provider_options": self._provider_options,
+            "backend": self._backend,
+            "threads": self._threads,
+            "batch_size": self._batch_size,
+            "bytes_at_once": self._bytes_at_once,
+        }
+        return _restarted, (str(Path(source).resolve()) if isinstance(source, str) else source, arguments)
 
     def _start(self, model: Model, profile: str | PathLike[str] | None = None) -> ort.InferenceSession:
         """A session of ONNX Runtime as the arguments want it."""
@@ -177,7 +206,8 @@ class Session:
             RecordingError: a layer to record that does not exist, or that has no spikes in time; also a ValueError.
         """
         steps = checked_steps(self.n_steps if n_steps is None else n_steps)
-        feed = by_name(inputs, self.input_names)
+        feed = by_name(inputs, self._input_types)
+        refuse_other_shapes(feed, self._input_shapes)
         samples = len(next(iter(feed.values())))
         recorder = self._recorder(record) if record is not None else None
         recording = Recording(recorder.tracks, steps, samples, record_in) if recorder is not None else None
@@ -255,7 +285,7 @@ class Session:
         return Stream(
             session,
             states,
-            self.input_names,
+            self._input_types,
             outputs or self.output_names,
             numbers=self._first_sample(first_sample),
             device=self._provider,
@@ -329,6 +359,11 @@ class Session:
     def _first_sample(self, index: int) -> dict[str, np.ndarray]:
         """The input of that name, where the model has random neurons: what a sample draws does not depend on its batch."""
         return {FIRST_SAMPLE: np.asarray(index, np.int64)} if self._has_random_neurons else {}
+
+
+def _restarted(model: str | bytes, arguments: dict[str, Any]) -> Session:
+    """A session that was pickled."""
+    return Session(model, **arguments)
 
 
 def rows_at_once(

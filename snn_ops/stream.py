@@ -6,18 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from os import PathLike
-from typing import overload
+from typing import NoReturn, overload
 
 import numpy as np
 import onnxruntime as ort
 
-from snn_ops.feed import Inputs, as_model_takes, by_name, checked_steps, first_not_finite
+from snn_ops.feed import Inputs, as_model_takes, by_name, checked_steps, element_type, first_not_finite
 from snn_ops.files import read_npz, write_npz
 from snn_ops.format import BATCH, N_STEPS, STEP
 from snn_ops.provider import device_id, without_graph
 from snn_ops.recording import Recording, StateTrack, SumTrack, Track
-
-_ELEMENTS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,14 @@ def states_of(session: ort.InferenceSession, pairs: Sequence[Mapping[str, str]])
         ValueError: the model does not have one of these states.
     """
     inputs = {i.name for i in session.get_overridable_initializers()}
-    outputs = {o.name: o for o in session.get_outputs() if o.type in _ELEMENTS}
+    outputs = {o.name: (o, element) for o in session.get_outputs() if (element := element_type(o.type)) is not None}
     states = []
     for pair in pairs:
-        name, output = pair["input"], outputs.get(pair["output"])
-        if name not in inputs or output is None:
+        name, found = pair["input"], outputs.get(pair["output"])
+        if name not in inputs or found is None:
             raise ValueError(f"the file's metadata name a state {name!r} that the model does not have")
-        states.append(State(name, output.name, np.dtype(_ELEMENTS[output.type]), tuple(output.shape)))
+        output, element = found
+        states.append(State(name, output.name, element, tuple(output.shape)))
     return states
 
 
@@ -128,7 +127,7 @@ class Stream:
         self,
         session: ort.InferenceSession,
         states: Sequence[State],
-        inputs: Sequence[str],
+        inputs: Mapping[str, np.dtype | None],
         outputs: Sequence[str],
         *,
         numbers: Mapping[str, np.ndarray],
@@ -143,11 +142,16 @@ class Stream:
         unnamed = names_no_batch(session)
         self._open = [name for name in outputs if name in unnamed]
         self._session, self._states = session, list(states)
-        self._inputs, self._outputs, self._numbers = list(inputs), list(outputs), dict(numbers)
+        self._inputs, self._outputs, self._numbers = dict(inputs), list(outputs), dict(numbers)
         self._device, self._device_id, self._run_options = device, device_id(session), without_graph()
         self._n_steps, self._rows, self._guard, self._has_frames = n_steps, rows, guard, has_frames
         self._batch: int | None = None
         self._values: list[ort.OrtValue] | None = None  # on the device; None: at rest
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Stream of snn_ops cannot be pickled; pickle what its save() gives, and restore() that elsewhere"
+        )
 
     @overload
     def run(

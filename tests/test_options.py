@@ -16,7 +16,7 @@ from tests.models import convert_model, mlp, samples, save
     ("text", "reason"),
     [
         ('[layers."third"]\nneuron = "if"', "there is no layer 'third'; there are first, second"),
-        ('[layers."first"]\nspikes = 3', "layer 'first': option 'spikes'"),
+        ('[layers."first"]\nspikes = 3', "layer 'first' has no option 'spikes' of its own"),
         ('[layers."first"]\nneuron = "glia"', "there is no neuron 'glia'"),
         ("neuron = 3", "it needs a table for each layer"),
         ("[layers", "not TOML"),

@@ -15,6 +15,7 @@ from converter.activations.sites import KeptAnalog, Site
 from converter.graph.batch_axis import BatchAxes
 from converter.graph.build import name_of
 from converter.graph.op_facts import facts
+from converter.graph.shapes import fixed_axis
 
 _RECURRENT = ("LSTM", "GRU", "RNN")
 _MATRIX = ("MatMul", "Gemm")
@@ -39,14 +40,14 @@ class Encoder:
 
     Attributes:
         value: in the trained model.
-        channel_axis: the axis of its channels, along which thresholds differ.
+        channel_axis: the axis of its channels, along which thresholds differ; None: there is one for all.
         entries: where it enters.
         is_product: it meets another signal, not weights.
         is_image: the model's input, as the first weights get it: 1, 3 or 4 channels and two axes of positions.
     """
 
     value: ir.Value
-    channel_axis: int
+    channel_axis: int | None
     entries: list[Entry] = field(default_factory=list)
     is_product: bool = False
     is_image: bool = False
@@ -77,7 +78,10 @@ def find_encoders(model: ir.Model, axes: BatchAxes, *, analog_input: bool) -> tu
         for entry in entries:
             value = node.inputs[entry.index]
             assert value is not None
-            encoder = encoders.setdefault(value, Encoder(value, _channel_axis(node, entry.index, value)))
+            if value not in encoders:
+                axis = fixed_axis(model, value, _channel_axis(node, entry.index, value), axes.place(value))
+                encoders[value] = Encoder(value, axis)
+            encoder = encoders[value]
             encoder.entries.append(entry)
             encoder.is_product |= len(entries) > 1
             encoder.is_image = value in before_weights and _is_image(value)

@@ -33,7 +33,7 @@ class Activation:
         has_values: whether ``y`` are its values at ``x``, `NEAR` and `FAR`; None: known by its operator only.
         neurons: the neurons that can take its place, by name; the first is the default.
         saturates_at: the |x| from which it hardly changes; None if it goes on.
-        never_decreasing: x <= x' means f(x) <= f(x').
+        never_decreasing: x <= x' means f(x) <= f(x'), with the usual attributes; `never_decreases` looks at those that it has.
         below_0: it takes negative values, where no firing rate can follow.
     """
 
@@ -212,6 +212,17 @@ ANY_FUNCTION = Activation("Function")
 def find_activations(model: ir.Model, axes: BatchAxes) -> list[tuple[ElementwiseFunction, Activation]]:
     """Every function of one signal in the main graph, in the order of the graph, and which activation it is."""
     return [(function, recognise(function)) for function in find_functions(model, axes.changes)]
+
+
+def never_decreases(function: ElementwiseFunction) -> bool:
+    """Whether the function's values grow with x, or stay: an attribute of the other sign turns many around."""
+    x = np.sort(np.concatenate([NEAR, FAR]))
+    y = function.values(x)
+    if y is None:
+        return False
+    y = y[~np.isnan(y)]  # far from 0, an exporter's form may be 0 / 0
+    finite = np.clip(y, -np.finfo(np.float32).max, np.finfo(np.float32).max)
+    return bool(np.all(np.diff(finite) >= -1e-6 * np.maximum(1, np.abs(finite[1:]))))
 
 
 def recognise(function: ElementwiseFunction) -> Activation:

@@ -73,7 +73,7 @@ def gather(
         arrays = probe.run(batch)
         count = len(next(iter(batch.values())))
         if not seen:
-            channels = sum(arrays[str(e.value.name)].shape[e.channel_axis] for e in encoders)
+            channels = sum(_channels(arrays[str(e.value.name)], e.channel_axis) for e in encoders)
             most = int(np.clip(MOST_BYTES // max(1, 4 * channels * len(used)), 1, VALUES_PER_SAMPLE))
         for encoder in encoders:
             name = str(encoder.value.name)
@@ -142,8 +142,10 @@ def _numbers(encoder: Encoder, target: TargetValues, exponents: Exponents, cheap
     if encoder.is_product:  # so that the product of two heights is one shift
         threshold = 2.0 ** np.round(np.log2(threshold))
     rank = len(encoder.value.shape) if encoder.value.shape is not None else 2
-    place = (1,) * encoder.channel_axis + (-1,) + (1,) * (rank - 1 - encoder.channel_axis)
-    shape = place[1:] if encoder.channel_axis else (-1,)
+    shape: tuple[int, ...] = ()
+    if encoder.channel_axis is not None:
+        place = (1,) * encoder.channel_axis + (-1,) + (1,) * (rank - 1 - encoder.channel_axis)
+        shape = place[1:] if encoder.channel_axis else (-1,)
     return DeltaNumbers(
         threshold.reshape(shape),
         rest.reshape(shape),
@@ -174,9 +176,13 @@ def _spikes(values: np.ndarray, finest: np.ndarray) -> np.ndarray:
     return count
 
 
-def _by_sample(array: np.ndarray, channel_axis: int, samples: int) -> np.ndarray:
+def _channels(array: np.ndarray, channel_axis: int | None) -> int:
+    return 1 if channel_axis is None else int(array.shape[channel_axis])
+
+
+def _by_sample(array: np.ndarray, channel_axis: int | None, samples: int) -> np.ndarray:
     """``[samples, channels, n]``; where the samples cannot be told apart, as one."""
-    rows = np.moveaxis(array, channel_axis, 0)
+    rows = array[None] if channel_axis is None else np.moveaxis(array, channel_axis, 0)
     channels = len(rows)
     parts = samples if array.size % (samples * channels) == 0 else 1
     return rows.reshape(channels, parts, -1).transpose(1, 0, 2)

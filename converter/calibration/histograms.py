@@ -92,7 +92,7 @@ class Observed:
     """A value to watch and the axis of its channels."""
 
     value: ir.Value
-    channel_axis: int
+    channel_axis: int | None
 
 
 class Observations:
@@ -170,14 +170,17 @@ def _groups(model: ir.Model, wanted: Sequence[Observed], feed: Feed) -> list[tup
     return groups
 
 
-def _channels(array: np.ndarray, axis: int) -> int:
-    return array.shape[axis] if array.ndim > 1 else 1
+def _channels(array: np.ndarray, axis: int | None) -> int:
+    return array.shape[axis] if array.ndim > 1 and axis is not None else 1
 
 
-def channel_rows(array: np.ndarray, channel_axis: int, most: int = MOST_VALUES) -> np.ndarray:
+def channel_rows(array: np.ndarray, channel_axis: int | None, most: int = MOST_VALUES) -> np.ndarray:
     """``[samples, ...] -> [channels, n]``, thinned out to at most about `most` values a channel."""
     if array.ndim < 2:
         return array.reshape(1, -1)
-    rows = np.moveaxis(array, channel_axis, 0).reshape(array.shape[channel_axis], -1)
+    if channel_axis is None:
+        rows = array.reshape(1, -1)
+    else:
+        rows = np.moveaxis(array, channel_axis, 0).reshape(array.shape[channel_axis], -1)
     stride = rows.shape[1] // most | 1  # odd, so that it does not fall on the same column of every row of pixels
     return rows[:, ::stride]

@@ -52,13 +52,13 @@ class RateTarget:
     Attributes:
         activation: of the trained model, ``[n, ...]``.
         scale: a typical magnitude of what it is applied to, per channel, positive.
-        channel_axis: of the activation.
+        channel_axis: of the activation; None: one number for all.
         with_offset: the activation falls below 0.
     """
 
     activation: np.ndarray
     scale: np.ndarray
-    channel_axis: int
+    channel_axis: int | None
     with_offset: bool
 
 
@@ -79,8 +79,7 @@ def fit_rates(
         n_steps: T.
         attributes: candidates for the operator's attributes.
     """
-    shape = [1] * target.activation.ndim
-    shape[target.channel_axis] = len(target.scale)
+    shape = _along(target.channel_axis, len(target.scale), target.activation.ndim)
     normalised = (currents / target.scale.reshape(shape)).astype(np.float32)
     activation = target.activation.astype(np.float64)
     threshold_current = neuron.threshold_current
@@ -105,12 +104,20 @@ def fit_rates(
     return replace(best, gain=threshold_current * best.gain / target.scale, bias=threshold_current * best.bias)
 
 
+def _along(axis: int | None, length: int, rank: int) -> list[int]:
+    """The shape of numbers along an axis; None: of one number for all."""
+    return [length if place == axis else 1 for place in range(rank)]
+
+
 def _fit_grid(
-    rate_at: Callable[[np.ndarray], np.ndarray], x: np.ndarray, target: np.ndarray, channel_axis: int, with_offset: bool
+    rate_at: Callable[[np.ndarray], np.ndarray],
+    x: np.ndarray,
+    target: np.ndarray,
+    channel_axis: int | None,
+    with_offset: bool,
 ) -> RateFit:
-    channels = target.shape[channel_axis]
-    shape = [1] * target.ndim
-    shape[channel_axis] = channels
+    channels = 1 if channel_axis is None else target.shape[channel_axis]
+    shape = _along(channel_axis, channels, target.ndim)
     other_axes = tuple(axis for axis in range(target.ndim) if axis != channel_axis)
     least = np.full(channels, np.inf)
     gain, bias, amplitude, offset = (np.zeros(channels) for _ in range(4))

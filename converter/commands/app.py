@@ -23,6 +23,7 @@ from converter.commands.run import run_command
 from converter.commands.train import train_command
 from converter.commands.verify import verify_command
 from converter.errors import RefusedError
+from converter.graph.run import silence_runtime
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,6 +61,7 @@ def _common(
 
 def run() -> None:
     """Runs the command line and exits."""
+    silence_runtime()
     try:
         app()
     except (RefusedError, RuntimeError, OSError) as error:

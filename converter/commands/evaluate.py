@@ -112,11 +112,16 @@ def evaluate_command(
             )
     if isinstance(evaluation, StreamEvaluation):
         return
-    known_better = overfitted(spiking, evaluation)
-    if known_better:
-        messages().print(f"note: {known_better}")
+    print_notes(spiking, evaluation)
     if picture:
         accuracy_picture({spiking.path.name: evaluation}, picture, title=f"{spiking.path.name}, {len(loaded)} samples")
+
+
+def print_notes(spiking: SpikingModel, evaluation: Evaluation) -> None:
+    """What makes the numbers say less than they seem to."""
+    for note in (*evaluation.notes, overfitted(spiking, evaluation)):
+        if note:
+            messages().print(f"note: {note}")
 
 
 def overfitted(spiking: SpikingModel, evaluation: Evaluation) -> str | None:

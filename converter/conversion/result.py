@@ -49,7 +49,9 @@ class Trial:
 
     @property
     def error(self) -> float:
-        """The geometric mean over the numbers of steps."""
+        """The geometric mean over the numbers of steps; infinite where one is not a number."""
+        if np.isnan(list(self.errors.values())).any():
+            return float("inf")
         return float(np.exp(np.mean(np.log(np.maximum(list(self.errors.values()), 1e-12)))))
 
 

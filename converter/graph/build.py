@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import onnx
@@ -42,13 +43,33 @@ def name_nodes(model: ir.Model) -> None:
         node.name = name
 
 
-def constant(graph: ir.Graph, name: str, array: np.ndarray) -> ir.Value:
-    """An initialiser; `name` gets a suffix if it is taken."""
-    unique = name
-    count = 1
-    while unique in graph.initializers:
+_TAKEN: WeakKeyDictionary[ir.Graph, set[str | None]] = WeakKeyDictionary()
+"""The names that a graph has, for as long as it lives; a copy has names of its own."""
+
+
+def free_name(graph: ir.Graph, name: str) -> str:
+    """A name for something new in the graph: this one, or with a number after it where a value or a node has that already.
+
+    Every name that we make up comes from here: any name may be the model's own.
+    """
+    taken = _TAKEN.get(graph)
+    if taken is None:
+        nodes = list(graph.all_nodes())
+        taken = {value.name for node in nodes for value in (*node.inputs, *node.outputs) if value is not None}
+        taken |= {value.name for value in (*graph.inputs, *graph.outputs, *graph.initializers.values())}
+        taken |= {node.name for node in nodes}
+        _TAKEN[graph] = taken
+    unique, count = name, 1
+    while unique in taken:
         count += 1
         unique = f"{name}_{count}"
+    taken.add(unique)
+    return unique
+
+
+def constant(graph: ir.Graph, name: str, array: np.ndarray) -> ir.Value:
+    """An initialiser; `name` gets a suffix if it is taken."""
+    unique = free_name(graph, name)
     tensor = ir.tensor(array, name=unique)
     shape = ir.Shape(array.shape)
     value = ir.Value(name=unique, type=ir.TensorType(tensor.dtype), shape=shape, const_value=tensor)
@@ -80,7 +101,7 @@ def operator_node(
     Args:
         graph: receives the operands as initialisers `NAME_OPERAND`. A file that was loaded keeps its version of the domain.
         op_type: the operator.
-        name: the node's; its output is `NAME_OP_TYPE` until somebody renames it.
+        name: the node's; its output is `NAME_OP_TYPE` until somebody renames it, or with a number after it where that is taken.
         x: the first input.
         n_steps: the number of steps.
         operands: parameters and initial states by their names in the operator's signature; what is left out is 0.
@@ -102,7 +123,10 @@ def operator_node(
         {**operator.defaults, **(attributes or {})},
         domain=DOMAIN,
         version=version,
-        outputs=[ir.Value(name=f"{name}_{op_type}", type=x.type), *(ir.Value(name="") for _ in operator.outputs[1:])],
+        outputs=[
+            ir.Value(name=free_name(graph, f"{name}_{op_type}"), type=x.type),
+            *(ir.Value(name="") for _ in operator.outputs[1:]),
+        ],
         name=name,
     )
 
@@ -141,8 +165,9 @@ def set_constant(value: ir.Value, array: np.ndarray) -> None:
     value.shape = ir.Shape(array.shape)
 
 
-def transposed(value: ir.Value, permutation: Sequence[int], name: str) -> ir.Node:
-    """A Transpose of the value; node and result have the name."""
+def transposed(graph: ir.Graph, value: ir.Value, permutation: Sequence[int], name: str) -> ir.Node:
+    """A Transpose of the value, for the graph; node and result have the name, with a number after it if it is taken."""
+    name = free_name(graph, name)
     result = ir.Value(name=name, type=value.type)
     return ir.node("Transpose", [value], {"perm": list(permutation)}, outputs=[result], name=name)
 
@@ -183,9 +208,9 @@ def to_proto(model: ir.Model) -> onnx.ModelProto:
 
 
 def depending_on_inputs(graph: ir.Graph) -> set[ir.Value]:
-    """What depends on inputs without a default, other than through a shape."""
+    """What depends on inputs without a default, other than through a shape; also what a subgraph reads of them."""
     depending = {value for value in graph.inputs if not value.is_initializer()}
     for node in graph:
-        if not facts(node).reads_shape and any(value in depending for value in node.inputs):
+        if not facts(node).reads_shape and any(value in depending for value in (*node.inputs, *captured(node))):
             depending.update(node.outputs)
     return depending

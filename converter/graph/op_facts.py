@@ -76,6 +76,7 @@ class OpFacts:
         converts: gives the same numbers as another type of elements.
         moves: only moves, picks or repeats numbers of its inputs.
         pools: many numbers of an image become one, without weights.
+        reduces: a sum, a mean, a maximum or the like along axes.
         joins: has an axis along which operands are joined or picked from; they need as many rows along every other axis.
         recurrent: keeps a state of its own over a sequence.
         initial_states: the inputs that are states before a sequence, ``[directions, samples, hidden]``.
@@ -96,6 +97,7 @@ class OpFacts:
     converts: bool = False
     moves: bool = False
     pools: bool = False
+    reduces: bool = False
     joins: bool = False
     recurrent: bool = False
     initial_states: tuple[int, ...] = ()
@@ -112,6 +114,7 @@ _of_table = partial(OpFacts, elementwise=True, cost=Cost.TABLE)
 _moves = partial(OpFacts, linear=Linear.FIRST, sign=Sign.OF_FIRST, moves=True)
 """What only moves, picks or repeats numbers of input 0."""
 _of_images = partial(OpFacts, channels=Channels.FIRST)
+_reduces = partial(OpFacts, reads_more=True, reduces=True)
 _pools = partial(_of_images, pools=True, reads_more=True)
 
 OPS: Mapping[str, OpFacts] = {
@@ -213,9 +216,16 @@ OPS: Mapping[str, OpFacts] = {
     "Softmax": OpFacts(sign=Sign.NEVER_NEGATIVE, cost=Cost.TABLE),
     # sums
     "CumSum": OpFacts(linear=Linear.FIRST),
-    "ReduceMax": OpFacts(sign=Sign.OF_FIRST, reads_more=True),
-    "ReduceMean": OpFacts(linear=Linear.FIRST, sign=Sign.OF_FIRST, reads_more=True),
-    "ReduceSum": OpFacts(linear=Linear.FIRST, sign=Sign.OF_FIRST, reads_more=True),
+    "ReduceL1": _reduces(sign=Sign.NEVER_NEGATIVE),
+    "ReduceL2": _reduces(sign=Sign.NEVER_NEGATIVE, cost=Cost.MULTIPLICATION),
+    "ReduceLogSum": _reduces(cost=Cost.TABLE),
+    "ReduceLogSumExp": _reduces(cost=Cost.TABLE),
+    "ReduceMax": _reduces(sign=Sign.OF_FIRST),
+    "ReduceMean": _reduces(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    "ReduceMin": _reduces(sign=Sign.OF_FIRST),
+    "ReduceProd": _reduces(sign=Sign.OF_FIRST, cost=Cost.MULTIPLICATION),
+    "ReduceSum": _reduces(linear=Linear.FIRST, sign=Sign.OF_FIRST),
+    "ReduceSumSquare": _reduces(sign=Sign.NEVER_NEGATIVE, cost=Cost.MULTIPLICATION),
     # numbers moved, picked or repeated
     "Concat": OpFacts(linear=Linear.ALL, sign=Sign.OF_ALL, channels=Channels.LOST, joins=True, moves=True),
     "ConstantOfShape": OpFacts(lengths=0),
@@ -268,9 +278,18 @@ def takes(node: ir.Node) -> Cost:
     return Cost.NOTHING if free else row.cost
 
 
+def sign_of(node: ir.Node) -> Sign | None:
+    """What is known of the result's sign, its attributes looked at: cubic interpolation swings below 0."""
+    if node.op_type == "Resize" and node.attributes.get_string("mode", "nearest") == "cubic":
+        return None
+    return facts(node).sign
+
+
 def is_linear(node: ir.Node, changes: Changes) -> bool:
     """Whether the mean of the node's results is its result of the mean (a constant term may be added)."""
     linear, signals = facts(node).linear, _signals(node, changes)
+    if any(value is not None and _counts(value) for value in (*(node.inputs[i] for i in signals), node.outputs[0])):
+        return False
     if facts(node).converts and not _gives_floats(node):
         return False
     if linear is Linear.FIRST:
@@ -286,6 +305,11 @@ def has_weights(node: ir.Node, changes: Changes) -> bool:
 def _signals(node: ir.Node, changes: Changes) -> list[int]:
     """The inputs that change, by their index."""
     return [index for index, value in enumerate(node.inputs) if value is not None and changes(value)]
+
+
+def _counts(value: ir.Value) -> bool:
+    """Whether this is known to be truth values or whole numbers, of which there is no mean over time."""
+    return value.dtype is not None and value.dtype not in _FLOATS
 
 
 def _gives_floats(node: ir.Node) -> bool:

@@ -35,6 +35,11 @@ _NOT_FOR_USERS = (
 """Parts of ONNX Runtime's messages, and what becomes of them."""
 
 
+def silence_runtime() -> None:
+    """In a process that is ours, kernels warn nobody of a model: what they say does not go to the log of their session."""
+    ort.set_default_logger_severity(SILENT)
+
+
 def start_quietly(
     model: ir.Model | onnx.ModelProto | bytes | str,
     *,
@@ -122,6 +127,8 @@ class Probe:
         Raises:
             RefusedError: the model does not accept the feed.
         """
+        if not self.names:
+            return {}
         try:
             arrays = self._session.run(self.names, {k: v for k, v in feed.items() if k in self._inputs})
         except Exception as error:

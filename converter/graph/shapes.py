@@ -80,6 +80,29 @@ def annotate(model: ir.Model, input_shapes: Mapping[str, tuple[int, ...]]) -> No
         values[name].shape = ir.Shape([None] * array.ndim)
 
 
+def fixed_axis(model: ir.Model, value: ir.Value, axis: int, samples: int = 0) -> int | None:
+    """The axis, if numbers along it fit every sample that the model takes; else the last for which they do; None: none.
+
+    One axis has the samples, and one as long as the model's inputs happen to be has another length with every call. Where no
+    input leaves a length open, a length that inference does not know is fixed all the same.
+
+    Args:
+        model: with symbolic shapes, see `annotate`.
+        value: of it.
+        axis: the axis along which its numbers belong together.
+        samples: the axis of the samples.
+    """
+    inner = [length for given in model.graph.inputs if given.shape is not None for length in list(given.shape)[1:]]
+    has_free = not all(isinstance(length, int) for length in inner)
+    if value.shape is None:
+        return axis if axis != samples and not has_free else None
+    lengths = list(value.shape)
+    for candidate in (axis, *reversed(range(len(lengths)))):
+        if candidate != samples and (isinstance(lengths[candidate], int) or not has_free):
+            return candidate
+    return axis if len(lengths) < 2 else None
+
+
 def _computed(
     model: ir.Model, values: Sequence[ir.Value], input_shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:

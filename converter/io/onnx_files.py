@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from converter.errors import RefusedError
 from converter.io.files import write_whole
+from snn_ops.format import DOMAIN
 
 
 def read_proto(path: str | Path) -> onnx.ModelProto:
@@ -38,6 +39,18 @@ def read_proto(path: str | Path) -> onnx.ModelProto:
             f"its external data cannot be read ({error}); put those files beside the model", file=path
         ) from None
     return proto
+
+
+def holds_operators(proto: onnx.ModelProto) -> bool:
+    """Whether it is a spiking model: it has a node of our domain. An import alone says nothing: a process in which our library
+    is registered writes it into every model that ONNX Runtime optimises there."""
+    graphs = [proto.graph.node, *(function.node for function in proto.functions if function.domain != DOMAIN)]
+    while graphs:
+        for node in graphs.pop():
+            if node.domain == DOMAIN:
+                return True
+            graphs.extend(a.g.node for a in node.attribute if a.type == onnx.AttributeProto.GRAPH)
+    return False
 
 
 def write_model(proto: onnx.ModelProto, path: str | Path) -> None:

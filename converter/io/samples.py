@@ -12,7 +12,7 @@ import onnx_ir as ir
 from converter.errors import RefusedError, concerning
 from converter.io.files import read_npz
 from snn_ops import files
-from snn_ops.feed import first_not_finite
+from snn_ops.feed import as_type, first_not_finite
 
 
 @dataclass(frozen=True)
@@ -134,4 +134,7 @@ def _check_array(array: np.ndarray, spec: InputSpec, name: str) -> np.ndarray:
     bad = first_not_finite(array)
     if bad is not None:
         raise RefusedError(f"`{name}` holds NaN or infinity, first in sample {bad}")
-    return np.ascontiguousarray(array, dtype=spec.dtype)
+    try:
+        return np.ascontiguousarray(as_type(array, spec.dtype, name, spec.name))
+    except ValueError as error:
+        raise RefusedError(str(error)) from error

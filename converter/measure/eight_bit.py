@@ -27,6 +27,7 @@ from converter.graph.shapes import Shapes
 from converter.io.samples import Samples
 from converter.measure.cost import PICOJOULE_PER_MULTIPLY_ADD, Work, functions_of, layer_signals, total_fan_out
 from converter.measure.fan_out import ShapeOf, fan_out, is_layer, recurrence
+from converter.measure.instruments import MARK
 from converter.measure.scores import Score
 from converter.measure.totals import EightBit
 
@@ -119,7 +120,7 @@ def _ranges(model: ir.Model, values: list[ir.Value], samples: Samples) -> dict[s
         for op_type in ("ReduceMin", "ReduceMax"):
             given = by_name[str(value.name)]
             node = ir.node(op_type, [given], {"keepdims": 0}, name=f"{value.name}_{op_type}")
-            node.outputs[0].name, node.outputs[0].type = f"{value.name}_{op_type}", given.type
+            node.outputs[0].name, node.outputs[0].type = f"{value.name}{MARK}{op_type}", given.type
             copy.graph.append(node)
             outputs.append(node.outputs[0])
     probe = Probe(copy, outputs)
@@ -127,7 +128,7 @@ def _ranges(model: ir.Model, values: list[ir.Value], samples: Samples) -> dict[s
     for feed in batches(samples.feed, ROWS):
         numbers = probe.run(feed)
         for name, (low, high) in found.items():
-            least, most = float(numbers[f"{name}_ReduceMin"]), float(numbers[f"{name}_ReduceMax"])
+            least, most = float(numbers[f"{name}{MARK}ReduceMin"]), float(numbers[f"{name}{MARK}ReduceMax"])
             found[name] = min(low, least), max(high, most)
     return found
 
@@ -156,7 +157,7 @@ def _quantised(model: ir.Model, ranges: Mapping[str, tuple[float, float]]) -> _Q
         nodes.append(ir.node("Round", [nodes[-1].outputs[0]], name=f"{name}_8_bit_round"))
         bounds = [number("least", -zero), number("most", levels - zero)]
         nodes.append(ir.node("Clip", [nodes[-1].outputs[0], *bounds], name=f"{name}_8_bit"))
-        nodes[-1].outputs[0].name = integers[name] = f"{name}_8_bit"
+        nodes[-1].outputs[0].name = integers[name] = f"{name}{MARK}8_bit"
         nodes.append(ir.node("Mul", [nodes[-1].outputs[0], scale], name=f"{name}_8_bit_value"))
         for node in nodes:
             node.outputs[0].type = value.type

@@ -12,7 +12,7 @@ import numpy as np
 from converter.errors import RefusedError
 from converter.graph.run import batches, start_quietly
 from converter.io.samples import Samples
-from converter.measure.scores import Score, StepResult
+from converter.measure.scores import Score, StepResult, strange_labels
 from converter.measure.simulation import Simulation, SteppedSimulation, TwoPhaseSimulation
 from converter.normalise.ann import Ann
 from converter.spiking.model import SpikingModel
@@ -30,6 +30,8 @@ class Evaluation:
     """Spikes per neuron and step, by layer, over the longest run."""
     spikes: dict[str, np.ndarray] = field(default_factory=dict)
     """Those of each neuron in that run, per sample, ``[1, ...]``, by layer."""
+    notes: list[str] = field(default_factory=list)
+    """What makes these numbers say less than they seem to."""
 
     def summary(self) -> dict[str, Any]:
         """Everything measured, ready for JSON."""
@@ -38,6 +40,7 @@ class Evaluation:
             "ann": {"accuracy": self.ann_accuracy},
             "steps": [asdict(step) for step in self.steps],
             "spike_rates": self.spike_rates,
+            "notes": self.notes,
         }
 
 
@@ -99,21 +102,37 @@ def evaluate(
     trained = start_quietly(against.model, threads=threads) if against is not None else None
     score = Score(len(steps), samples.labels is not None, trained is not None)
     totals: dict[str, np.ndarray] = {}
+    notes: list[str] = []
+    not_numbers = np.zeros(len(steps), bool)
     done = 0
     for batch in batches(samples.feed, max(1, simulate.rows // steps[-1])):
         count = len(next(iter(batch.values())))
         readout, spikes = simulate(batch)
+        if not done and (strange := strange_labels(samples.labels, next(iter(readout.values()))[0])):
+            notes.append(strange)
         reference = trained.run(list(readout), batch) if trained is not None else None
         labels = samples.labels[done : done + count] if samples.labels is not None else None
         score.add(readout, reference, labels)
+        for mine, theirs in zip(readout.values(), reference or [], strict=False):
+            if theirs.dtype.kind == "f":
+                bad = np.isnan(mine) & ~np.isnan(theirs.reshape(mine.shape[1:]))
+                not_numbers |= bad.any(axis=tuple(range(1, bad.ndim)))
         for name, counted in spikes.items():
             totals[name] = totals.get(name, np.zeros(())) + counted.astype(np.float64)
         done += count
         progress(done, len(samples))
+    results = [score.result(index, n_steps) for index, n_steps in enumerate(steps)]
+    if not_numbers.any():
+        after = ", ".join(str(n_steps) for n_steps, bad in zip(steps, not_numbers, strict=True) if bad)
+        notes.append(
+            f"after {after} steps, outputs are not numbers where the trained model's are: a value is divided by its own norm "
+            "or sum, and is 0 until a spike comes; take more steps"
+        )
     return Evaluation(
         len(samples),
         score.ann_accuracy(),
-        [score.result(index, n_steps) for index, n_steps in enumerate(steps)],
+        results,
         {name: float(total.sum()) / max(1, total.size) / steps[-1] / done for name, total in totals.items()},
         {name: total / done for name, total in totals.items()},
+        notes,
     )

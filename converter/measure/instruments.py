@@ -10,20 +10,31 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
 
-from converter.graph.build import add_functions, captured, constant, operand, operator_node, operator_of, to_proto
+from converter.graph.build import (
+    add_functions,
+    captured,
+    constant,
+    free_name,
+    operand,
+    operator_node,
+    operator_of,
+    to_proto,
+)
 from converter.neurons.neuron import Placed
 from converter.spiking.codes import DELTA, RATE, READOUTS
 from converter.spiking.regions import find_regions, runs_through_time
 from snn_ops.format import DOMAIN, N_STEPS, Metadata
 from snn_ops.ops import OPERATORS, Time, Unit
 
-RATE_SUFFIX = "_spike_rate"
-MEAN_SUFFIX = "_mean_over_time"
-SPIKES_SUFFIX = "_spikes_of_all_steps"
-EVENTS_SUFFIX = "_steps_with_spikes"
-FIRST_EVENTS_SUFFIX = "_spiking_at_first"
-BY_STEP_SUFFIX = "_spikes_by_step"
-DENSITY_SUFFIX = "_share_that_is_not_zero"
+MARK = "@onnx_snn:"
+"""In the names of outputs that are there to measure: no model has such names of its own."""
+RATE_SUFFIX = f"{MARK}spike_rate"
+MEAN_SUFFIX = f"{MARK}mean_over_time"
+SPIKES_SUFFIX = f"{MARK}spikes_of_all_steps"
+EVENTS_SUFFIX = f"{MARK}steps_with_spikes"
+FIRST_EVENTS_SUFFIX = f"{MARK}spiking_at_first"
+BY_STEP_SUFFIX = f"{MARK}spikes_by_step"
+DENSITY_SUFFIX = f"{MARK}share_that_is_not_zero"
 
 
 @dataclass(frozen=True)
@@ -125,7 +136,7 @@ def _read_out(graph: ir.Graph, mean: ir.Node, n_steps: ir.Value, chosen: ir.Valu
     pick = ir.node("Gather", [split.outputs[0], chosen], {"axis": 0}, name=f"{name}_chosen")
     graph.insert_after(mean, [running, batch, steps, through_time, split, pick])
     result = pick.outputs[0]
-    result.name, mean.outputs[0].name = mean.outputs[0].name, f"{mean.outputs[0].name}_last"
+    result.name, mean.outputs[0].name = mean.outputs[0].name, free_name(graph, f"{mean.outputs[0].name}_last")
     result.type = mean.outputs[0].type
     return result
 
@@ -173,7 +184,10 @@ def spike_train(node: ir.Node) -> ir.Node | None:
         {**train.defaults, "constant_current": 1},
         domain=DOMAIN,
         version=node.version,
-        outputs=[ir.Value(name=f"{node.name}_train", type=mean.type), *(ir.Value(name="") for _ in train.outputs[1:])],
+        outputs=[
+            ir.Value(name=f"{node.name}{MARK}train", type=mean.type),
+            *(ir.Value(name="") for _ in train.outputs[1:]),
+        ],
         name=f"{node.name}_train",
     )
 
@@ -431,7 +445,9 @@ def without_softmax(model: ir.Model) -> ir.Model:
         node = output.producer()
         if node is not None and node.op_type in ("Softmax", "LogSoftmax") and node.inputs[0] is not None:
             scores = node.inputs[0]
-            scores.name = f"{output.name}_before_softmax"
+            if scores.is_graph_output() or scores.producer() is None:  # it goes out under its own name
+                continue
+            scores.name = f"{output.name}{MARK}before_softmax"
             scores.type, scores.shape = output.type, output.shape
             model.graph.outputs[index] = scores
     return model

@@ -181,7 +181,7 @@ class _Run:
 class _ErrorSums:
     """Of a layer, over batches."""
 
-    def __init__(self, channel_axis: int) -> None:
+    def __init__(self, channel_axis: int | None) -> None:
         self._channel_axis = channel_axis
         self._error = self._power = self._rate = 0.0
         self._missing: np.ndarray | float = 0.0

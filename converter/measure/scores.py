@@ -84,14 +84,18 @@ class Score:
 
 
 def classes_of(output: np.ndarray, axes: int) -> np.ndarray | None:
-    """Class numbers, from class numbers or from scores for each class after the first `axes` axes; None from anything else."""
+    """Class numbers, from class numbers or from scores for each class after the first `axes` axes; None from anything else.
+
+    Of scores that are not numbers none is the largest: their class is -1.
+    """
     lengths = output.shape[axes:]
     size = int(np.prod(lengths))
     if size == 1 and np.issubdtype(output.dtype, np.integer):
         return output.reshape(output.shape[:axes])
     if size == 1 or size != max(lengths):
         return None
-    classes: np.ndarray = output.reshape(*output.shape[:axes], -1).argmax(axis=axes)
+    scores = output.reshape(*output.shape[:axes], -1)
+    classes: np.ndarray = np.where(np.isnan(scores).any(axis=axes), -1, scores.argmax(axis=axes))
     return classes
 
 
@@ -118,3 +122,22 @@ class _OutputSums:
             float(np.sqrt(self.error[index] / self.power)) if self.power else None,
             float(self._product[index] / lengths) if lengths else None,
         )
+
+
+def strange_labels(labels: np.ndarray | None, outputs: np.ndarray) -> str | None:
+    """What to say of labels that are no classes of a model; None: nothing.
+
+    Args:
+        labels: class numbers.
+        outputs: of the model, for some samples; scores tell how many classes there are, from 0 on.
+    """
+    if labels is None or np.issubdtype(outputs.dtype, np.integer) or classes_of(outputs, 1) is None:
+        return None
+    classes = int(np.prod(outputs.shape[1:]))
+    low, high = int(labels.min()), int(labels.max())
+    if low >= 0 and high < classes:
+        return None
+    instead = (
+        "they seem to begin at 1: subtract 1" if (low, high) == (1, classes) else "give the numbers of its classes"
+    )
+    return f"the labels `y` run from {low} to {high}, the model's classes from 0 to {classes - 1}; {instead}"

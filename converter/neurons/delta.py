@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.activations.sites import Site
-from converter.graph.build import operator_node, set_operand
+from converter.graph.build import free_name, operator_node, set_operand
 from converter.graph.op_facts import facts
 from converter.neurons.neuron import Neuron, Placed
 from converter.options import FIRST_EXPONENT, IMAGE_REFINEMENT, MOST_EXPONENT, Options
@@ -76,7 +76,7 @@ class DeltaNeuron(Neuron):
         uses = [(user, index) for user, index in site.y.uses() if self._is_served(user)]
         several = {"max_spikes": self.max_spikes} if self.op_type == "MultiThreshold" else {}
         node = operator_node(graph, self.op_type, site.name, site.y, n_steps, attributes=several)
-        node.name = f"{site.name}_{self.op_type}"
+        node.name = node.outputs[0].name
         producer = site.y.producer()
         if producer is None:
             graph.insert_before(graph[0], node)
@@ -85,7 +85,7 @@ class DeltaNeuron(Neuron):
         result = node.outputs[0]
         for user, index in uses:
             user.replace_input_with(index, result)
-        result.shape, result.name = site.y.shape, f"{site.y.name}_total"
+        result.shape, result.name = site.y.shape, free_name(graph, f"{site.y.name}_total")
         return Placed(site, self, node, site.x, result)
 
     @staticmethod

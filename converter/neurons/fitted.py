@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.activations.sites import Site
-from converter.graph.build import constant, operator_node
+from converter.graph.build import constant, free_name, operator_node
 from converter.neurons.neuron import AMPLITUDE_AFTER, Neuron, Placed, take_over
 from snn_ops.ops import OPERATORS
 
@@ -60,20 +60,21 @@ class FittedNeuron(Neuron):
             *(["offset"] if site.activation.below_0 else []),
         ]
         constants = {name: constant(graph, f"{site.name}_{name}", np.zeros((), element)) for name in names}
-        scaled = _node("Mul", site.x, constants["gain"], f"{site.name}_scaled")
-        current = _node("Add", scaled.outputs[0], constants["bias"], f"{site.name}_current")
+        scaled = _node(graph, "Mul", site.x, constants["gain"], f"{site.name}_scaled")
+        current = _node(graph, "Add", scaled.outputs[0], constants["bias"], f"{site.name}_current")
         operands = {"amplitude": np.ones(()), **self.states_at_rest()}
         neuron = operator_node(graph, self.op_type, site.name, current.outputs[0], n_steps, operands, self.attributes)
         new = [scaled, current, neuron]
         if self.amplitude_follows:
-            new.append(_node("Mul", new[-1].outputs[0], constants[AMPLITUDE_AFTER], f"{site.name}_weighted"))
+            new.append(_node(graph, "Mul", new[-1].outputs[0], constants[AMPLITUDE_AFTER], f"{site.name}_weighted"))
         if "offset" in constants:
-            new.append(_node("Add", new[-1].outputs[0], constants["offset"], f"{site.name}_shifted"))
+            new.append(_node(graph, "Add", new[-1].outputs[0], constants["offset"], f"{site.name}_shifted"))
         take_over(graph, site, new, new[-1].outputs[0], keep_activation=False)
         return Placed(site, self, neuron, site.x, new[-1].outputs[0], constants)
 
 
-def _node(op_type: str, x: ir.Value, number: ir.Value, name: str) -> ir.Node:
+def _node(graph: ir.Graph, op_type: str, x: ir.Value, number: ir.Value, name: str) -> ir.Node:
+    name = free_name(graph, name)
     output = ir.Value(name=name, type=x.type, shape=x.shape)
     return ir.node(op_type, [x, number], outputs=[output], name=name)
 

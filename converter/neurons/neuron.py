@@ -11,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.activations.sites import Site
-from converter.graph.build import operand, set_operand
+from converter.graph.build import free_name, operand, set_operand
 from snn_ops.ops import OPERATORS
 
 
@@ -99,8 +99,8 @@ def take_over(graph: ir.Graph, site: Site, new: list[ir.Node], result: ir.Value,
         if output is y:
             graph.outputs[index] = result
     result.shape = y.shape
-    y.name, result.name = f"{y.name}_analog", y.name
+    y.name, result.name = free_name(graph, f"{y.name}_analog"), y.name
     if keep_activation:
-        last.name = f"{site.name}_function"
+        last.name = free_name(graph, f"{site.name}_function")
     else:
         graph.remove(site.nodes, safe=True)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import onnx
+import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph.op_facts import OPS
-from snn_ops.format import DOMAIN, N_STEPS
+from converter.graph.build import name_of
+from converter.graph.op_facts import facts
+from converter.graph.passes import PassReport
+from converter.io.onnx_files import holds_operators
+from snn_ops.format import N_STEPS
+
+_STANDARD = ("", "ai.onnx")
+"""Names of the domain of ONNX's own operators."""
 
 LOWEST_OPSET = 7
 
@@ -15,34 +22,62 @@ def check_usable(proto: onnx.ModelProto) -> None:
     """Whether a model is one that can be converted at all, before anything is done with it.
 
     Raises:
-        RefusedError: its opset is too old, it is spiking already, it is in training mode or draws random numbers, it has an
-            operator nobody knows, or an input or output that is no tensor of numbers.
+        RefusedError: its opset is too old, it is spiking already, it has an operator nobody knows, or an input or output that
+            is no tensor of numbers.
     """
-    opset = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 1)
+    opset = next((o.version for o in proto.opset_import if o.domain in _STANDARD), 1)
     if opset < LOWEST_OPSET:
         raise RefusedError(f"opset {opset} is older than {LOWEST_OPSET}; export the model with a newer opset")
-    if any(o.domain == DOMAIN for o in proto.opset_import):
+    if holds_operators(proto):
         raise RefusedError("this is already a spiking model; convert the trained model it came from")
     _check_interface(proto.graph)
     functions = {(f.domain, f.name) for f in proto.functions}
     for node in proto.graph.node:
-        if node.domain not in ("", "ai.onnx"):
+        if node.domain not in _STANDARD:
             continue
-        name = node.name or node.output[0]
-        if node.op_type in OPS and OPS[node.op_type].random:
-            raise RefusedError(
-                f"{node.op_type} draws other numbers in every run, so there is nothing to compare with; export the model for "
-                "inference (PyTorch: model.eval()), or make the random numbers an input",
-                node=name,
-            )
-        if node.op_type == "BatchNormalization" and any(a.name == "training_mode" and a.i for a in node.attribute):
-            raise RefusedError(
-                "BatchNormalization takes mean and variance from the batch, as in training; export the model for inference "
-                "(PyTorch: model.eval())",
-                node=name,
-            )
         if not onnx.defs.has(node.op_type, opset, "") and (node.domain, node.op_type) not in functions:
-            raise RefusedError(f"operator {node.op_type} does not exist in opset {opset}", node=name)
+            raise RefusedError(
+                f"operator {node.op_type} does not exist in opset {opset}", node=node.name or node.output[0]
+            )
+
+
+def check_inference(model: ir.Model) -> PassReport:
+    """Nothing in the model is as it is in training, where samples of a batch or a draw decide. It changes nothing.
+
+    Args:
+        model: without functions; subgraphs are looked at, too.
+
+    Raises:
+        RefusedError: a node draws random numbers, or normalises by the batch that it is given.
+    """
+    for node in model.graph.all_nodes():
+        instead = "export the model for inference (PyTorch: model.eval())"
+        if facts(node).random:
+            raise RefusedError(
+                f"{node.op_type} draws other numbers in every run, so there is nothing to compare with; {instead}, or make "
+                "the random numbers an input",
+                node=name_of(node),
+            )
+        if node.domain or not _is_in_training(node, model.opset_imports[""]):
+            continue
+        what = (
+            "takes mean and variance from the batch"
+            if node.op_type == "BatchNormalization"
+            else "drops numbers at random"
+        )
+        raise RefusedError(f"{node.op_type} {what}, as in training; {instead}", node=name_of(node))
+    return PassReport("check inference")
+
+
+def _is_in_training(node: ir.Node, opset: int) -> bool:
+    if node.op_type == "BatchNormalization":
+        # before opset 14 the statistics of the batch, as further outputs, are what tells
+        gives_statistics = any(value.name and (value.uses() or value.is_graph_output()) for value in node.outputs[1:])
+        return bool(node.attributes.get_int("training_mode", 0)) or (opset < 14 and gives_statistics)
+    if node.op_type != "Dropout" or len(node.inputs) < 3 or node.inputs[2] is None:
+        return False
+    ratio, mode = (None if value is None else ir.convenience.get_const_tensor(value) for value in node.inputs[1:3])
+    return (mode is None or bool(mode.numpy().any())) and (ratio is None or bool(ratio.numpy().any()))
 
 
 def _check_interface(graph: onnx.GraphProto) -> None:

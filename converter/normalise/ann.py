@@ -25,13 +25,15 @@ from converter.graph.passes import Pass, PassReport, library_pass
 from converter.graph.run import start_quietly
 from converter.io.onnx_files import read_proto
 from converter.io.samples import InputSpec
-from converter.normalise.admission import check_usable
+from converter.normalise.admission import check_inference, check_usable
 from converter.normalise.dequantise import DEQUANTISE, dequantise
+from converter.normalise.eliminate_identity import eliminate_identity
 from converter.normalise.flush_subnormals import flush_subnormals
 from converter.normalise.frameworks import export_to_onnx, framework_of
 from converter.normalise.free_batch import free_batch
 from converter.normalise.gather_by_sample import gather_by_sample
 from converter.normalise.open_batch import fixed_batch_size, open_batch
+from converter.normalise.plain_form import plain_form
 from converter.normalise.raise_opset import raise_opset
 from converter.normalise.reserved_names import free_reserved_names
 
@@ -108,9 +110,11 @@ def _fold_batch_normalization(model: ir.Model) -> None:
 
 
 TO_PLAIN_GRAPH: tuple[Pass, ...] = (
+    plain_form,
     library_pass("name nodes", name_nodes),
     library_pass("inputs without defaults", common_passes.RemoveInitializersFromInputsPass()),
     library_pass("inline functions", common_passes.InlinePass(), "replaced by the nodes of its function"),
+    check_inference,
     raise_opset,
     library_pass(
         "lift constants",
@@ -136,7 +140,7 @@ def to_free_batch(batch: int | None) -> tuple[Pass, ...]:
         partial(free_batch, size=batch) if batch else gather_by_sample,
         library_pass("fold BatchNormalization", _fold_batch_normalization, "folded into a layer, or not needed"),
         flush_subnormals,
-        library_pass("eliminate Identity", common_passes.IdentityEliminationPass(), "removed: it gives what it gets"),
+        eliminate_identity,
         library_pass("remove unused nodes", common_passes.RemoveUnusedNodesPass(), "removed: nothing needs it"),
         library_pass("name nodes", name_nodes),
     )

@@ -19,14 +19,17 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph.build import constant
-from converter.graph.op_facts import Sign, facts
+from converter.graph.build import constant, free_name
+from converter.graph.op_facts import Sign, sign_of
 from converter.graph.passes import Lines, PassReport
 
 _QUANTISED = frozenset(
     "QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul ConvInteger MatMulInteger".split()
 )
 _MICROSOFT = "com.microsoft"
+_QUANTISERS = ("QuantizeLinear", "DequantizeLinear")
+_KEPT = ("QuickGelu", *_QUANTISERS)
+"""ONNX Runtime's operators with a Q that are no layers on integers."""
 _ON_FLOATS = {
     f"QLinear{op_type}": op_type
     for op_type in "Add AveragePool Concat GlobalAveragePool LeakyRelu Mul Sigmoid Softmax".split()
@@ -69,7 +72,7 @@ def _to_floats(graph: ir.Graph, node: ir.Node, lines: Lines) -> None:
     if rewrite is not None:
         rewrite(graph, node)
         lines.changed(node, "works on floats")
-    elif node.domain == _MICROSOFT and node.op_type.startswith("Q") and node.op_type != "QuickGelu":
+    elif node.domain == _MICROSOFT and node.op_type.startswith("Q") and node.op_type not in _KEPT:
         raise RefusedError(
             f"there is no rule for the quantised operator {node.op_type}; convert the model before it was quantised",
             node=node.name,
@@ -77,7 +80,9 @@ def _to_floats(graph: ir.Graph, node: ir.Node, lines: Lines) -> None:
 
 
 def _is(node: ir.Node, *op_types: str) -> bool:
-    return not node.domain and node.op_type in op_types
+    """Whether it is one of these operators, ONNX's or, of the two that quantise, ONNX Runtime's for more types of integers."""
+    is_known = not node.domain or (node.domain == _MICROSOFT and node.op_type in _QUANTISERS)
+    return is_known and node.op_type in op_types
 
 
 def _split_layer(graph: ir.Graph, node: ir.Node) -> None:
@@ -199,7 +204,7 @@ def _let_take_place(graph: ir.Graph, node: ir.Node, value: ir.Value, output: ir.
     """`value` takes the place of the node's output; an output of the model keeps its name."""
     output = output or node.outputs[0]
     if output.is_graph_output():
-        output.name, name = f"{output.name}_quantised", output.name
+        output.name, name = free_name(graph, f"{output.name}_quantised"), output.name
         value.name = name
         value.type, value.shape = ir.TensorType(ir.DataType.FLOAT), output.shape
     output.replace_all_uses_with(value, replace_graph_outputs=True)
@@ -268,7 +273,7 @@ def _never_negative(value: ir.Value, seen: set[ir.Value]) -> bool:
     seen.add(value)
     if value.const_value is not None:
         return bool((value.const_value.numpy() >= 0).all())
-    sign = facts(node).sign if node is not None else None
+    sign = sign_of(node) if node is not None else None
     if node is None or sign is Sign.NEVER_NEGATIVE:
         return True
     if _is(node, "QuantizeLinear") and _cuts_negative(node):

@@ -6,6 +6,7 @@
        [B, L, C] -> [B W, l, C]     [L, B, H d] -> [L, B H, d]     and rows of a matrix product   [L, B, E] -> [L B, E]
 
 2. An ``Expand`` to a constant shape keeps the number of samples that its input has, and a ``Resize`` to constant sizes too.
+   A ``Flatten`` of a single sample into one row gives a row for each.
 3. What has the same row for each sample of the fixed batch (a class token, an initial state) keeps one, which is repeated
    where a ``Concat`` or a recurrent layer needs as many rows as samples.
 4. A ``Gather`` among the numbers of all samples becomes one within each (`converter.normalise.gather_by_sample`).
@@ -83,6 +84,7 @@ class _Walk:
         if not node.domain:
             rewrites = {
                 "Expand": self._expand,
+                "Flatten": self._flatten,
                 "Resize": self._resize,
                 "Gather": self._gather,
                 "GatherND": self._gather,
@@ -170,6 +172,16 @@ class _Walk:
             return
         node.replace_input_with(1, constant(self._graph, f"{node.outputs[0].name}_shape", entries.astype(np.int64)))
         self._lines.changed(node, f"its target {old} gets the number of samples from the data: {_text(entries)}")
+
+    def _flatten(self, node: ir.Node) -> None:
+        data = node.inputs[0]
+        rank = len(self._shape(data))
+        in_one_row = node.attributes.get_int("axis", 1) in (0, -rank)
+        if self._size == 1 and rank and in_one_row and self._axis(data) == 0:
+            node.attributes["axis"] = ir.AttrInt64("axis", 1)
+            self._lines.changed(
+                node, "gives a row for each sample, where it gave one, which for one sample is the same"
+            )
 
     def _expand(self, node: ir.Node) -> None:
         data, target = node.inputs[0], constant_of(node.inputs[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from converter.graph.build import constant
+from converter.graph.build import constant, free_name
 from converter.graph.passes import Lines, PassReport
 from snn_ops.format import FIRST_SAMPLE, N_STEPS, STEP
 
@@ -32,5 +32,5 @@ def free_reserved_names(model: ir.Model) -> PassReport:
                 lines.changed(
                     node, f"its result {value.name!r} has another name: the spiking model has an input of that one"
                 )
-                value.name = f"{value.name}_of_model"
+                value.name = free_name(graph, f"{value.name}_of_model")
     return lines.report()

@@ -14,7 +14,7 @@ from converter.activations.encoders import Encoder
 from converter.activations.functions import ElementwiseFunction
 from converter.activations.known import find_activations
 from converter.graph.batch_axis import BatchAxes
-from converter.graph.build import to_front, transposed
+from converter.graph.build import free_name, to_front, transposed
 from converter.graph.op_facts import facts
 from converter.graph.passes import Lines, PassReport
 
@@ -50,9 +50,12 @@ def _wrap(graph: ir.Graph, function: ElementwiseFunction, axis: int, rank: int) 
     """Where the samples of new values and of the function's lie."""
     x, y, name = function.x, function.y, str(function.nodes[-1].name)
     there, back = to_front(axis, rank)
-    first, last = transposed(x, there, f"{name}_batch_first"), transposed(y, back, f"{name}_batch_back")
+    first, last = (
+        transposed(graph, x, there, f"{name}_batch_first"),
+        transposed(graph, y, back, f"{name}_batch_back"),
+    )
     x_first, y_back = first.outputs[0], last.outputs[0]
-    x_first.name = f"{x.name}_of_{name}"
+    x_first.name = free_name(graph, f"{x.name}_of_{name}")
     graph.insert_before(function.nodes[0], first)
     graph.insert_after(function.nodes[-1], last)
     for user, index in list(y.uses()):
@@ -63,7 +66,7 @@ def _wrap(graph: ir.Graph, function: ElementwiseFunction, axis: int, rank: int) 
             if value is x:
                 node.replace_input_with(index, x_first)
         node.outputs[0].shape = None
-    y.name, y_back.name = f"{y.name}_batch_first", y.name
+    y.name, y_back.name = free_name(graph, f"{y.name}_batch_first"), y.name
     return {
         str(x_first.name): 0,
         **{str(node.outputs[0].name): 0 for node in function.nodes},
@@ -86,8 +89,8 @@ def values_batch_first(model: ir.Model, axes: BatchAxes, encoders: Sequence[Enco
             continue
         there, back = to_front(axis, len(value.shape))
         users = [(user, index) for user, index in value.uses() if not facts(user).reads_shape]
-        first = transposed(value, there, f"{value.name}_batch_first")
-        last = transposed(first.outputs[0], back, f"{value.name}_batch_back")
+        first = transposed(model.graph, value, there, f"{value.name}_batch_first")
+        last = transposed(model.graph, first.outputs[0], back, f"{value.name}_batch_back")
         producer = value.producer()
         if producer is None:
             model.graph.insert_before(model.graph[0], [first, last])
@@ -101,5 +104,7 @@ def values_batch_first(model: ir.Model, axes: BatchAxes, encoders: Sequence[Enco
         lines.changed(
             f"value {value.name!r}", f"its samples lay in axis {axis}: a Transpose puts them in axis 0, and one back"
         )
-        encoder.value, encoder.channel_axis = first.outputs[0], there.index(encoder.channel_axis)
+        encoder.value = first.outputs[0]
+        if encoder.channel_axis is not None:
+            encoder.channel_axis = there.index(encoder.channel_axis)
     return lines.report(), axes

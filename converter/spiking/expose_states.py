@@ -26,7 +26,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
 
 from converter.errors import RefusedError
-from converter.graph.build import operator_of
+from converter.graph.build import free_name, operator_of
 from converter.graph.passes import Lines, PassReport
 from snn_ops.format import DOMAIN, FIRST_SAMPLE, LOWEST_OPSET_VERSION, STEP, Metadata
 from snn_ops.ops import SMALLEST, Operator
@@ -44,8 +44,6 @@ def expose_states(model: ir.Model) -> PassReport:
     common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
     lines = Lines("expose states")
     graph = model.graph
-    names = {str(v.name) for v in (*graph.inputs, *graph.initializers.values())}
-    names |= {str(value.name) for node in graph for value in node.outputs if value.name}
     pairs: list[dict[str, str]] = []
     for node in [node for node in graph if node.domain == DOMAIN]:
         operator = operator_of(node)
@@ -53,18 +51,18 @@ def expose_states(model: ir.Model) -> PassReport:
             node.attributes[SMALLEST.name] = ir.AttrFloat32(SMALLEST.name, SMALLEST_STATE)
         for index, tensor in enumerate(operator.inputs):
             if tensor.name == FIRST_SAMPLE:
-                _share_number(graph, node, index, FIRST_SAMPLE, names)
+                _share_number(graph, node, index, FIRST_SAMPLE)
             elif tensor.name == STEP:
-                if _share_number(graph, node, index, STEP, names):
-                    pairs.append({"input": STEP, "output": _add_output(graph, node, STEP, STEP, names)})
+                if _share_number(graph, node, index, STEP):
+                    pairs.append({"input": STEP, "output": _add_output(graph, node, STEP, STEP)})
             elif tensor.name in operator.carried.values():
                 is_base = tensor.name in [base.name for base in operator.bases]
                 if not _matters(node, operator, tensor.name):
                     if not is_base:
                         lines.declined(node, f"nothing depends on its {tensor.name}, which stays inside")
                     continue
-                name = _add_state(graph, node, index, tensor.name, names)
-                output = _add_output(graph, node, tensor.name, name, names)
+                name = _add_state(graph, node, index, tensor.name)
+                output = _add_output(graph, node, tensor.name, name)
                 pairs.append({"input": name, "output": output})
                 if not is_base:
                     lines.changed(node, f"its {tensor.name} is the input {name!r} and the output {output!r}")
@@ -74,15 +72,10 @@ def expose_states(model: ir.Model) -> PassReport:
 
 
 class StreamValues:
-    """States of a stream that standard operators keep, declared before `expose_states`.
+    """States of a stream that standard operators keep, declared before `expose_states`."""
 
-    Args:
-        model: receives their inputs and outputs.
-    """
-
-    def __init__(self, model: ir.Model) -> None:
+    def __init__(self) -> None:
         self._pairs: list[dict[str, str]] = []
-        self._names = {str(value.name) for value in (*model.graph.inputs, *model.graph.initializers.values())}
 
     def step(self, graph: ir.Graph) -> ir.Value:
         """The number of steps done."""
@@ -97,14 +90,8 @@ class StreamValues:
             self._pairs.append({"input": str(step.name), "output": str(done.name)})
 
     def state(self, graph: ir.Graph, name: str, rest: np.ndarray) -> ir.Value:
-        """The input for a state, with its value at rest as the default.
-
-        Raises:
-            RefusedError: the name is taken.
-        """
-        if name in self._names:
-            raise RefusedError(f"the model already has a value named {name!r}, the name of a state; rename it")
-        self._names.add(name)
+        """The input for a state, with its value at rest as the default."""
+        name = free_name(graph, name)
         dims = [length if length > 1 else f"{name}_{axis}" for axis, length in enumerate(rest.shape)]
         return _add_input(graph, name, rest, dims)
 
@@ -128,9 +115,9 @@ def _matters(node: ir.Node, operator: Operator, name: str) -> bool:
     return state.matters({**operator.defaults, **given})
 
 
-def _add_state(graph: ir.Graph, node: ir.Node, index: int, state: str, names: set[str]) -> str:
+def _add_state(graph: ir.Graph, node: ir.Node, index: int, state: str) -> str:
     """The graph input for a state; its default is the initialiser that the node has now."""
-    name = _unique(f"{node.name}.{state}", names, node)
+    name = free_name(graph, f"{node.name}.{state}")
     given, rank = node.inputs[index], _rank(node)
     assert given is not None and given.const_value is not None
     rest = given.const_value.numpy()
@@ -140,12 +127,17 @@ def _add_state(graph: ir.Graph, node: ir.Node, index: int, state: str, names: se
     return name
 
 
-def _share_number(graph: ir.Graph, node: ir.Node, index: int, name: str, names: set[str]) -> bool:
+def _share_number(graph: ir.Graph, node: ir.Node, index: int, name: str) -> bool:
     """Feeds the node from the graph input `name`, which is made for the first node that needs it: then True."""
     existing = graph.initializers.get(name)
     is_first = existing is None or not existing.is_graph_input()
     if is_first:
-        existing = _add_input(graph, _unique(name, names, node), np.zeros((), np.int64), [])
+        values = (*graph.inputs, *graph.initializers.values(), *(value for n in graph for value in n.outputs))
+        if any(value.name == name for value in values):
+            raise RefusedError(
+                f"the model already has a value named {name!r}, an input of every such model; rename it", node=node.name
+            )
+        existing = _add_input(graph, name, np.zeros((), np.int64), [])
     assert existing is not None
     _feed(graph, node, index, existing)
     return is_first
@@ -167,13 +159,13 @@ def _add_input(graph: ir.Graph, name: str, default: np.ndarray, dims: list[int |
     return value
 
 
-def _add_output(graph: ir.Graph, node: ir.Node, state: str, name: str, names: set[str]) -> str:
+def _add_output(graph: ir.Graph, node: ir.Node, state: str, name: str) -> str:
     """The graph output for a state after the last step."""
     operator = operator_of(node)
     output_of = {state: output for output, state in operator.carried.items()}
     index = [tensor.name for tensor in operator.outputs].index(output_of[state])
     value = node.outputs[index]
-    value.name = _unique(f"{name}_out", names, node)
+    value.name = free_name(graph, f"{name}_out")
     if state == STEP:
         value.type, value.shape = ir.TensorType(ir.DataType.INT64), ir.Shape([])
     else:
@@ -194,12 +186,3 @@ def _shape(node: ir.Node) -> ir.Shape:
 
 def _rank(node: ir.Node) -> int:
     return len(_shape(node))
-
-
-def _unique(name: str, names: set[str], node: ir.Node) -> str:
-    if name in names:
-        raise RefusedError(
-            f"the model already has a value named {name!r}, the name of a state; rename it", node=node.name
-        )
-    names.add(name)
-    return name

@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from converter.errors import RefusedError
 from converter.graph.run import RUNTIME_ERRORS, brief
-from converter.io.onnx_files import read_proto
+from converter.io.onnx_files import holds_operators, read_proto
 from converter.io.samples import InputSpec
 from snn_ops.format import DOMAIN, Metadata
 from snn_ops.session import Session
@@ -36,7 +36,7 @@ class SpikingModel:
     def __init__(self, path: str | Path, proto: onnx.ModelProto | None = None) -> None:
         self.path = Path(path)
         self.proto = read_proto(self.path) if proto is None else proto
-        if all(opset.domain != DOMAIN for opset in self.proto.opset_import):
+        if not holds_operators(self.proto):
             raise RefusedError("this is not a spiking model; make one with `onnx-snn convert`", file=self.path)
         with self._refused():
             self.metadata = Metadata.read({entry.key: entry.value for entry in self.proto.metadata_props})

@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from converter.graph.batch_axis import BatchAxes
 from converter.graph.batch_rules import Axis
+from converter.graph.build import free_name
 from converter.graph.passes import Lines, PassReport
 from converter.spiking.codes import RATE, Code
 from converter.spiking.regions import Regions, find_regions, runs_through_time
@@ -92,7 +93,7 @@ def _result_as_output(graph: ir.Graph, value: ir.Value, time: TimeNodes, code: C
     """The result gets the output's name; what runs through time gets another."""
     result = _read_out(graph, value, time, code)
     result.shape = value.shape
-    value.name, result.name = f"{value.name}_spikes", value.name
+    value.name, result.name = free_name(graph, f"{value.name}_spikes"), value.name
     return result
 
 

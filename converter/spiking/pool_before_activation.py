@@ -9,7 +9,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from converter.activations.functions import ElementwiseFunction
-from converter.activations.known import Activation, find_activations
+from converter.activations.known import Activation, find_activations, never_decreases
 from converter.graph.batch_axis import BatchAxes
 from converter.graph.build import name_of
 from converter.graph.passes import Lines, PassReport
@@ -47,7 +47,9 @@ def _why_not(function: ElementwiseFunction, activation: Activation, pool: ir.Nod
         return "whose result is used elsewhere too"
     if len(pool.outputs) > 1:
         return "since it gives the places of the maxima too"
-    return "" if activation.never_decreasing else "of which it is not known that it never decreases"
+    if not activation.never_decreasing:
+        return "of which it is not known that it never decreases"
+    return "" if never_decreases(function) else "which decreases somewhere"
 
 
 def _swap(pool: ir.Node, function: ElementwiseFunction) -> None:

@@ -18,7 +18,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
 
 from converter.errors import RefusedError
-from converter.graph.build import constant, operand
+from converter.graph.build import constant, free_name, operand
 from converter.spiking.codes import FORGETTING
 from converter.spiking.expose_states import StreamValues
 from snn_ops.format import DOMAIN, N_STEPS, Metadata
@@ -49,7 +49,7 @@ def finish_readout(model: ir.Model, readout: str, steps: int) -> None:
     """
     if readout == WINDOW:
         common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
-        values = StreamValues(model)
+        values = StreamValues()
         for node in list(model.graph):
             if node.domain == DOMAIN and node.op_type == FORGETTING.readout:
                 node.replace_input_with(0, _window(model.graph, _mean_before(node), steps, values))
@@ -80,8 +80,8 @@ def _window(graph: ir.Graph, mean: ir.Node, steps: int, values: StreamValues) ->
     new: list[ir.Node] = []
 
     def add(op_type: str, inputs: Sequence[ir.Value], what: str, **attributes: int) -> ir.Value:
-        new.append(ir.node(op_type, inputs, attributes, name=f"{name}_{what}"))
-        new[-1].outputs[0].name = f"{name}_{what}"
+        new.append(ir.node(op_type, inputs, attributes, name=free_name(graph, f"{name}_{what}")))
+        new[-1].outputs[0].name = new[-1].name
         return new[-1].outputs[0]
 
     def numbers(what: str, array: Sequence[int], kind: type = np.int64) -> ir.Value:
@@ -102,7 +102,7 @@ def _window(graph: ir.Graph, mean: ir.Node, steps: int, values: StreamValues) ->
         "Scan",
         [begin, through_time],
         {"num_scan_inputs": 1, "body": _body(name, steps, dtype)},
-        outputs=[ir.Value(name=f"{last.name}_out"), ir.Value(name=f"{name}_sums")],
+        outputs=[ir.Value(name=free_name(graph, made)) for made in (f"{last.name}_out", f"{name}_sums")],
         name=name,
     )
     new.append(scan)

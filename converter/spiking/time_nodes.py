@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.graph.batch_axis import BatchAxes, place_in
-from converter.graph.build import constant, operator_node, to_front, transposed
+from converter.graph.build import constant, free_name, operator_node, to_front, transposed
 
 
 class TimeNodes:
@@ -46,23 +46,27 @@ class TimeNodes:
         return self._results[key]
 
     def _nodes(self, graph: ir.Graph, op_type: str, value: ir.Value, batch_axis: int) -> list[ir.Node]:
-        name = str(value.name)
         rank = len(value.shape) if value.shape is not None else 0
-        if op_type == "TimeRepeat" and value.dtype is not None and not value.dtype.is_floating_point():
-            return self._tile(graph, value, batch_axis, rank)
+        if value.dtype is not None and not value.dtype.is_floating_point():
+            make = self._tile if op_type == "TimeRepeat" else self._last
+            return make(graph, value, batch_axis, rank)
+        return self._in_time(graph, op_type, value, batch_axis, rank)
+
+    def _in_time(self, graph: ir.Graph, op_type: str, value: ir.Value, batch_axis: int, rank: int) -> list[ir.Node]:
+        name = str(value.name)
         if batch_axis == 0 or not rank:
             node = operator_node(graph, op_type, name, value, self._n_steps)
             node.name = node.outputs[0].name
             return [node]
         there, back = to_front(batch_axis, rank)
-        first = transposed(value, there, f"{name}_batch_first_for_{op_type}")
+        first = transposed(graph, value, there, f"{name}_batch_first_for_{op_type}")
         node = operator_node(graph, op_type, name, first.outputs[0], self._n_steps)
         node.name = node.outputs[0].name
-        return [first, node, transposed(node.outputs[0], back, f"{node.name}_batch_back")]
+        return [first, node, transposed(graph, node.outputs[0], back, f"{node.name}_batch_back")]
 
     def _tile(self, graph: ir.Graph, value: ir.Value, batch_axis: int, rank: int) -> list[ir.Node]:
         """TimeRepeat of what is no current: a mask, class numbers."""
-        name = f"{value.name}_TimeRepeat"
+        name = free_name(graph, f"{value.name}_TimeRepeat")
         one, before, after = (
             constant(graph, f"{name}_{what}", np.ones(count, np.int64))
             for what, count in (("one", 1), ("before", batch_axis), ("behind", rank - batch_axis - 1))
@@ -71,3 +75,16 @@ class TimeNodes:
         repeats = ir.node("Concat", [before, steps.outputs[0], after], {"axis": 0}, name=f"{name}_repeats")
         result = ir.Value(name=name, type=value.type)
         return [steps, repeats, ir.node("Tile", [value, repeats.outputs[0]], outputs=[result], name=name)]
+
+    def _last(self, graph: ir.Graph, value: ir.Value, batch_axis: int, rank: int) -> list[ir.Node]:
+        """Out of time, of what has no mean: the value at the last step. Truth values and whole numbers pass as floats."""
+        assert value.dtype is not None
+        name = free_name(graph, f"{value.name}_last")
+        number = ir.Value(
+            name=free_name(graph, f"{name}_number"), type=ir.TensorType(ir.DataType.DOUBLE), shape=value.shape
+        )
+        to = ir.node("Cast", [value], {"to": int(ir.DataType.DOUBLE)}, outputs=[number], name=number.name)
+        nodes = self._in_time(graph, "TimeLast", number, batch_axis, rank)
+        result = ir.Value(name=name, type=value.type)
+        back = ir.node("Cast", [nodes[-1].outputs[0]], {"to": int(value.dtype)}, outputs=[result], name=name)
+        return [to, *nodes, back]

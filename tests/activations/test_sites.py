@@ -118,3 +118,50 @@ def test_the_same_sites_in_a_copy() -> None:
     assert same.y.producer() is same.nodes[-1]
     assert same.nodes[0] in set(copy.graph)
     assert same.per_channel(np.arange(4)).shape == (4,)
+
+
+LAYER_NORM = """s = ReduceSum<keepdims = 1>(t, AXIS)  m = Mul(s, PART)  q = Mul(t, t)  w = ReduceSum<keepdims = 1>(q, AXIS)
+  e = Mul(w, PART)  k = Mul(m, m)  d = Sub(e, k)  v = Max(d, ZERO)  g = Add(v, EPS)  [root] r = Sqrt(g)
+  [inverse] i = Reciprocal(r)  j = Mul(i, SCALE)  c = Sub(t, m)  n = Mul(c, j)"""
+ROOT_MEAN_SQUARE = (
+    """q = Pow(t, TWO)  e = ReduceMean<keepdims = 1>(q, AXIS)  g = Add(e, EPS)  [root] r = Sqrt(g)  n = Div(t, r)"""
+)
+SOFTMAX = """m = ReduceMax<keepdims = 1>(t, AXIS)  d = Sub(t, m)  [exp] e = Exp(d)  s = ReduceSum<keepdims = 1>(e, AXIS)
+  n = Div(e, s)"""
+
+
+@pytest.mark.parametrize(
+    ("norm", "layers", "inside", "reason"),
+    [
+        (LAYER_NORM, ["act", "last"], "inverse", "it computes a number of many values, such as their norm"),
+        (ROOT_MEAN_SQUARE, ["act", "last"], "root", "it computes a number of many values, such as their norm"),
+        (SOFTMAX, ["last"], "exp", "there are no weights after it: it belongs to reading the result"),
+    ],
+)
+def test_a_norm_that_is_written_out_is_whole(norm, layers, inside, reason, tmp_path) -> None:
+    """As JAX's exporters write it: neurons take the places of activations, not of its square roots and exponentials."""
+    model = text_model(
+        f"""m (float[N,6] x) => (float[N,3] y)
+        <float[6,8] A, float[8,8] B, float[8,3] C, float[] PART, float[] ZERO, float[] EPS, float[] TWO, float[8] SCALE,
+         int64[1] AXIS> {{
+          a = MatMul(x, A)  [act] t = Tanh(a)  {norm}  b = MatMul(n, B)  [last] l = Tanh(b)  y = MatMul(l, C) }}""",
+        AXIS=np.asarray([1]),
+        PART=np.asarray(1 / 8),
+        ZERO=np.asarray(0),
+        EPS=np.asarray(1e-6),
+        TWO=np.asarray(2),
+        opset=18,
+    )
+    path = save(model, tmp_path / "m.onnx")
+    x = samples(model)
+    conversion = convert(path, x, code="rate", n_steps=64, method="percentile", percentile=100.0)
+    assert [layer.name for layer in conversion.layers] == layers
+    reasons = {kept.name: kept.reason for kept in conversion.kept_analog}
+    assert reasons[inside] == reason
+    (expected,) = ort.InferenceSession(path).run(None, {"x": x})
+    errors = []
+    for n_steps in (2, 8, 64):
+        (found,) = snn_ops.Session(conversion.proto(), n_steps=n_steps).run(x)
+        errors.append(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+    assert np.isfinite(errors).all() and errors[0] > errors[2]
+    assert errors[2] < 0.03

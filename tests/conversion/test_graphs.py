@@ -14,7 +14,9 @@ from converter.conversion.main import convert
 from converter.conversion.result import Conversion
 from converter.errors import RefusedError
 from converter.io.samples import InputSpec, Samples, check_samples
+from converter.measure.evaluation import evaluate
 from converter.normalise.ann import load_ann
+from converter.spiking.model import SpikingModel
 from tests.models import save, text_model
 
 IMAGE = "m (float[N,2,8,8] x) => (float[N,3] y)"
@@ -407,3 +409,95 @@ def test_signals_that_vanish_stay_numbers(neuron, activation, tmp_path) -> None:
     (found,) = snn_ops.Session(conversion.proto(), n_steps=32).run(samples)
     expected = ort.InferenceSession(tmp_path / "m.onnx").run(None, {"x": samples})[0]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("code", ["rate", "delta"])
+@pytest.mark.parametrize(
+    ("body", "weights"),
+    [
+        ("e = MatMul(x, A)  h = Reshape(e, HEADS)  r = Relu(h)  y = MatMul(r, B)", (2, 4)),
+        ("h = MatMul(x, A)  c = Concat<axis = 2>(h, x)  r = Tanh(c)  y = MatMul(r, B)", (16, 3)),
+        (
+            (
+                "k = MatMul(x, A)  t = Transpose<perm = [0, 2, 1]>(k)  s = MatMul(x, t)  p = Softmax<axis = 2>(s)  "
+                "o = MatMul(p, x)  r = Relu(o)  y = MatMul(r, B)"
+            ),
+            (8, 3),
+        ),
+    ],
+)
+def test_a_length_that_is_free_stays_free(body, weights, code, tmp_path) -> None:
+    """No numbers of neurons lie along it: what was calibrated at one length works at another."""
+    model = text_model(
+        f"m (float[N,L,8] x) => (float[] y) <float[8,8] A, float[{weights[0]},{weights[1]}] B, int64[4] HEADS> {{ {body} }}",
+        HEADS=np.asarray([0, -1, 4, 2]),
+        scale=0.3,
+    )
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    path = save(model, tmp_path / "m.onnx")
+    rng = np.random.default_rng(0)
+    spiking = convert(path, rng.normal(size=(48, 12, 8)).astype(np.float32), code=code, n_steps=64).proto()
+    for length in (12, 20, 5):
+        x = rng.normal(size=(4, length, 8)).astype(np.float32)
+        (expected,) = ort.InferenceSession(path).run(None, {"x": x})
+        (found,) = snn_ops.Session(spiking).run(x)
+        assert np.linalg.norm(found - expected) < 0.05 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("code", ["rate", "delta"])
+def test_names_that_we_make_up_may_be_the_models_own(code, streaming, tmp_path) -> None:
+    """Of outputs, values and nodes."""
+    names = "a_spikes a_analog a_total a_IF act_IF act_function a_TimeMean a_MultiThreshold a_TimeLast y_before_softmax".split()
+    chain = "  ".join(
+        f"[n{i}_TimeMean] {b} = Neg({a})" for i, (a, b) in enumerate(zip(["b", *names[:-1]], names, strict=True))
+    )
+    model = text_model(
+        f"""m (float[N,6] x) => (float[N,4] y, float[N,8] a, float[N,4] act_spike_rate, float[N,4] y_before_softmax)
+        <float[6,8] A, float[8,4] B> {{
+          [a_TimeMean] h = MatMul(x, A)  [act] a = Relu(h)  [act_IF] b = MatMul(a, B)  {chain}
+          [a_total] y = Softmax(a_TimeLast)  act_spike_rate = Neg(a_analog) }}"""
+    )
+    path = save(model, tmp_path / "m.onnx")
+    x = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)
+    ann = load_ann(path)
+    conversion = convert(ann, x, code=code, n_steps=32, streaming=streaming)
+    conversion.save(tmp_path / "s.onnx")
+    expected = dict(
+        zip([o.name for o in model.graph.output], ort.InferenceSession(path).run(None, {"x": x}), strict=True)
+    )
+    session = snn_ops.Session(str(tmp_path / "s.onnx"))
+    assert session.output_names == list(expected)
+    for name, found in zip(session.output_names, session.run(x), strict=True):
+        assert np.linalg.norm(found - expected[name]) < 0.03 * np.linalg.norm(expected[name])
+    result = evaluate(SpikingModel(tmp_path / "s.onnx"), Samples({"x": x}, None), [32], against=ann)
+    assert set(result.steps[0].outputs) == set(expected)
+    assert result.steps[0].relative_error < 0.03
+
+
+@pytest.mark.parametrize("schedule", ["stepped", "two-phase"])
+@pytest.mark.parametrize("code", ["rate", "delta"])
+def test_whole_numbers_between_neurons(code, schedule, tmp_path) -> None:
+    """Truth values and numbers of classes: they leave as they are after the last step, and go on as floats."""
+    model = text_model(
+        """m (float[N,6] x) => (float[N,4] y, bool[N,4] large, int64[N,1] best)
+        <float[6,8] A, float[8,4] B, float[5,4] C, float[] ZERO, int64[2] SHAPE> {
+          h = MatMul(x, A)  a = Relu(h)  k = MatMul(a, B)  r = Tanh(k)  large = Greater(k, ZERO)
+          best = ArgMax<axis = 1>(k)  f = Cast<to = 1>(large)  s = Reshape(best, SHAPE)  b = Cast<to = 1>(s)
+          c = Concat<axis = 1>(f, b)  l = MatMul(c, C)  z = Relu(l)  y = Add(z, r) }""",
+        SHAPE=np.asarray([-1, 1]),
+        ZERO=np.asarray(0),
+    )
+    path = save(model, tmp_path / "m.onnx")
+    x = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)
+    spiking = convert(
+        path, x, code=code, schedule=schedule, **({"n_steps": 256} if schedule == "stepped" else {})
+    ).proto()
+    expected = ort.InferenceSession(path).run(None, {"x": x})
+    found = snn_ops.Session(spiking).run(x)
+    for mine, theirs in zip(found, expected, strict=True):
+        assert (mine.dtype, mine.shape) == (theirs.dtype, theirs.shape)
+    assert np.mean(found[1] == expected[1]) > 0.97
+    assert np.mean(found[2] == expected[2]) > 0.95
+    on_no_step = (found[1] == expected[1]).all(axis=1) & (found[2] == expected[2]).all(axis=1)
+    assert np.linalg.norm((found[0] - expected[0])[on_no_step]) < 0.05 * np.linalg.norm(expected[0])

@@ -14,6 +14,7 @@ from converter.graph.build import (
     constant,
     constant_of,
     depending_on_inputs,
+    free_name,
     name_nodes,
     name_of,
     operand,
@@ -55,7 +56,7 @@ def test_an_axis_comes_to_the_front_and_goes_back(axis, rank) -> None:
 
 def test_a_transpose_has_one_name() -> None:
     model = from_text("m (float[N,4] x) => (float[4,N] y) { y = Identity(x) }")
-    node = transposed(model.graph.inputs[0], [1, 0], "turned")
+    node = transposed(model.graph, model.graph.inputs[0], [1, 0], "turned")
     assert (node.name, node.outputs[0].name) == ("turned", "turned")
     model.graph.insert_before(model.graph[0], node)
     model.graph[1].replace_input_with(0, node.outputs[0])
@@ -105,3 +106,29 @@ def test_what_depends_on_the_inputs() -> None:
           s = Shape(x)  t = Expand(B, s)  u = Relu(t)  r = Relu(x)  y = Add(r, u) }"""
     )
     assert {value.name for value in depending_on_inputs(model.graph)} == {"x", "r", "y"}
+
+
+def test_what_a_subgraph_reads_is_an_input_of_its_node() -> None:
+    model = from_text(
+        """m (float[N,4] x) => (float[N,4] y) <float[4] w> {
+          a = Neg(x)  s = Shape(a)  n = ReduceMax<keepdims = 0>(s)  c = Cast<to = 9>(n)
+          y = If(c) < then_branch = g1 () => (float[N,4] b) { b = Neg(a) },
+                      else_branch = g2 () => (float[N,4] d) { d = Relu(a) } > }"""
+    )
+    assert {value.name for value in depending_on_inputs(model.graph)} == {"x", "a", "y"}
+
+
+def test_a_new_name_is_nobodys() -> None:
+    """Neither a value's, nor a node's, nor one inside a subgraph; a copy of the graph knows its own."""
+    model = from_text(
+        """m (float[N,4] x) => (float[N,4] y) <float[4] w> {
+          [node] a = Add(x, w)  s = ReduceSum<keepdims = 0>(a)  c = Cast<to = 9>(s)
+          y = If(c) < then_branch = g1 () => (float[N,4] b) { [inside] b = Neg(a) },
+                      else_branch = g2 () => (float[N,4] d) { d = Relu(a) } > }"""
+    )
+    graph = model.graph
+    for name in ("x", "w", "a", "node", "y", "b", "inside"):
+        assert free_name(graph, name) == f"{name}_2"
+    assert [free_name(graph, "new") for _ in range(3)] == ["new", "new_2", "new_3"]
+    assert free_name(model.clone().graph, "new") == "new"
+    assert constant(graph, "a", np.zeros(1)).name == "a_3"

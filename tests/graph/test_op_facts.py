@@ -219,6 +219,18 @@ def test_is_linear(text, signals, linear) -> None:
     assert is_linear(node(text), lambda value: value.name in set(signals)) == linear
 
 
+@pytest.mark.parametrize(
+    "text", ["y = Reshape(a, b)", "y = Cast<to = 1>(a)", "y = Concat<axis = 0>(a, b)", "y = Neg(a)"]
+)
+@pytest.mark.parametrize("element", [ir.DataType.BOOL, ir.DataType.INT64, ir.DataType.INT32])
+def test_whole_numbers_have_no_mean(text, element) -> None:
+    """Truth values and numbers of classes are steps of what they were made from."""
+    of_numbers = node(text)
+    assert is_linear(of_numbers, lambda value: value.name == "a")
+    of_numbers.inputs[0].dtype = element
+    assert not is_linear(of_numbers, lambda value: value.name == "a")
+
+
 @pytest.mark.parametrize(("element", "linear"), [(ir.DataType.FLOAT, True), (ir.DataType.INT64, False)])
 def test_cast_like_is_linear_as_cast_is(element, linear) -> None:
     like = node("y = CastLike(a, b)")

@@ -28,6 +28,14 @@ def test_what_onnx_runtime_says_is_for_users(tmp_path) -> None:
     assert not re.search(r"\.h:|\.cc:|::| was false", str(refused.value))
 
 
+def test_a_model_without_layers_is_measured(tmp_path) -> None:
+    """There is nothing to look at in the 8-bit network beside it."""
+    model = text_model("m (float[N,4] x) => (float[N,4] y) { n = Neg(x)  r = Relu(n)  y = Neg(r) }")
+    conversion = convert(save(model, tmp_path / "m.onnx"), normal(64, 4), code="rate", n_steps=4)
+    assert conversion.work.multiply_adds == 0
+    assert Probe(from_text("m (float[N,4] x) => (float[N,4] y) { y = Relu(x) }"), []).run({"x": normal(3, 4)}) == {}
+
+
 def test_inner_values() -> None:
     model = from_text("m (float[N,4] x) => (float[N,4] y) <float[4] B> { a = Relu(x)  y = Add(a, B) }")
     values = [model.graph[0].outputs[0], model.graph.inputs[0], model.graph.initializers["B"]]

@@ -7,7 +7,7 @@ import onnx_ir as ir
 import pytest
 
 from converter.errors import RefusedError
-from converter.graph.shapes import MANY_SAMPLES, annotate, infer_shapes, input_shapes
+from converter.graph.shapes import MANY_SAMPLES, annotate, fixed_axis, infer_shapes, input_shapes
 from tests.models import text_model
 from tests.passes import from_text
 
@@ -57,3 +57,30 @@ def test_types_ranks_and_symbols() -> None:
 def test_of_inputs() -> None:
     model = from_text("m (float[N,2,L] x, float[3,4] z) => (float[N,2,L] y) { y = Relu(x) }")
     assert input_shapes(model, MANY_SAMPLES) == {"x": (11, 2, 64), "z": (11, 4)}
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "samples", "expected"),
+    [
+        ("N,L,8", 1, 0, 2),
+        ("N,L,8", 2, 0, 2),
+        ("N,6,8", 1, 0, 1),
+        ("N,6,8", 0, 0, 2),
+        ("L,N,8", 0, 1, 2),
+        ("N,3,L", 2, 0, 1),
+        ("N,L,M", 2, 0, None),
+        ("N,L", 1, 0, None),
+        ("N,4", 1, 0, 1),
+    ],
+)
+def test_an_axis_that_is_as_long_for_every_sample(shape, axis, samples, expected) -> None:
+    model = from_text(f"m (float[{shape}] x) => (float[{shape}] y) {{ y = Relu(x) }}")
+    assert fixed_axis(model, model.graph.outputs[0], axis, samples) == expected
+
+
+def test_a_length_that_nobody_knows_is_fixed_where_the_inputs_are() -> None:
+    for shape, expected in (("N,4,8", 1), ("N,L,8", None)):
+        model = from_text(f"m (float[{shape}] x) => (float[N,K,M] y) {{ y = Relu(x) }}")
+        assert fixed_axis(model, model.graph.outputs[0], 1) == expected
+        model.graph.outputs[0].shape = None
+        assert fixed_axis(model, model.graph.outputs[0], 1) == expected

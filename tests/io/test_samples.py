@@ -57,6 +57,8 @@ def test_an_array_alone_is_x() -> None:
         ({"x": np.ones((2, 4))}, ONE, r"shape \[2, 4\], the model's input 'x' needs \[samples, 3\]"),
         ({"a": np.ones((2, 3)), "b": np.ones(2)}, TWO, r"input 'b' needs \[samples, any\]"),
         ({"x": np.asarray([[1, 2, np.inf]])}, ONE, "NaN or infinity, first in sample 0"),
+        ({"a": np.ones((2, 3)), "b": np.full((2, 5), 1.9)}, TWO, "`b` holds fractions, .* input 'b' takes int64"),
+        ({"x": np.full((2, 3), 1e300)}, ONE, "`x` holds numbers too large for float32"),
         ({"x": np.ones((2, 3)), "y": [0.5, 1]}, ONE, "the labels `y` are not class numbers"),
     ],
 )

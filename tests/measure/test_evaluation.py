@@ -108,3 +108,24 @@ def test_evaluation_of_a_streaming_model(tmp_path) -> None:
         )
         figures.append(evaluate(SpikingModel(tmp_path / "m.snn.onnx"), Samples({"x": x}, np.zeros(20, int)), [2, 9]))
     assert figures[0].summary() == figures[1].summary()
+
+
+def test_numbers_that_say_less_than_they_seem_to_have_a_note(tmp_path) -> None:
+    """Labels that begin at 1; outputs that are 0 / 0 until a spike comes."""
+    model = text_model(
+        """m (float[N,6] x) => (float[N,4] y) <float[6,24] W, float[24,4] V> {
+          h = MatMul(x, W)  a = Relu(h)  k = MatMul(a, V)  n = ReduceL2<axes = [1], keepdims = 1>(k)  y = Div(k, n) }"""
+    )
+    path = save(model, tmp_path / "m.onnx")
+    x = samples(model)
+    convert(path, x, code="rate", neuron="if", method="percentile", correction="none").save(tmp_path / "m.snn.onnx")
+    spiking, ann = SpikingModel(tmp_path / "m.snn.onnx"), load_ann(path)
+    labels = np.arange(len(x)) % 4
+    found = evaluate(spiking, Samples({"x": 1e-3 * x}, labels + 1), [1, 2], against=ann)
+    assert [np.isnan(step.relative_error) for step in found.steps] == [True, True]
+    assert found.steps[0].agreement < 0.5  # what is no number agrees with nothing
+    assert [note.split(":")[0] for note in found.notes] == [
+        "the labels `y` run from 1 to 4, the model's classes from 0 to 3; they seem to begin at 1",
+        "after 1, 2 steps, outputs are not numbers where the trained model's are",
+    ]
+    assert evaluate(spiking, Samples({"x": x}, labels), [200], against=ann).notes == []

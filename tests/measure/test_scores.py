@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from converter.measure.scores import Score, classes_of
+from converter.measure.scores import Score, classes_of, strange_labels
 
 STEPS, SAMPLES = [2, 8, 32], 25
 RNG = np.random.default_rng(0)
@@ -87,3 +88,39 @@ def test_one_score_tells_no_class_and_a_zero_output_no_error() -> None:
 def test_classes(output, expected) -> None:
     found = classes_of(output, 1)
     assert expected is None if found is None else found.tolist() == expected
+
+
+def test_what_is_not_a_number_is_no_class() -> None:
+    """Even if the trained model's class is the first."""
+    scores = np.asarray([[[3.0, 1, 2], [np.nan, 1, 2], [1, 2, np.nan], [np.inf, 1, 2]]], np.float32)
+    np.testing.assert_array_equal(classes_of(scores, 2), [[0, -1, -1, 0]])
+    score = Score(1, labelled=True, against=True)
+    score.add({"y": scores}, [np.asarray([[3.0, 1, 2]] * 4, np.float32)], np.zeros(4, int))
+    found = score.result(0, 1)
+    assert (found.accuracy, found.agreement) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "outputs", "says"),
+    [
+        ([0, 3, 1], np.zeros((3, 4)), None),
+        (
+            [1, 4, 2],
+            np.zeros((3, 4)),
+            "run from 1 to 4, the model's classes from 0 to 3; they seem to begin at 1: subtract 1",
+        ),
+        (
+            [100, 900],
+            np.zeros((2, 4)),
+            "run from 100 to 900, the model's classes from 0 to 3; give the numbers of its classes",
+        ),
+        ([-1, 2], np.zeros((2, 4)), "run from -1 to 2, .* give the numbers of its classes"),
+        ([7, 9], np.zeros((2, 1), np.int64), None),
+        ([7, 9], np.zeros((2, 3, 3)), None),
+        (None, np.zeros((2, 4)), None),
+    ],
+)
+def test_labels_that_are_no_classes(labels, outputs, says) -> None:
+    """Class numbers as outputs may be any; of other outputs nobody knows the classes."""
+    found = strange_labels(None if labels is None else np.asarray(labels), outputs)
+    assert found is None if says is None else re.search(says, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 import pytest
 
@@ -31,6 +32,70 @@ def test_batch_normalization_as_in_training(tmp_path) -> None:
           [norm] n, mean, var = BatchNormalization<training_mode = 1>(x, A, B, C, D)  y = Relu(n) }"""
     )
     with pytest.raises(RefusedError, match="node 'norm': BatchNormalization takes mean and variance from the batch"):
+        load_ann(save(model, tmp_path / "m.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("opset", "body"),
+    [
+        (17, "[drop] d = Dropout(r, HALF, YES)"),
+        (12, "[drop] d = Dropout(r, HALF, YES)"),
+        (
+            17,
+            "yes = Constant<value = bool {1}>()  half = Constant<value_float = 0.5>()  [drop] d = Dropout(r, half, yes)",
+        ),
+        (17, "s = ReduceSum<keepdims = 0>(r)  yes = Cast<to = 9>(s)  [drop] d = Dropout(r, HALF, yes)"),
+        (17, "yes = Identity(YES)  [drop] d = local.noisy(r, HALF, yes)"),
+    ],
+)
+def test_dropout_as_in_training(opset, body, tmp_path) -> None:
+    """Also where a function does it."""
+    model = text_model(
+        f"m (float[N,4] x) => (float[N,3] y) <float[] HALF, float[4,3] B> {{ r = Relu(x)  {body}  y = MatMul(d, B) }}",
+        opset=opset,
+        HALF=np.asarray(0.5),
+    )
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(True), "YES"))
+    if "local" in body:
+        inside = onnx.helper.make_node("Dropout", ["a", "p", "t"], ["b"], name="inside")
+        imports = [onnx.helper.make_opsetid("", opset)]
+        model.functions.append(onnx.helper.make_function("local", "noisy", ["a", "p", "t"], ["b"], [inside], imports))
+        model.opset_import.append(onnx.helper.make_opsetid("local", 1))
+    reason = r"node '.*(drop|inside).*': Dropout drops numbers at random, as in training; export .* model\.eval\(\)"
+    with pytest.raises(RefusedError, match=reason):
+        load_ann(save(model, tmp_path / "m.onnx"))
+
+
+@pytest.mark.parametrize("dropout", ["Dropout(r)", "Dropout(r, HALF)", "Dropout(r, HALF, NO)", "Dropout(r, ZERO, YES)"])
+def test_dropout_as_in_inference(dropout, tmp_path) -> None:
+    model = text_model(
+        f"m (float[N,4] x) => (float[N,3] y) <float[] HALF, float[] ZERO, float[4,3] B> {{ r = Relu(x)  d = {dropout}"
+        "  y = MatMul(d, B) }",
+        HALF=np.asarray(0.5),
+        ZERO=np.asarray(0),
+    )
+    for name, value in (("YES", True), ("NO", False)):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+    assert [node.op_type for node in load_ann(save(model, tmp_path / "m.onnx")).model.graph] == ["Relu", "MatMul"]
+
+
+def test_noise_in_a_function_and_in_a_branch(tmp_path) -> None:
+    model = text_model("m (float[N,4] x) => (float[N,4] y) { r = Relu(x)  [call] y = local.noisy(r) }")
+    nodes = [onnx.helper.make_node("RandomNormalLike", ["a"], ["n"]), onnx.helper.make_node("Add", ["a", "n"], ["b"])]
+    imports = [onnx.helper.make_opsetid("", 17)]
+    model.functions.append(onnx.helper.make_function("local", "noisy", ["a"], ["b"], nodes, imports))
+    model.opset_import.append(onnx.helper.make_opsetid("local", 1))
+    with pytest.raises(RefusedError, match="RandomNormalLike draws other numbers in every run"):
+        load_ann(save(model, tmp_path / "m.onnx"))
+    model = text_model(
+        """m (float[N,4] x) => (float[N,4] y) <float[] LIMIT> {
+          s = ReduceMax<keepdims = 0>(x)  c = Greater(s, LIMIT)
+          y = If(c) <
+            then_branch = g1 () => (float[N,4] b) { [noise] n = RandomNormalLike(x)  b = Add(x, n) },
+            else_branch = g2 () => (float[N,4] d) { d = Relu(x) }
+          > }"""
+    )
+    with pytest.raises(RefusedError, match="node 'noise': RandomNormalLike draws other numbers in every run"):
         load_ann(save(model, tmp_path / "m.onnx"))
 
 

@@ -87,7 +87,8 @@ def test_the_pipeline_reports_what_it_did(tmp_path) -> None:
     ann = load_ann(save(convnet(), tmp_path / "m.onnx"))
     reports = {report.name: report for report in ann.reports}
     assert list(reports) == [
-        "name nodes", "inputs without defaults", "inline functions", "raise opset", "lift constants", "unique names",
+        "plain form", "name nodes", "inputs without defaults", "inline functions", "check inference", "raise opset",
+        "lift constants", "unique names",
         "reserved names", "dequantise", "open batch", "fold constants", "free batch", "fold BatchNormalization",
         "flush subnormals", "eliminate Identity", "remove unused nodes",
     ]  # fmt: skip

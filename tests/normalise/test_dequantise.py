@@ -74,6 +74,25 @@ def test_qdq(activation, per_channel, tmp_path) -> None:
     check(str(tmp_path / "q.onnx"), NET, x, 2)
 
 
+@pytest.mark.parametrize("activation", [QuantType.QUInt16, QuantType.QInt16])
+def test_16_bit(activation, tmp_path) -> None:
+    """ONNX Runtime writes them with operators of its own where the opset has no such integers."""
+    x = samples(NET)
+    quantize_static(
+        save(NET, tmp_path / "f.onnx"),
+        tmp_path / "q.onnx",
+        Reader(x),
+        quant_format=QuantFormat.QDQ,
+        activation_type=activation,
+        weight_type=QuantType.QInt8,
+        extra_options={"UseQDQContribOps": True},
+    )
+    assert {n.domain for n in onnx.load(tmp_path / "q.onnx").graph.node if n.op_type == "QuantizeLinear"} == {
+        "com.microsoft"
+    }
+    check(str(tmp_path / "q.onnx"), NET, x, 2)
+
+
 def test_dynamic(tmp_path) -> None:
     model = mlp()
     quantize_dynamic(save(model, tmp_path / "f.onnx"), tmp_path / "q.onnx", weight_type=QuantType.QInt8)
@@ -255,3 +274,20 @@ def test_integers_at_the_inputs_and_outputs_stay() -> None:
 def test_a_model_of_floats_stays() -> None:
     model = from_text("m (float[N,4] x) => (float[N,4] y) { y = Relu(x) }")
     assert dequantise(model) == PassReport("dequantise")
+
+
+@pytest.mark.parametrize(("mode", "cuts"), [("nearest", False), ("linear", False), ("cubic", True)])
+def test_cubic_interpolation_swings_below_0(mode, cuts) -> None:
+    """What an unsigned range cuts off there stays cut off."""
+    model = from_text(
+        f"""m (float[N,1,6,6] x) => (float[N,1,12,12] y) <float[4] SCALES, float[] STEP> {{
+          r = Relu(x)  u = Resize<mode = "{mode}">(r, , SCALES)
+          q = QuantizeLinear(u, STEP)  y = DequantizeLinear(q, STEP) }}""",
+        SCALES=np.asarray([1, 1, 2, 2]),
+        STEP=np.asarray(0.01),
+    )
+    x = normal(4, 1, 6, 6) / 2
+    before = outputs(model, x=x)
+    dequantise(model)
+    assert [node.op_type for node in model.graph] == ["Relu", "Resize", *["Relu"] * cuts]
+    np.testing.assert_allclose(outputs(model, x=x)[0], before[0], atol=0.006)

@@ -266,3 +266,17 @@ def test_what_is_declined() -> None:
         "Reshape 'r': its target [2, -1, 2] gets the number of samples from the data: [0, -1, 2]",
         "Reshape 'y': its target [2, -1] gets the number of samples from the data: [0, -1]",
     )
+
+
+@pytest.mark.parametrize("axis", [0, -3, 1])
+def test_flatten_of_one_sample_into_one_row(axis, tmp_path) -> None:
+    """As keras2onnx wrote it."""
+    model = text_model(
+        f"""m (float[1,6,4] x) => (float[1,5] y) <float[4,3] A, float[18,5] B> {{
+          h = MatMul(x, A)  r = Relu(h)  f = Flatten<axis = {axis}>(r)  y = MatMul(f, B) }}""",
+        opset=13,
+    )
+    ann = load_ann(save(model, tmp_path / "m.onnx"))
+    x = normal(7, 6, 4)
+    apart = np.concatenate([outputs(ir.from_proto(model), x=x[i : i + 1])[0] for i in range(7)])
+    np.testing.assert_allclose(outputs(prove(ann, {"x": x}).model, x=x)[0], apart, rtol=1e-4, atol=1e-5)

@@ -5,34 +5,35 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from snn_ops.feed import as_model_takes, by_name, checked_steps, first_not_finite
+from snn_ops.feed import as_model_takes, as_type, by_name, checked_steps, element_type, first_not_finite
 
 A, B = np.ones((2, 3), np.float32), np.zeros((2, 1), np.float32)
+F = np.dtype(np.float32)
 
 
 def test_one_array_is_the_only_input() -> None:
-    feed = by_name(A, ["x"])
+    feed = by_name(A, {"x": F})
     assert list(feed) == ["x"]
     assert feed["x"] is A
     with pytest.raises(ValueError, match=r"^the model has the inputs \['x', 'z'\]: pass arrays by name$"):
-        by_name(A, ["x", "z"])
+        by_name(A, {"x": F, "z": F})
 
 
 def test_arrays_by_name_come_in_the_models_order() -> None:
     """What the model has no input for stays behind, whatever it holds."""
-    feed = by_name({"labels": np.asarray([np.nan]), "z": B, "x": A}, ["x", "z"])
+    feed = by_name({"labels": np.asarray([np.nan]), "z": B, "x": A}, {"x": F, "z": F})
     assert list(feed) == ["x", "z"]
     assert feed["x"] is A
     assert feed["z"] is B
     with pytest.raises(ValueError, match=r"^no samples for input 'z'; the model has the inputs \['x', 'z'\]$"):
-        by_name({"x": A}, ["x", "z"])
+        by_name({"x": A}, {"x": F, "z": F})
 
 
 def test_the_input_that_is_no_number_is_named() -> None:
     bad = np.ones((4, 2), np.float32)
     bad[2, 1] = np.inf
     with pytest.raises(ValueError, match=r"^`z` holds NaN or infinity, first in sample 2$"):
-        by_name({"x": A, "z": bad}, ["x", "z"])
+        by_name({"x": A, "z": bad}, {"x": F, "z": F})
 
 
 @pytest.mark.parametrize("element", [np.float16, np.float32, np.float64])
@@ -61,9 +62,9 @@ def test_a_single_number_is_sample_0_and_integers_are_finite() -> None:
 def test_inputs_of_as_many_samples() -> None:
     """Broadcast against each other they would give an answer, for another number of samples than either has."""
     with pytest.raises(ValueError, match=r"^`x` holds 2 samples, `z` 1$"):
-        by_name({"x": A, "z": B[:1]}, ["x", "z"])
+        by_name({"x": A, "z": B[:1]}, {"x": F, "z": F})
     with pytest.raises(ValueError, match=r"^`z` is one number, not \[samples, ...\]$"):
-        by_name({"x": A, "z": np.asarray(2.0)}, ["x", "z"])
+        by_name({"x": A, "z": np.asarray(2.0)}, {"x": F, "z": F})
 
 
 def test_what_a_mask_hides_is_an_input_too() -> None:
@@ -71,7 +72,7 @@ def test_what_a_mask_hides_is_an_input_too() -> None:
     bad = np.ma.masked_invalid([[0.5], [np.nan]])
     assert np.isfinite(bad).all()
     with pytest.raises(ValueError, match="holds NaN or infinity, first in sample 1"):
-        by_name(bad, ["x"])
+        by_name(bad, {"x": F})
 
 
 @pytest.mark.parametrize("element", [np.float32, np.float64])
@@ -119,3 +120,78 @@ def test_steps() -> None:
     for wrong in (2.5, np.float64(3), "3", float("nan")):
         with pytest.raises(TypeError, match=r"^n_steps must be an integer, it is "):
             checked_steps(wrong)
+
+
+def test_lists_are_arrays() -> None:
+    np.testing.assert_array_equal(by_name([[1, 2], [3, 4]], {"x": F})["x"], np.asarray([[1, 2], [3, 4]], np.float32))
+    np.testing.assert_array_equal(by_name({"x": [1.5]}, {"x": F})["x"], np.asarray([1.5], np.float32))
+    with pytest.raises(ValueError, match=r"^the model has the inputs \['x', 'z'\]: pass arrays by name$"):
+        by_name([[1.0], [2.0]], {"x": F, "z": F})
+    with pytest.raises(ValueError, match=r"^`x` is no array of numbers"):
+        by_name([[1.0], [2.0, 3.0]], {"x": F})
+    with pytest.raises(ValueError, match=r"^`x` holds <U1, not numbers$"):
+        by_name(["a"], {"x": F})
+
+
+@pytest.mark.parametrize("to", "bool float16 float32 float64 int8 uint8 int32 int64 uint64".split())
+@pytest.mark.parametrize("given", "bool float16 float32 float64 int8 uint8 int64 uint64".split())
+def test_numbers_come_as_they_are_or_not_at_all(given, to) -> None:
+    """Python's own numbers say which can be had in a type; one that floats round may be off by a part of their precision."""
+    extremes = [0, 1, 2, -1, -3, 0.5, 1.9, 127, 128, 255, 256, 65504, 1e6, 1e30, 1e300, 2**31, 2**62, 2**63, 2**64 - 1]
+    to_type, held = np.dtype(to), set()
+    for number in extremes:
+        with np.errstate(all="ignore"):
+            array = np.asarray([0, number]).astype(given)
+        exact = array[1].item()
+        if not np.isfinite(exact):
+            continue
+        try:
+            found = as_type(array, to_type, "x")
+        except ValueError:
+            found = None
+        if to_type.kind == "f":
+            fits = abs(exact) <= float(np.finfo(to_type).max)
+        elif to_type.kind == "b":
+            fits = exact in (0, 1)
+        else:
+            fits = exact == int(exact) and np.iinfo(to_type).min <= exact <= np.iinfo(to_type).max
+        assert (found is not None) == fits, (number, exact)
+        held.add(fits)
+        if found is None:
+            continue
+        assert found.dtype == to_type
+        if to_type.kind == "f":
+            assert abs(float(found[1]) - float(exact)) <= abs(float(exact)) * float(np.finfo(to_type).eps) + 1e-7
+        else:
+            assert found[1].item() == exact
+    assert True in held
+
+
+def test_what_does_not_fit_is_named() -> None:
+    x = np.asarray([[0.0, 1.0], [2.0, 0.5]])
+    for dtype, array, reason in (
+        ("uint8", x, "fractions, first in sample 1; the model's input 'image' takes uint8"),
+        (
+            "uint8",
+            x - 0.5 * (x == 0.5) - 1,
+            "numbers below 0, first in sample 0; the model's input 'image' takes uint8",
+        ),
+        ("int8", np.asarray([3, 128]), "numbers above 127, first in sample 1; the model's input 'image' takes int8"),
+        (
+            "float32",
+            x * 1e300,
+            "numbers too large for float32, first in sample 0; the model's input 'image' takes float32",
+        ),
+    ):
+        with pytest.raises(ValueError) as error:
+            as_type(array, np.dtype(dtype), "x", "image")
+        assert str(error.value) == f"`x` holds {reason}"
+
+
+def test_types_of_onnx_runtime() -> None:
+    assert element_type("tensor(float)") == np.float32
+    assert element_type("tensor(double)") == np.float64
+    assert [element_type(f"tensor({name})") for name in ("bool", "uint8", "int64", "float16")] == [
+        np.dtype(name) for name in ("bool", "uint8", "int64", "float16")
+    ]
+    assert [element_type(name) for name in ("tensor(string)", "tensor(bfloat16)", "seq(tensor(float))")] == [None] * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +130,47 @@ def test_samples_of_a_call(at_once, steps, samples, monkeypatch) -> None:
     (y,) = session.run(x, n_steps=steps, progress=lambda now, of: done.append(now))
     assert done[0] == samples
     np.testing.assert_array_equal(y, Session(with_metadata(), batch_size=120).run(x, n_steps=steps)[0])
+
+
+def test_a_pickled_session_starts_again(tmp_path, monkeypatch) -> None:
+    """From its file, also in another folder, or from its bytes, with the same arguments."""
+    x = np.linspace(-1, 2, 12, dtype=np.float32).reshape(4, 3)
+    (tmp_path / "m.onnx").write_bytes(with_metadata(n_steps=4).SerializeToString())
+    monkeypatch.chdir(tmp_path)
+    for source in ("m.onnx", tmp_path / "m.onnx", with_metadata(n_steps=4)):
+        session = Session(source, n_steps=3, batch_size=2, threads=1)
+        text = pickle.dumps(session)
+        monkeypatch.chdir("/")
+        again = pickle.loads(text)
+        monkeypatch.chdir(tmp_path)
+        np.testing.assert_array_equal(again.run(x)[0], session.run(x)[0])
+        assert (again.n_steps, again._batch_size, again._threads) == (3, 2, 1)
+
+
+def test_numbers_of_another_type_are_rounded_or_refused() -> None:
+    session = Session(with_metadata(n_steps=4))
+    x = np.linspace(-1, 2, 12).reshape(4, 3)
+    (expected,) = session.run(x.astype(np.float32))
+    np.testing.assert_array_equal(session.run(x)[0], expected)
+    np.testing.assert_array_equal(session.run(x.tolist())[0], expected)
+    with pytest.raises(ValueError, match="`x` holds numbers too large for float32, first in sample 3"):
+        session.run(x * 1e300 * (x > 1.8))
+
+
+@pytest.mark.parametrize(("batch_size", "error"), [(0, ValueError), (-5, ValueError), (2.5, TypeError)])
+def test_batches_hold_samples(batch_size, error) -> None:
+    with pytest.raises(error, match="batch_size must be"):
+        Session(with_metadata(n_steps=4), batch_size=batch_size)
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ((3,), r"`x` has the shape \[3\], the model's input needs \[samples, 3\]; one sample is x\[None\]$"),
+        ((2, 4), r"`x` has the shape \[2, 4\], the model's input needs \[samples, 3\]$"),
+        ((2, 3, 1), r"`x` has the shape \[2, 3, 1\], the model's input needs \[samples, 3\]$"),
+    ],
+)
+def test_samples_of_another_shape(shape, reason) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Session(with_metadata(n_steps=4)).run(np.ones(shape, np.float32))

@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 OPSET = 18
 
 
@@ -22,8 +24,31 @@ def main() -> None:
             model = _load(source)
             source = Path(folder) / "saved"
             model.export(str(source))
+        _register_erfc()
         sys.argv = ["tf2onnx", "--saved-model", str(source), "--output", target, "--opset", str(OPSET)]
         importlib.import_module("tf2onnx.convert").main()
+
+
+def _register_erfc() -> None:
+    """Teaches tf2onnx Erfc, which Keras has in its Gelu and ONNX has not: erfc(x) = 1 - erf(x)."""
+    handler, utils = (importlib.import_module(f"tf2onnx.{name}") for name in ("handler", "utils"))
+
+    @handler.tf_op("Erfc")
+    class Erfc:
+        @classmethod
+        def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:
+            shape, element = ctx.get_shape(node.output[0]), ctx.get_dtype(node.output[0])
+            one = ctx.make_const(utils.make_name(node.name), np.ones((), utils.map_onnx_to_numpy_type(element)))
+            ctx.remove_node(node.name)
+            erf = ctx.make_node("Erf", node.input, shapes=[shape], dtypes=[element])
+            ctx.make_node(
+                "Sub",
+                [one.output[0], erf.output[0]],
+                outputs=node.output,
+                name=node.name,
+                shapes=[shape],
+                dtypes=[element],
+            )
 
 
 def _load(path: Path) -> Any:

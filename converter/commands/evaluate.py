@@ -17,6 +17,7 @@ from converter.commands.arguments import (
     ProviderOptions,
     SpikingFile,
     Threads,
+    Trust,
     parse_numbers,
     parse_provider_options,
 )
@@ -57,6 +58,7 @@ def evaluate_command(
     provider: Provider = "cpu",
     provider_option: ProviderOptions = None,
     threads: Threads = None,
+    trust: Trust = False,
     json: Json = None,
     picture: Annotated[Path | None, typer.Option(help="draw accuracy over steps, PNG")] = None,
 ) -> None:
@@ -66,7 +68,7 @@ def evaluate_command(
     check_writable(json, picture)
     spiking = SpikingModel(model)
     source = against or spiking.source()
-    ann: Ann | None = load_ann(source, sample_shape=peek_shape(data)) if source else None
+    ann: Ann | None = load_ann(source, sample_shape=peek_shape(data), trust=trust) if source else None
     loaded = load_samples(data, spiking.inputs).first(samples)
     with progress() as advance, concerning(model):
         evaluation = evaluate(

@@ -78,7 +78,7 @@ def load_samples(path: str | Path, inputs: Sequence[InputSpec]) -> Samples:
 def peek_shape(path: str | Path) -> tuple[int, ...] | None:
     """The shape of a sample of ``x``; None where the file does not say it (`load_samples` says why)."""
     try:
-        return files.read_npz(path)["x"].shape[1:]
+        return files.shapes_in_npz(path)["x"][1:]
     except (OSError, ValueError, KeyError):
         return None
 

@@ -92,6 +92,8 @@ class SpikingModel:
     def source(self) -> Path | None:
         """The trained model's file, if it lies beside this one or in the current folder and is still the same."""
         name, digest = self.metadata.source, self.metadata.source_sha256
+        if Path(name).name != name or "\0" in name:  # a path: the file names none but files here
+            return None
         for folder in (self.path.parent, Path()):
             candidate = folder / name if name else None
             if candidate is not None and candidate.is_file() and _sha256(candidate) == digest:

@@ -61,6 +61,7 @@ def _common(
     pass
 
 
+_SAID_IN_A_LINE: tuple[type[Exception], ...] = (RefusedError, RuntimeError, OSError, MemoryError, *ONNX_RUNTIME_ERRORS)
 _NOBODY_READS = 141
 """What a shell shows of a program that the signal SIGPIPE ended."""
 
@@ -80,7 +81,7 @@ def run() -> None:
         if sys.stdout is not output:  # Typer put another in place of one that nobody reads
             sys.exit(_NOBODY_READS)
         raise
-    except (RefusedError, RuntimeError, OSError, MemoryError, *ONNX_RUNTIME_ERRORS) as error:
+    except _SAID_IN_A_LINE as error:
         if os.environ.get("ONNX_SNN_DEBUG"):
             raise
         if isinstance(error, OSError):

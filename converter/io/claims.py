@@ -41,8 +41,11 @@ def check_claims(proto: onnx.ModelProto, folder: Path) -> None:
         folder: of the file.
 
     Raises:
-        RefusedError: it does not; the message names the tensor.
+        RefusedError: it does not, or a node is none; the message names it.
     """
+    for node in (*proto.graph.node, *(node for function in proto.functions for node in function.node)):
+        if not node.op_type or not any(node.output):
+            raise RefusedError("it has no operator or no output; the file is damaged", node=node.name or node.op_type)
     for tensor, in_function in _tensors(proto):
         _check_tensor(tensor)
         if tensor.data_location == TensorProto.EXTERNAL:
@@ -203,10 +206,8 @@ def _fold(
     """The one output of a node with these constants as inputs; None where it has none or it is not small."""
     graph = onnx.helper.make_graph([node], "fold", [], [onnx.ValueInfoProto(name=node.output[0])], list(inputs))
     try:
-        (array,) = (
-            np.asarray(each)
-            for each in ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=opsets)).run(None, {})
-        )
+        model = onnx.helper.make_model(graph, opset_imports=opsets)
+        (array,) = map(np.asarray, ReferenceEvaluator(model).run(None, {}))
         tensor = onnx.numpy_helper.from_array(array, node.output[0])
     except Exception:  # whatever is wrong with a file's node: ONNX Runtime says it
         return None

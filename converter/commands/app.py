@@ -25,6 +25,7 @@ from converter.commands.run import run_command
 from converter.commands.train import train_command
 from converter.commands.verify import verify_command
 from converter.errors import RefusedError
+from converter.graph.build import without_library_warnings
 from converter.graph.run import ONNX_RUNTIME_ERRORS, brief
 
 app = typer.Typer(
@@ -71,7 +72,8 @@ def run() -> None:
     output = sys.stdout
     try:
         try:
-            app()
+            with without_library_warnings():  # whatever is wrong with a file, we say it
+                app()
         finally:
             output.flush()  # a full disk is told here, and not at Python's end
     except BrokenPipeError:

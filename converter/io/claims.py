@@ -44,6 +44,8 @@ def check_claims(proto: onnx.ModelProto, folder: Path) -> None:
         RefusedError: it does not, or a node is none; the message names it.
     """
     for node in (*proto.graph.node, *(node for function in proto.functions for node in function.node)):
+        if any(isinstance(text, bytes) for text in (node.name, node.op_type, node.domain, *node.input, *node.output)):
+            raise RefusedError("a name of a node is no text; the file is damaged")
         if not node.op_type or not any(node.output):
             raise RefusedError("it has no operator or no output; the file is damaged", node=node.name or node.op_type)
     for tensor, in_function in _tensors(proto):

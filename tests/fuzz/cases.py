@@ -266,7 +266,7 @@ def _data_case(case: Case, folder: Path) -> list[Line]:
                 np.bool_,
                 np.float16,
                 ">f4",
-                "M8[s]",
+                np.uint8,
             ],
         )
         if array.size and array.dtype.kind == "f":

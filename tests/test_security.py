@@ -251,7 +251,7 @@ def test_external_data(tmp_path) -> None:
     for location, offset in (("good", "4"), ("inner/good", "0")):
         read_proto(external(folder / "m.onnx", location=location, offset=offset))
     bad = ["/etc/passwd", "../secret", "inner/../../secret", "link", "out/secret", "zero", "/dev/zero", "pipe", "inner"]
-    for location in [*bad, "loop", "", "missing", "a\\..\\b", "a\0b"]:
+    for location in [*bad, "loop", "", "a\\..\\b", "a\0b"]:
         with pytest.raises(RefusedError, match=r"m\.onnx: tensor 'W1' has its data in ") as caught:
             read_proto(external(folder / "m.onnx", location=location))
         assert "\n" not in str(caught.value)

@@ -100,7 +100,9 @@ def _check_external(tensor: TensorProto, folder: Path) -> None:
         inside = path.resolve(strict=True).is_relative_to(folder.resolve())
         about = path.stat()
     except FileNotFoundError:
-        raise RefusedError(f"{what}: its external data cannot be read; put that file beside the model") from None
+        raise RefusedError(
+            f"its external data cannot be read (there is no file {location[:200]!r}); put those files beside the model"
+        ) from None
     except (OSError, RuntimeError) as error:
         raise RefusedError(f"{what}: its external data cannot be read ({error})") from None
     if not inside:

@@ -104,8 +104,10 @@ def check_samples(arrays: Mapping[str, np.ndarray] | np.ndarray, inputs: Sequenc
         labels = np.atleast_1d(arrays["y"])
         if labels.dtype.kind not in "fiub" or not np.isfinite(labels).all():
             raise RefusedError("the labels `y` are not class numbers")
+        if len(labels) != next(iter(counts.values())):
+            raise RefusedError(f"it holds {next(iter(counts.values()))} samples but {len(labels)} labels")
         labels = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(len(labels), -1)
-        labels = labels.reshape(-1)
+        labels = labels.reshape(-1)  # several numbers a sample are too many labels
         if len(labels) != next(iter(counts.values())):
             raise RefusedError(f"it holds {next(iter(counts.values()))} samples but {len(labels)} labels")
         if not np.issubdtype(labels.dtype, np.integer) and not np.array_equal(labels, labels.astype(np.int64)):

@@ -14,6 +14,8 @@ def main() -> None:
     _forget_current_folder()
     try:
         from converter.commands.app import run
+    except KeyboardInterrupt:  # imports take a second or more
+        sys.exit(130)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "converter", "snn_ops"):

@@ -113,7 +113,9 @@ def test_interrupted(folder) -> None:
     process = subprocess.Popen(
         [*COMMAND, "convert", "m.onnx", "--calibration", "x.npz"], stderr=subprocess.PIPE, text=True
     )
-    time.sleep(3)
+    maps, end = Path(f"/proc/{process.pid}/maps"), time.monotonic() + 60
+    while "onnxruntime" not in maps.read_text() and time.monotonic() < end:  # Python itself has begun by then
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert "Traceback" not in said

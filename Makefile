@@ -11,7 +11,7 @@ REHEARSAL_VENV := .venv-rehearsal
 CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
 
-.PHONY: help demo test test-slow lint ci format wheel sanitize docs bench bench-check gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
+.PHONY: help demo test test-slow fuzz lint ci format wheel sanitize docs bench bench-check gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ sanitize: $(VENV)/ready-dev ## the kernel tests under AddressSanitizer and UBSan
 
 docs: $(VENV)/ready-dev ## what is written from the code: C++ headers, functions, docs/operators.md, docs/architecture.md
 	$(BIN)/python -m tools.generate
+
+fuzz: $(VENV)/ready-dev ## hostile files, options and operator calls for some minutes; FUZZ="--minutes 30 --seed 1" (a minute is part of `make test`)
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 bench: $(VENV)/ready-dev ## every benchmark that is not done yet, peers in environments of their own, and docs/benchmarks.md; BENCH="--budget 40" bounds it
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -5,13 +5,17 @@ This module needs nothing but Python; `converter.commands.app` has the commands 
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Runs the command line and exits."""
+    _forget_current_folder()
     try:
         from converter.commands.app import run
+    except KeyboardInterrupt:  # imports take a second or more
+        sys.exit(130)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "converter", "snn_ops"):
@@ -21,6 +25,17 @@ def main() -> None:
         print(line, file=sys.stderr)
         sys.exit(1)
     run()
+
+
+def _forget_current_folder() -> None:
+    """Takes the current folder from where Python looks for libraries, unless this program itself lies there.
+
+    ``python -m`` puts it first, and a file there must not be imported in place of a library.
+    """
+    here = os.path.realpath(os.curdir)
+    own = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120
+    if here != own:
+        sys.path[:] = [folder for folder in sys.path if os.path.realpath(folder or os.curdir) != here]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ TESTED_ELSEWHERE = {
     "snn_ops/__init__.py": "tests/snn_ops/test_imports.py",
     "snn_ops/ops": "tests/ops",  # the operators share their tests: each runs through all operators
     "converter/__init__.py": "tests/test_public_names.py",
+    "converter/io/claims.py": "tests/test_security.py",
     "converter/nengo/handlers": "tests/nengo/test_handlers.py",  # one small network for every handler
     "converter/normalise/frameworks": "tests/normalise/frameworks/test_frameworks.py",  # exporters: a process of their own
 }
@@ -27,6 +28,7 @@ WITHOUT_A_MODULE = {
     "tests/conversion/test_gpu.py": "where the nodes of converted models run",
     "tests/conversion/test_graphs.py": "graphs as exporters write them go through the whole conversion",
     "tests/examples": "examples/ is no package",
+    "tests/fuzz": "hostile input goes through all commands and operators",
     "tests/gpu": "the kit for machines with a GPU, tools/gpu",
     "tests/snn_ops/test_cupy_kernels.py": "snn_ops/cupy_ops.py without a GPU, beside test_cupy_ops.py on one",
     "tests/snn_ops/test_delta_stream.py": "snn_ops/stream.py with the delta code, beside test_stream.py",
@@ -37,6 +39,7 @@ WITHOUT_A_MODULE = {
     "tests/test_generated.py": "what tools/ writes",
     "tests/test_gpu_check.py": "tools/gpu_check.sh and what it runs",
     "tests/test_mirror.py": "this file",
+    "tests/test_stops.py": "killed, interrupted and full: in processes of their own",
 }
 """Test files and folders that belong to no single module, and what they test."""
 

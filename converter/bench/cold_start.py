@@ -13,13 +13,14 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from converter.bench.runs import TRAINED, Place, run_of
 from converter.errors import RefusedError
-from snn_ops.files import read_npz
+from converter.io.optional import search_path
+from snn_ops.files import read_npz, temporary_folder
 
 _RUNS = 3
 """Until ONNX Runtime's memory has grown to what it keeps."""
@@ -80,10 +81,17 @@ def cold_start(task: Task, processes: int) -> ColdStart:
 
 def _in_a_process(task: Task) -> ColdStart:
     command = [sys.executable, "-m", "converter.bench.cold_start"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run(
-        command, input=json.dumps(asdict(task)), capture_output=True, text=True, env=environment, check=False
-    )
+    task = replace(task, model=str(Path(task.model).resolve()), samples=str(Path(task.samples).resolve()))
+    with temporary_folder() as folder:  # an empty one: Python looks for libraries in the current one first
+        done = subprocess.run(
+            command,
+            input=json.dumps(asdict(task)),
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": search_path()},
+            cwd=folder,
+            check=False,
+        )
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"the process ended with {done.returncode}"]
         raise RefusedError(f"in a process of its own: {said[-1]}", file=task.model)

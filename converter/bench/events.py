@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import onnx
 
 from converter.bench.runs import Place
+from snn_ops.files import temporary_folder
 from snn_ops.session import Session
 
 _SUFFIX = "_kernel_time"
@@ -59,8 +59,8 @@ class Call:
 @contextmanager
 def profiled(model: onnx.ModelProto, place: Place) -> Iterator[Session]:
     """A session with ONNX Runtime's profiler on; `calls_of` ends the profile, which is thrown away with the session."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield place.session(model, profile=Path(folder) / "profile")
+    with temporary_folder() as folder:
+        yield place.session(model, profile=folder / "profile")
 
 
 def calls_of(session: Session, count: int) -> list[Call]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -31,6 +30,7 @@ from converter.normalise.ann import Ann
 from converter.normalise.frameworks import framework_of
 from converter.options import check_steps
 from converter.spiking.model import SpikingModel
+from snn_ops.files import temporary_folder
 from snn_ops.provider import ProviderOptions
 from snn_ops.session import Session
 
@@ -289,8 +289,7 @@ class _Bench:
     def cold_starts(self, ways: Sequence[_Way]) -> dict[_Way, ColdStart]:
         """In processes of their own."""
         found = {}
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
+        with temporary_folder() as folder:
             for batch in {way.batch for way in ways}:
                 write_npz(folder / f"{batch}.npz", self._batch(batch))
             trained = self._trained_file(folder)

@@ -1,13 +1,15 @@
 """All commands of onnx-snn, and what becomes of errors.
 
-Exit codes: 0 done, 1 refused with a reason (one line on standard error), 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 refused with a reason (one line on standard error), 2 wrong usage, 130 interrupted, 141 nobody reads the
+output any more.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, TextIO
 
 import typer
 
@@ -23,7 +25,8 @@ from converter.commands.run import run_command
 from converter.commands.train import train_command
 from converter.commands.verify import verify_command
 from converter.errors import RefusedError
-from converter.graph.run import silence_runtime
+from converter.graph.build import without_library_warnings
+from converter.graph.run import ONNX_RUNTIME_ERRORS, brief, silence_runtime
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,15 +62,49 @@ def _common(
     pass
 
 
+_SAID_IN_A_LINE: tuple[type[Exception], ...] = (RefusedError, RuntimeError, OSError, MemoryError, *ONNX_RUNTIME_ERRORS)
+_NOBODY_READS = 141
+"""What a shell shows of a program that the signal SIGPIPE ended."""
+
+
 def run() -> None:
     """Runs the command line and exits."""
     silence_runtime()
+    output = sys.stdout
     try:
-        app()
-    except (RefusedError, RuntimeError, OSError) as error:
+        try:
+            with without_library_warnings():  # whatever is wrong with a file, we say it
+                app()
+        finally:
+            output.flush()  # a full disk is told here, and not at Python's end
+    except BrokenPipeError:
+        _give_up_output(output)
+        sys.exit(_NOBODY_READS)
+    except SystemExit:
+        if sys.stdout is not output:  # Typer put another in place of one that nobody reads
+            sys.exit(_NOBODY_READS)
+        raise
+    except _SAID_IN_A_LINE as error:
         if os.environ.get("ONNX_SNN_DEBUG"):
             raise
-        print(f"onnx-snn: {' '.join(str(error).split())}", file=sys.stderr)
+        if isinstance(error, OSError):
+            _give_up_output(output)
+        _complain(
+            (brief(error) if isinstance(error, ONNX_RUNTIME_ERRORS) else str(error)) or "it does not fit into memory"
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _complain(text: str) -> None:
+    """One line on standard error. What a terminal would obey instead of showing it is not printed: it may come from a file."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    with suppress(OSError):
+        print(f"onnx-snn: {' '.join(line.split())}", file=sys.stderr)
+
+
+def _give_up_output(output: TextIO) -> None:
+    """Lets what is still to be written there vanish, so that Python's end does not fail over it."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())

@@ -24,6 +24,9 @@ Verbose = Annotated[
     typer.Option("-v", "--verbose", help="say what each pass over the graph changed, and what it declined and why"),
 ]
 MemoryTables = Annotated[bool, typer.Option("--memory-traffic", help="show the bytes that move, and their energy, too")]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="load a trained model of a framework whose file can run code of its author")
+]
 Json = Annotated[Path | None, typer.Option(help="write the same as JSON; - is standard output")]
 
 

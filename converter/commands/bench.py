@@ -19,6 +19,7 @@ from converter.commands.arguments import (
     Provider,
     ProviderOptions,
     SpikingFile,
+    Trust,
     parse_numbers,
     parse_provider_options,
 )
@@ -55,6 +56,7 @@ def bench_command(
     provider_option: ProviderOptions = None,
     profile: Annotated[bool, typer.Option("--profile", help="say where the time goes, layer by layer")] = False,
     seconds: Annotated[float, typer.Option(min=0.01, help="to measure each row for")] = SECONDS,
+    trust: Trust = False,
     json: Json = None,
 ) -> None:
     """Measure latency, throughput and memory beside the trained model, after their outputs were compared."""
@@ -65,7 +67,7 @@ def bench_command(
     check_writable(json)
     spiking = SpikingModel(model)
     source = against or spiking.source()
-    ann = load_ann(source, sample_shape=peek_shape(data) if data else None) if source else None
+    ann = load_ann(source, sample_shape=peek_shape(data) if data else None, trust=trust) if source else None
     samples = load_samples(data, spiking.inputs) if data else None
     with progress() as advance:
         found = benchmark(

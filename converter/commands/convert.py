@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
-from converter.commands.arguments import Json, MemoryTables, Verbose
+from converter.commands.arguments import Json, MemoryTables, Trust, Verbose
 from converter.conversion.main import convert
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
@@ -140,6 +140,7 @@ def convert_command(
         typer.Option(help="with --streaming: sums are two numbers each and stay true for more than a million steps"),
     ] = _DEFAULTS.long_streams,
     report: Annotated[Path | None, typer.Option(help="write what was done as a page to read, HTML")] = None,
+    trust: Trust = False,
     memory_traffic: MemoryTables = False,
     verbose: Verbose = False,
     json: Json = None,
@@ -175,7 +176,7 @@ def convert_command(
     stem = model.name if model.is_dir() else model.stem
     out = out or model.with_name(f"{stem}.snn.onnx")
     check_writable(out, report, json)
-    ann = load_ann(model, sample_shape=peek_shape(calibration))
+    ann = load_ann(model, sample_shape=peek_shape(calibration), trust=trust)
     samples = load_samples(calibration, ann.input_specs)
     with progress() as advance:
         conversion = convert(ann, samples, options=options, progress=advance)

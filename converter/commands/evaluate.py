@@ -18,6 +18,7 @@ from converter.commands.arguments import (
     ProviderOptions,
     SpikingFile,
     Threads,
+    Trust,
     parse_numbers,
     parse_provider_options,
 )
@@ -64,6 +65,7 @@ def evaluate_command(
     provider: Provider = "cpu",
     provider_option: ProviderOptions = None,
     threads: Threads = None,
+    trust: Trust = False,
     json: Json = None,
     picture: Annotated[Path | None, typer.Option(help="draw accuracy over steps, PNG")] = None,
 ) -> None:
@@ -77,7 +79,7 @@ def evaluate_command(
     check_writable(json, picture)
     spiking = SpikingModel(model)
     source = against or spiking.source()
-    ann: Ann | None = load_ann(source, sample_shape=peek_shape(data)) if source else None
+    ann: Ann | None = load_ann(source, sample_shape=peek_shape(data), trust=trust) if source else None
     loaded = load_samples(data, spiking.inputs).first(samples)
     evaluation: Evaluation | StreamEvaluation
     work: WorkTotals | None = None

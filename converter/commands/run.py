@@ -21,7 +21,7 @@ from converter.commands.arguments import (
     parse_provider_options,
 )
 from converter.errors import RefusedError, concerning
-from converter.graph.run import Feed
+from converter.graph.run import ONNX_RUNTIME_ERRORS, Feed, brief
 from converter.io.files import check_writable, read_npz, write_npz
 from converter.io.samples import load_samples
 from converter.options import check_steps
@@ -67,7 +67,7 @@ def run_command(
         n_steps=steps, backend=backend, provider=provider, provider_options=provider_options, threads=threads
     )
     run = partial(_continue, state_in, state_out) if state_in or state_out else _run
-    with _recording_of(model):
+    with _refused_of(model):
         arrays, recording = run(session, model, samples.feed, record, out)
     arrays = [array.astype(str) if array.dtype == object else array for array in arrays]  # names of classes
     outputs = dict(zip(session.output_names, arrays, strict=True))
@@ -134,12 +134,14 @@ def _continue(
 
 
 @contextmanager
-def _recording_of(model: Path) -> Iterator[None]:
-    """What cannot be recorded is refused."""
+def _refused_of(model: Path) -> Iterator[None]:
+    """What cannot be run or recorded is refused."""
     try:
         yield
     except RecordingError as error:
         raise RefusedError(str(error), file=model) from error
+    except ONNX_RUNTIME_ERRORS as error:
+        raise RefusedError(f"ONNX Runtime cannot run it: {brief(error)}", file=model) from error
 
 
 def _contents(recording: Recording | None, outputs: Collection[str]) -> dict[str, Blocks | np.ndarray]:

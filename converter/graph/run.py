@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -14,18 +13,19 @@ from onnxruntime.capi import onnxruntime_pybind11_state
 
 from converter.errors import RefusedError
 from converter.graph.build import constant_of, to_proto
+from snn_ops.files import temporary_folder
 from snn_ops.library import register
 from snn_ops.provider import SILENT, ProviderOptions, start_session
 
 Feed = Mapping[str, np.ndarray]
 RUNTIME_VERSION = str(ort.__version__)
 """Of ONNX Runtime."""
-RUNTIME_ERRORS: tuple[type[Exception], ...] = (
-    RuntimeError,
-    ValueError,
-    *(e for e in vars(onnxruntime_pybind11_state).values() if isinstance(e, type) and issubclass(e, Exception)),
+ONNX_RUNTIME_ERRORS: tuple[type[Exception], ...] = tuple(
+    e for e in vars(onnxruntime_pybind11_state).values() if isinstance(e, type) and issubclass(e, Exception)
 )
-"""What ONNX Runtime raises, and `snn_ops` in its place: ONNX Runtime's own classes have nothing in common."""
+"""What ONNX Runtime raises of its own; these classes have nothing in common."""
+RUNTIME_ERRORS: tuple[type[Exception], ...] = (RuntimeError, ValueError, *ONNX_RUNTIME_ERRORS)
+"""What ONNX Runtime raises, and `snn_ops` in its place."""
 _NOT_FOR_USERS = (
     (r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", ""),
     (r"Load model from .*? failed: ?", ""),
@@ -84,7 +84,7 @@ def optimised(proto: onnx.ModelProto) -> onnx.ModelProto:
     options = register(ort.SessionOptions())
     options.log_severity_level = SILENT
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         options.optimized_model_filepath = f"{folder}/model.onnx"
         ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
         rewritten = onnx.load(options.optimized_model_filepath)

@@ -61,5 +61,9 @@ def read_npz(path: str | Path, what_to_do: str) -> dict[str, np.ndarray]:
         raise RefusedError("there is no such file", file=path)
     try:
         return files.read_npz(path)
+    except files.TooLargeError as error:
+        raise RefusedError(str(error).removeprefix(f"{path} "), file=path) from None
+    except MemoryError:
+        raise RefusedError("its arrays do not fit into memory", file=path) from None
     except (OSError, ValueError):
         raise RefusedError(f"not an .npz file with arrays; {what_to_do}", file=path) from None

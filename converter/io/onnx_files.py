@@ -7,7 +7,8 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from converter.errors import RefusedError
+from converter.errors import RefusedError, concerning
+from converter.io.claims import check_claims
 from converter.io.files import write_whole
 from snn_ops.format import DOMAIN
 
@@ -16,7 +17,8 @@ def read_proto(path: str | Path) -> onnx.ModelProto:
     """Reads an ONNX file, with its external data.
 
     Raises:
-        RefusedError: no file, not an ONNX model, truncated, or external data missing.
+        RefusedError: no file, not an ONNX model, truncated, external data missing or outside its folder, or sizes that are not
+            true or too large.
     """
     path = Path(path)
     if not path.is_file():
@@ -32,6 +34,8 @@ def read_proto(path: str | Path) -> onnx.ModelProto:
         raise RefusedError("not an ONNX model, or the file is truncated; export it again", file=path) from None
     if not proto.ir_version or not proto.graph.node:
         raise RefusedError("not an ONNX model: it holds no graph", file=path)
+    with concerning(path):
+        check_claims(proto, path.parent)
     try:
         onnx.load_external_data_for_model(proto, str(path.parent))
     except (FileNotFoundError, onnx.checker.ValidationError, ValueError, OSError) as error:

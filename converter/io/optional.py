@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 from converter.errors import RefusedError
@@ -20,3 +23,13 @@ def import_optional(module: str, extra: str) -> Any:
         if (error.name or "").startswith("converter"):
             raise
         raise RefusedError(f"{error.name} is not installed; install onnx-snn[{extra}]") from None
+
+
+def search_path() -> str:
+    """Where Python looks for libraries, as PYTHONPATH of another process: absolute, without the current folder.
+
+    A file there must not be imported in place of a library, unless the converter itself lies there.
+    """
+    here, own = Path.cwd(), Path(__file__).resolve().parents[2]
+    folders = dict.fromkeys(Path(folder or ".").resolve() for folder in sys.path)
+    return os.pathsep.join(str(folder) for folder in folders if folder != here or folder == own)

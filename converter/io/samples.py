@@ -83,7 +83,7 @@ def load_samples(path: str | Path, inputs: Sequence[InputSpec]) -> Samples:
 def peek_shape(path: str | Path) -> tuple[int, ...] | None:
     """The shape of a sample of ``x``; None where the file does not say it (`load_samples` says why)."""
     try:
-        return files.read_npz(path)["x"].shape[1:]
+        return files.shapes_in_npz(path)["x"][1:]
     except (OSError, ValueError, KeyError):
         return None
 
@@ -94,6 +94,8 @@ def check_samples(arrays: Mapping[str, np.ndarray] | np.ndarray, inputs: Sequenc
         arrays = {"x": arrays}
     if not arrays:
         raise RefusedError("it holds no arrays; it needs `x`, the samples")
+    if not inputs:
+        raise RefusedError("the model has no input that samples could go into")
     feed = {}
     for spec in inputs:
         name = spec.name if spec.name in arrays else "x"
@@ -109,8 +111,10 @@ def check_samples(arrays: Mapping[str, np.ndarray] | np.ndarray, inputs: Sequenc
         labels = np.atleast_1d(arrays["y"])
         if labels.dtype.kind not in "fiub" or not np.isfinite(labels).all():
             raise RefusedError("the labels `y` are not class numbers")
+        if len(labels) != next(iter(counts.values())):
+            raise RefusedError(f"it holds {next(iter(counts.values()))} samples but {len(labels)} labels")
         labels = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(len(labels), -1)
-        labels = labels.reshape(-1)
+        labels = labels.reshape(-1)  # several numbers a sample are too many labels
         if len(labels) != next(iter(counts.values())):
             raise RefusedError(f"it holds {next(iter(counts.values()))} samples but {len(labels)} labels")
         if not np.issubdtype(labels.dtype, np.integer) and not np.array_equal(labels, labels.astype(np.int64)):

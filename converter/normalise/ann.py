@@ -82,19 +82,20 @@ class Ann:
         return list(self.model.graph.outputs)
 
 
-def load_ann(path: str | Path, *, sample_shape: Sequence[int] | None = None) -> Ann:
+def load_ann(path: str | Path, *, sample_shape: Sequence[int] | None = None, trust: bool = False) -> Ann:
     """Loads a trained model and normalises it.
 
     Args:
         path: an ONNX file, or one of a framework that is installed; see `converter.normalise.frameworks`.
         sample_shape: of the input without the batch axis, for TorchScript, which does not say it.
+        trust: load a file of a framework that can run code of its author; see SECURITY.md.
 
     Raises:
         RefusedError: the file is unusable, uses an opset below 7 or an operator nobody knows, or its batch cannot be freed.
     """
     path = Path(path)
     framework = framework_of(path)
-    proto = export_to_onnx(path, framework, sample_shape) if framework else read_proto(path)
+    proto = export_to_onnx(path, framework, sample_shape, trust=trust) if framework else read_proto(path)
     with concerning(path):
         check_usable(proto)
         start_quietly(proto if framework else str(path))  # whatever else is wrong with the model, ONNX Runtime says it

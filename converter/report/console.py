@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich import progress as rich_progress
 from rich.console import Console
@@ -14,14 +16,26 @@ from converter.graph.passes import PassReport
 from converter.io.progress import Progress
 
 
+class _Console(Console):
+    """One that shows text of a file and never obeys it."""
+
+    def on_broken_pipe(self) -> None:
+        """Nobody reads any more: whoever called decides, where Rich would end the program."""
+        raise BrokenPipeError(errno.EPIPE, "nobody reads the output")
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As Rich's."""
+        super().print(*(printable(each) if isinstance(each, str) else each for each in objects), **options)
+
+
 def results() -> Console:
     """Standard output. Where it is no terminal, tables keep their full width instead of being cut to 80 columns."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
+    return _Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
 
 
 def messages() -> Console:
     """Standard error."""
-    return Console(file=sys.stderr, highlight=False, markup=False)
+    return _Console(file=sys.stderr, highlight=False, markup=False)
 
 
 @contextmanager
@@ -57,12 +71,17 @@ def print_passes(reports: Sequence[PassReport]) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, left: int = 1) -> Table:
     """A table; all but the first `left` columns are numbers, aligned to the right."""
-    result = Table(title=title, title_justify="left", header_style="bold")
+    result = Table(title=printable(title), title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         result.add_column(column, justify="left" if index < left else "right", overflow="fold")
     for row in rows:
-        result.add_row(*(str(cell) for cell in row))
+        result.add_row(*(printable(str(cell)) for cell in row))
     return result
+
+
+def printable(text: str) -> str:
+    """Text of a file without what a terminal would obey instead of showing it."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def percent(share: float | None, digits: int = 2) -> str:

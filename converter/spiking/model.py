@@ -16,6 +16,7 @@ from converter.graph.run import RUNTIME_ERRORS, brief
 from converter.io.onnx_files import holds_operators, read_proto
 from converter.io.samples import InputSpec
 from snn_ops.format import DOMAIN, Metadata
+from snn_ops.ops import OPERATORS
 from snn_ops.session import Session
 
 
@@ -38,6 +39,13 @@ class SpikingModel:
         self.proto = read_proto(self.path) if proto is None else proto
         if not holds_operators(self.proto):
             raise RefusedError("this is not a spiking model; make one with `onnx-snn convert`", file=self.path)
+        for node in self.proto.graph.node:
+            if node.domain == DOMAIN and node.op_type not in OPERATORS:
+                raise RefusedError(
+                    f"this release has no operator {node.op_type}; where a newer one made the file: pip install -U onnx-snn",
+                    file=self.path,
+                    node=node.name,
+                )
         with self._refused():
             self.metadata = Metadata.read({entry.key: entry.value for entry in self.proto.metadata_props})
 
@@ -92,6 +100,8 @@ class SpikingModel:
     def source(self) -> Path | None:
         """The trained model's file, if it lies beside this one or in the current folder and is still the same."""
         name, digest = self.metadata.source, self.metadata.source_sha256
+        if Path(name).name != name or "\0" in name:  # a path: the file names none but files here
+            return None
         for folder in (self.path.parent, Path()):
             candidate = folder / name if name else None
             if candidate is not None and candidate.is_file() and _sha256(candidate) == digest:

@@ -9,7 +9,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,9 @@ from pathlib import Path
 import onnx
 
 from converter.errors import RefusedError
+from converter.io.optional import search_path
+from converter.normalise.frameworks.keras_files import code_in_keras_file
+from snn_ops.files import temporary_folder
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Framework:
         suffixes: of its files.
         needs: packages; the first ones of a message when they are missing.
         module: the exporter, called with the file, the ONNX file to write, and the lengths of a sample.
+        is_program: why a file of it can run code of its author when it is loaded; empty: its content decides.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Framework:
     needs: tuple[str, ...]
     module: str
     install: str
+    is_program: str = ""
 
 
 KERAS = Framework(
@@ -44,10 +48,29 @@ KERAS = Framework(
     "converter.normalise.frameworks.keras",
     "onnx-snn[nengo]",
 )
-SAVED_MODEL = Framework("TensorFlow", (), KERAS.needs, "converter.normalise.frameworks.keras", KERAS.install)
-TORCH = Framework("PyTorch", (".pt2",), ("torch",), "converter.normalise.frameworks.torch_export", "torch")
+SAVED_MODEL = Framework(
+    "TensorFlow",
+    (),
+    KERAS.needs,
+    "converter.normalise.frameworks.keras",
+    KERAS.install,
+    "a SavedModel is a program of TensorFlow's operators, which also read and write files",
+)
+TORCH = Framework(
+    "PyTorch",
+    (".pt2",),
+    ("torch",),
+    "converter.normalise.frameworks.torch_export",
+    "torch",
+    "PyTorch evaluates text of a .pt2 file as Python",
+)
 TORCHSCRIPT = Framework(
-    "PyTorch", (".pt", ".pth", ".ts"), ("torch",), "converter.normalise.frameworks.torchscript", "torch"
+    "PyTorch",
+    (".pt", ".pth", ".ts"),
+    ("torch",),
+    "converter.normalise.frameworks.torchscript",
+    "torch",
+    "a TorchScript file is a program",
 )
 
 
@@ -58,16 +81,20 @@ def framework_of(path: Path) -> Framework | None:
     return next((f for f in (KERAS, TORCH, TORCHSCRIPT) if path.suffix.lower() in f.suffixes), None)
 
 
-def export_to_onnx(path: Path, framework: Framework, sample_shape: Sequence[int] | None = None) -> onnx.ModelProto:
+def export_to_onnx(
+    path: Path, framework: Framework, sample_shape: Sequence[int] | None = None, *, trust: bool = False
+) -> onnx.ModelProto:
     """The model as ONNX.
 
     Args:
         path: the framework's file, or the folder of a SavedModel.
         framework: as `framework_of` says.
         sample_shape: of the input without the batch axis, for files that do not say it.
+        trust: run what code the file holds, with the user's rights.
 
     Raises:
-        RefusedError: no such file, the framework is not installed, or its exporter fails; with its last words.
+        RefusedError: no such file, the framework is not installed, its exporter fails, with its last words, or the file can run
+            code of its author and is not trusted.
     """
     if not path.exists():
         raise RefusedError("there is no such file", file=path)
@@ -83,12 +110,31 @@ def export_to_onnx(path: Path, framework: Framework, sample_shape: Sequence[int]
             "TorchScript does not say the shape of its input; save the model with torch.export.save (.pt2) instead",
             file=path,
         )
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "model.onnx"
-        command = [sys.executable, "-m", framework.module, str(path), str(target), *map(str, sample_shape or ())]
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    reason = "" if trust else framework.is_program or (code_in_keras_file(path) if framework is KERAS else "")
+    if reason:
+        raise RefusedError(
+            f"{reason}; if you trust whoever made it, say --trust (in Python trust=True), or export the model to ONNX yourself",
+            file=path,
+        )
+    with temporary_folder() as folder:
+        target = folder / "model.onnx"
+        command = [
+            sys.executable,
+            "-m",
+            framework.module,
+            str(path.resolve()),
+            str(target),
+            *map(str, sample_shape or ()),
+        ]
+        environment = {
+            **os.environ,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "PYTHONPATH": search_path(),
+        }
         environment.pop("TF_USE_LEGACY_KERAS", None)
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        # in an empty folder: Python looks for libraries in the current one first
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False)
         if done.returncode or not target.is_file():
             last = [line for line in done.stderr.splitlines() if line.strip()]
             raise RefusedError(

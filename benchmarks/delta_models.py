@@ -120,7 +120,7 @@ def ways() -> Iterator[tuple[str, dict[str, Any], int]]:
         yield f"T = {steps}", {"n_steps": STEPS[-1]}, steps
     for exponent in EXPONENTS:
         options: dict[str, Any] = {"schedule": "two-phase", "exponent": exponent}
-        yield f"J = {exponent}", options, Options(code=DELTA.name, **options).n_steps
+        yield f"J = {exponent}", options, Options(code=DELTA.name, **options).settled().n_steps
 
 
 def measure(name: str, entry: Mapping[str, Any], models: dict[str, Any]) -> Iterator[str]:
@@ -135,7 +135,7 @@ def measure(name: str, entry: Mapping[str, Any], models: dict[str, Any]) -> Iter
             if column in cells or "refused" in mine:
                 continue
             start = time.perf_counter()
-            chosen = Options(code=DELTA.name, **options, **others)
+            chosen = Options(code=DELTA.name, **options, **others).settled()
             try:
                 model = model or load(name, entry)
                 if repr(chosen) not in spiking:
@@ -155,7 +155,7 @@ def load(name: str, entry: Mapping[str, Any]) -> Model:
     """A model, with samples of its data set, made up for it, or of noise."""
     ann = load_ann(entry["path"])
     if "dataset" in entry or name not in zoo_samples.NAMES:
-        counts = Namespace(calibration=CALIBRATION, samples=TEST, unlabelled=UNLABELLED)
+        counts = Namespace(calibration=CALIBRATION, samples=TEST, unlabelled=UNLABELLED, made_up=CALIBRATION)
         return Model(name, ann, *zoo.samples_for(ann, dict(entry), counts))
     specs = ann.input_specs
     drawn = zoo_samples.made_up(name, [spec.name for spec in specs], CALIBRATION, TEST)

@@ -17,10 +17,6 @@ def test_bad_input_is_refused_in_a_line(command, folder) -> None:
     torn = onnx.load(folder / "m.snn.onnx")
     next(tensor for tensor in torn.graph.initializer if tensor.name == "W2").dims[:] = [12, 16]
     onnx.save(torn, folder / "torn.snn.onnx")
-    assert (
-        command("convert", "m.onnx", "--calibration", "calibration.npz", "--streaming", "-o", "stream.snn.onnx").code
-        == 0
-    )
     x = np.zeros((20, 8), np.float32)
     np.savez(folder / "labels.npz", x=x, y=np.full(20, 4))
     np.savez(folder / "nolabels.npz", x=x)
@@ -42,7 +38,6 @@ def test_bad_input_is_refused_in_a_line(command, folder) -> None:
         (("export", "nengo", "m.snn.onnx", "-o", "no/o.py"), "no/o.py: the folder no does not exist"),
         (("verify", "m.snn.onnx", "--data", "test.npz", "--simulator", "brian"), "there is no simulator 'brian'"),
         (("verify", "m.snn.onnx", "--data", "test.npz", "--steps", "0"), "the number of steps must be at least 1"),
-        (("export", "nengo", "stream.snn.onnx", "-o", "o.py"), "is a state: convert the model without --streaming"),
         (("verify", "torn.snn.onnx", "--data", "test.npz"), "torn.snn.onnx: ONNX Runtime cannot load the model"),
         (("verify", "m.snn.onnx", "--data", "none.npz"), "none.npz: there is no such file"),
         (("import-weights", "m.onnx", "m.snn.onnx", "-o", "o.onnx"), "m.onnx: not an .npz file with arrays"),

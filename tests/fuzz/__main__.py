@@ -68,7 +68,9 @@ def keep(case: Case, wrong: str) -> Path:
     folder = CORPUS / f"{case.kind}-{case.seed}"
     folder.mkdir(parents=True, exist_ok=True)
     lines = case.write(folder)
-    (folder / "case.json").write_text(json.dumps({"lines": lines, "was": wrong.strip().splitlines()[-1]}, indent=1) + "\n")
+    (folder / "case.json").write_text(
+        json.dumps({"lines": lines, "was": wrong.strip().splitlines()[-1]}, indent=1) + "\n"
+    )
     return folder
 
 

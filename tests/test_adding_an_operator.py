@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "adding-an-operator.md"
-COPIED = ("CMakeLists.txt", "Makefile", "README.md", "pyproject.toml", "setup.py")
+COPIED = ("CMakeLists.txt", "Makefile", "README.md", "pyproject.toml", "setup.py", "SECURITY.md")
 FOLDERS = ("benchmarks", "cmake", "converter", "docs", "examples", "kernels", "snn_ops", "tests", "tools")
 STEP = re.compile(
     r"^\*\*`(?P<path>[^`]+)`\*\*, (?:a new file|before `(?P<line>[^`]+)`):\n\n```\w+\n(?P<text>.*?)^```$",

@@ -28,6 +28,7 @@ from converter.measure.layers import Spikes
 from converter.measure.routes import Routes
 from converter.measure.scores import classes_of
 from converter.measure.steps import Reference, after_steps
+from converter.measure.totals import EightBit
 from converter.options import AUTO, EXPONENT, LARGEST_EXPONENT, LEAST_EXPONENT, MOST_STEPS, Options
 
 LEAST_TO_CHOOSE = 64
@@ -119,6 +120,8 @@ class _Search:
     recipe: Recipe
     fitting: Samples
     measuring: Samples
+    _ann_accuracy: float | None = None
+    _eight_bit: EightBit | None = None
 
     def taken(self) -> Taken:
         """What is chosen."""
@@ -129,7 +132,6 @@ class _Search:
             are_classes=self.measuring.labels is not None or _ends_in_classes(self.prepared.ann.model),
             may_be_classes=classes_of(first, 1) is not None,
         )
-        self._done, self._ann_accuracy = 0, None
         measured: list[tuple[Point, Prepared, Recipe]] = []
         for prepared, recipe in self._codes():
             self._shapes = infer_shapes(prepared.trained, prepared.sample_shapes)
@@ -216,10 +218,8 @@ class _Search:
 
     def _run(self, options: Options, prepared: Prepared, recipe: Recipe, steps: Sequence[int]) -> list[Point]:
         """Builds a model, runs it, and counts what it took."""
-        what = "two-phase" if options.schedule == "two-phase" else "stepped"
-        name = f"measuring {options.code}, {what}" + (
-            f", J = {options.exponent}" if what == "two-phase" and options.is_delta else ""
-        )
+        exponent = options.exponent if options.schedule == "two-phase" else None
+        name = f"measuring {options.code}, {options.schedule}" + ("" if exponent is None else f", J = {exponent}")
         draft = build(replace(prepared, options=options), recipe, self.fitting, targets=self._targets)
         finished = draft.model.clone()
         add_functions(finished)
@@ -244,7 +244,7 @@ class _Search:
                     options.schedule,
                     neuron,
                     n_steps,
-                    options.exponent if options.schedule == "two-phase" else None,
+                    exponent,
                     result.accuracy,
                     None if result.accuracy is None or run.ann_accuracy is None else run.ann_accuracy - result.accuracy,
                     result.agreement,
@@ -254,7 +254,7 @@ class _Search:
                     steps_to_answer(draft.model, replace(options, n_steps=n_steps)),
                 )
             )
-        if prepared is self.prepared and not hasattr(self, "_eight_bit"):
+        if prepared is self.prepared and self._eight_bit is None:
             self._eight_bit = eight_bit(
                 prepared.trained,
                 self._shapes,

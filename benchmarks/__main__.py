@@ -60,6 +60,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--quick", action="store_true", help="the smallest cells, measured briefly")
     result.add_argument("--limit", type=float, default=60, help="seconds for a cell [default: 60]")
     result.add_argument(
+        "--search", type=float, default=20, help="seconds for a search of the fastest setting [default: 20]"
+    )
+    result.add_argument(
         "--prepare",
         action="store_true",
         help="make the peers' environments, search for the settings that these cells need, and measure nothing",
@@ -112,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.equations,
         )
     settings = QUICK if arguments.quick else Settings()
-    settings = replace(settings, limit=arguments.limit, here=arguments.here)
+    settings = replace(settings, limit=arguments.limit, search=arguments.search, here=arguments.here)
     results = Results(arguments.results or FOLDER / f"{machine.name(arguments.provider)}.json")
     results.machine = machine.facts(arguments.provider)
     searches = Searches(results.path.parent / SETTINGS / results.path.name)

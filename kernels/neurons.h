@@ -101,6 +101,11 @@ struct Binary<double> {
   static SNN_FUNCTION double from(Bits x) { return __builtin_bit_cast(double, x); }
 };
 
+// 2^-n; 0 where float32 has no such number.
+SNN_FUNCTION float half_to(long long n) {
+  return Binary<float>::from(n < 127 ? unsigned(127 - n) << 23 : n < 150 ? 1u << (149 - n) : 0u);
+}
+
 // x, or 0 where it is NaN or infinity. By a mask: of a selection, compilers make a branch where x is one already.
 template <class S>
 SNN_FUNCTION S finite(S x) {

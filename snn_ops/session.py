@@ -36,8 +36,9 @@ ROWS = 256
 """Samples times steps that run at once on a CPU where nobody knows how large a row is."""
 LEAST_ROWS = 64
 """Fewer than these are not worth a call of ONNX Runtime, however large they are: weights are read anew in every call."""
-LARGEST_VALUE = 64 << 20
-"""Bytes that a model's largest value may take by default: models of large images run fewer rows at once."""
+LARGEST_VALUE = {"cpu": 64 << 20, "cuda": 256 << 20}
+"""Bytes that a model's largest value may take by default, by provider: models of large images run fewer rows at once. On an
+H200 networks were up to four times as fast with 256 MiB as with 64, and no faster with more (docs/gpu.md)."""
 
 
 class Session:
@@ -56,8 +57,8 @@ class Session:
             Runtime; "numpy" references or "cupy" kernels as Python operators, in float32 or float64.
         threads: ONNX Runtime's threads for one call; default: its own choice.
         batch_size: samples per call; default: as many as make about `rows` with their T steps.
-        bytes_at_once: how much memory the model's largest value may take; default: `LARGEST_VALUE`, little for a large GPU.
-            On a CPU it can only lower the rows.
+        bytes_at_once: how much memory the model's largest value may take; default: 64 MiB on a CPU, where other values can only
+            lower the rows, 256 MiB on a GPU.
         profile: how the name of the file begins into which ONNX Runtime's profiler writes what each node took;
             ``session.ort.end_profiling()`` ends it and gives the name.
 
@@ -86,7 +87,7 @@ class Session:
         backend: str = "native",
         threads: int | None = None,
         batch_size: int | None = None,
-        bytes_at_once: int = LARGEST_VALUE,
+        bytes_at_once: int | None = None,
         profile: str | PathLike[str] | None = None,
     ) -> None:
         self._provider, self._provider_options = provider, provider_options
@@ -98,7 +99,8 @@ class Session:
         self._metadata = Metadata.read(self.ort.get_modelmeta().custom_metadata_map)
         self.n_steps = checked_steps(n_steps if n_steps is not None else self._metadata.n_steps)
         self._batch_size = None if batch_size is None else checked_count(batch_size, "batch_size")
-        self._bytes_at_once = bytes_at_once
+        self._bytes_at_once = bytes_at_once or LARGEST_VALUE[provider]
+        self._same_shapes = provider == "cuda"  # where a call of another size begins with a search for its convolutions
         self._run_options = without_graph()
         self._input_types = {i.name: element_type(i.type) for i in self.ort.get_inputs()}
         self._input_shapes = {i.name: i.shape for i in self.ort.get_inputs()}
@@ -214,14 +216,17 @@ class Session:
         runs_in_chunks = bool(recorder.states if recorder is not None else self._states)
         size = self._batch_size or max(1, self._samples_at_once(samples, steps, runs_in_chunks))
         results = []
+        names = outputs or self.output_names
         for start in range(0, max(samples, 1), size):
-            part = {name: array[start : start + size] for name, array in feed.items()}
+            # a last call with fewer samples takes some again that went before
+            first = start if recording is not None or not self._same_shapes else max(0, min(start, samples - size))
+            part = {name: array[first : start + size] for name, array in feed.items()}
             if recorder is not None and recording is not None:
                 results.append(self._record_part(part, steps, outputs, Part(recorder, recording, start)))
             else:
-                results.append(self._run_part(part, steps, outputs, start))
+                found = zip(names, self._run_part(part, steps, outputs, first), strict=True)
+                results.append([self._after(start - first, name, array, steps, size) for name, array in found])
             progress(min(start + size, samples), samples)
-        names = outputs or self.output_names
         whole = [self._joined(name, parts, steps, size) for name, *parts in zip(names, *results, strict=True)]
         return whole if recording is None else (whole, recording)
 
@@ -233,6 +238,14 @@ class Session:
             return np.concatenate(parts)
         by_step = [part.reshape(n_steps, -1, *part.shape[1:]) for part in parts]
         return np.concatenate(by_step, axis=1).reshape(-1, *parts[0].shape[1:])
+
+    def _after(self, skipped: int, name: str, array: np.ndarray, n_steps: int, size: int) -> np.ndarray:
+        """An output of a call of `size` samples, without the first ones."""
+        if not skipped:
+            return array
+        if name not in self._unnamed or not has_row_for_each_step(array, n_steps, size):
+            return array[skipped:]
+        return array.reshape(n_steps, size, *array.shape[1:])[:, skipped:].reshape(-1, *array.shape[1:])
 
     def _samples_at_once(self, samples: int, n_steps: int, runs_in_chunks: bool) -> int:
         """Of so many samples, those of one call: about `rows`, in calls of one size.
@@ -367,19 +380,19 @@ def _restarted(model: str | bytes, arguments: dict[str, Any]) -> Session:
 
 
 def rows_at_once(
-    row_bytes: int, provider: str = "cpu", bytes_at_once: int = LARGEST_VALUE, most_on_cpu: int = ROWS
+    row_bytes: int, provider: str = "cpu", bytes_at_once: int | None = None, most_on_cpu: int = ROWS
 ) -> int:
     """Samples times steps that a model runs at once by default.
 
     Args:
         row_bytes: about how many bytes one sample needs for one step; 0: not known.
         provider: "cpu" or "cuda".
-        bytes_at_once: that the largest value of all rows may take.
+        bytes_at_once: that the largest value of all rows may take; default: `LARGEST_VALUE`.
         most_on_cpu: rows beyond which a CPU is not faster; the default is the same on every machine.
     """
     if not row_bytes:
         return ROWS
-    rows = max(1, bytes_at_once // row_bytes)
+    rows = max(1, (bytes_at_once or LARGEST_VALUE[provider]) // row_bytes)
     return rows if provider == "cuda" else min(most_on_cpu, rows)
 
 

@@ -287,8 +287,7 @@ void walk(const TemporalCall& call, const void* constants, int64_t begin, int64_
   const bool stream =
       !Neuron::kGivesLast && call.output_step * call.n_steps * static_cast<int64_t>(sizeof(T)) > kLargestCachedOutput;
   const int64_t first_neuron = (call.first_sample ? *call.first_sample * call.neurons_per_sample : 0) + begin;
-  Clock clock{first_step, call.duration, first_neuron, 1};
-  for (int64_t t = 0; t < call.duration && clock.last_digit > 0; ++t) clock.last_digit *= 0.5f;
+  Clock clock{first_step, call.duration, first_neuron, math::half_to(call.duration)};
   auto step = step_of(block);
   for (int64_t t = Neuron::kTakesLast ? call.n_steps - 1 : 0; t < call.n_steps; ++t, ++clock.step) {
     const T* currents = static_cast<const T*>(call.current) + t * call.current_step + begin;

@@ -127,8 +127,7 @@ SNN_FUNCTION void walk_neurons(const TemporalCall& call,
   // Other threads may still have to read first_step, so it is not overwritten here.
   if (first == 0 && call.last_step && call.last_step != call.first_step) *call.last_step = first_step + call.n_steps;
   const int64_t first_neuron = (call.first_sample ? *call.first_sample * call.neurons_per_sample : 0) + first;
-  float last_digit = 1;
-  for (int64_t t = 0; t < call.duration && last_digit > 0; ++t) last_digit *= 0.5f;
+  const float last_digit = math::half_to(call.duration);
   const T* __restrict__ current = static_cast<const T*>(call.current) + first;
   T* __restrict__ output = static_cast<T*>(call.output) + first;
   const auto clock = [&](int64_t t, int i) { return Clock{first_step + t, call.duration, first_neuron + i, last_digit}; };

@@ -59,9 +59,15 @@ def test_no_node_is_left_on_the_cpu(name, options, tmp_path) -> None:
     assert session.get_providers()[0] == "CUDAExecutionProvider"
 
 
-def streaming_layer(op_type: str) -> onnx.ModelProto:
-    """x -> the operator, its state an input and an output."""
-    model = ir.from_proto(one_neuron_layer(op_type))
+def streaming_layer(op_type: str, *, last: bool = False) -> onnx.ModelProto:
+    """x -> the operator, its state an input and an output; what it gives is every step's row, or that of the last one."""
+    layer = one_neuron_layer(op_type)
+    if last:
+        every = layer.graph.output[0].name
+        layer.graph.node.append(onnx.helper.make_node("TimeLast", [every, "n_steps"], ["last"], domain=snn_ops.DOMAIN))
+        layer.graph.output[0].name = "last"
+        layer.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    model = ir.from_proto(layer)
     add_functions(model)
     expose_states(model)
     return to_proto(model)
@@ -97,7 +103,7 @@ def test_a_chunk_waits_for_nothing_and_allocates_nothing(op_type, monkeypatch, c
 def test_chunks_share_one_upload_and_one_way_back(op_type, monkeypatch, capfd) -> None:
     """As many copies in three chunks as in one, and none of them between the kernels."""
     monkeypatch.setattr(snn_ops.session, "ROWS", 12)
-    stream = snn_ops.Session(streaming_layer(op_type), provider="cuda").stream()
+    stream = snn_ops.Session(streaming_layer(op_type, last=True), provider="cuda").stream()
     x = np.ones((3, 7), np.float32)
     counts = []
     for steps in (4, 12):

@@ -46,9 +46,12 @@ class Case:
     variant: str | None = None
 
 
+SHORT = {"FewSpikeMean": 8, "MultiThresholdSum": 8, "TimeLast": 2}
+"""Steps of operators that look at one current, where 32 are unusual or would fill the memory."""
 CASES = (
-    *(Case(op_type) for op_type in OPERATORS),
+    *(Case(op_type, n_steps=SHORT.get(op_type, STEPS)) for op_type in OPERATORS),
     Case("IF", variant="IF"),
+    Case("MultiThresholdSum", n_steps=6, variant="MultiThresholdSum6"),
     Case("IF", attributes=(("max_spikes", 4),)),
     Case("LIF", attributes=(("tau_rc", 0.003),)),
     *(
@@ -61,7 +64,7 @@ CASES = (
 
 
 def rows(device: Device, neurons: int) -> Iterator[dict[str, Any]]:
-    """A row for each case and type: the same number of currents for every T, those of so many neurons at `STEPS`."""
+    """A row for each case and type: as many currents are read for every T, those of so many neurons at `STEPS`."""
     for case in CASES:
         for element in ELEMENTS:
             yield measure(device, case, element, neurons * STEPS)
@@ -70,7 +73,7 @@ def rows(device: Device, neurons: int) -> Iterator[dict[str, Any]]:
 def measure(device: Device, case: Case, element: np.dtype, currents: int) -> dict[str, Any]:
     """Milliseconds, bytes a second, and the share of the copy: its time over the kernel's."""
     operator = OPERATORS[case.operator]
-    neurons = currents // case.n_steps
+    neurons = currents // _rows(operator, case)
     if case.operands == "full":
         neurons = min(neurons, MOST_WITH_STATES)
     batch = max(1, neurons // (CHANNELS * SIDE * SIDE))

@@ -52,7 +52,8 @@ echo "$architecture" >"$folder/architecture"
 say built
 
 ONNX_SNN_LIBRARY=$folder/libonnx_snn.so "$python" -m tools.gpu.check_models --make --models "$folder/models" \
-  --only lenet5.auto lenet5.lif lenet5.sigma-delta lenet5.two-phase lenet5.streaming # the VGG is faster made than carried
+  --only lenet5.auto lenet5.lif lenet5.sigma-delta lenet5.two-phase lenet5.streaming \
+  lenet5.delta lenet5.delta-two-phase lenet5.delta-streaming mlp.delta cnn.delta resnet8.delta resnet8.delta-two-phase # the VGG is faster made than carried
 say converted
 
 size=$(du -sm "$folder" | cut -f1)

@@ -17,7 +17,9 @@ from converter import load_ann
 from converter.demo import demo_samples
 
 CALIBRATION = 16
-"""Samples of the VGG."""
+"""Samples of the benchmarks' networks."""
+NETWORKS = {"mlp": "mlp", "cnn": "cnn", "resnet8": "resnet-8", "vgg": "vgg-11"}
+"""The benchmarks' networks, by the name that their models have."""
 
 
 class BoundRun:
@@ -42,14 +44,15 @@ class BoundRun:
 
 
 def trained_models(folder: Path, count: int) -> Iterable[tuple[str, Path, np.ndarray, np.ndarray]]:
-    """The embedded LeNet-5 and the benchmarks' VGG: name, file, images to run and images to calibrate on."""
+    """The embedded LeNet-5 and the benchmarks' networks: name, file, images to run and images to calibrate on."""
     with resources.as_file(resources.files("converter.demo") / "data" / "lenet5_relu.onnx") as source:
         ann = load_ann(source)
         (test,), (calibration,) = (
             demo_samples(which, ann.input_specs).feed.values() for which in ("test", "calibration")
         )
         yield "lenet5", source, test[:count], calibration
-    path, workload = folder / "vgg.onnx", WORKLOADS["vgg-11"]()
-    onnx.save(trained_model(workload.network(Equation.IF)), path)
-    images = workload.inputs(count + CALIBRATION)
-    yield "vgg", path, images[:count], images[count:]
+    for name, workload_name in NETWORKS.items():
+        path, workload = folder / f"{name}.onnx", WORKLOADS[workload_name]()
+        onnx.save(trained_model(workload.network(Equation.IF)), path)
+        images = workload.inputs(count + CALIBRATION)
+        yield name, path, images[:count], images[count:]

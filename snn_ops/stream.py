@@ -69,6 +69,12 @@ def has_row_for_each_step(array: np.ndarray, n_steps: int, batch: int) -> bool:
     return array.ndim > 0 and n_steps > 1 and batch > 0 and len(array) == n_steps * batch
 
 
+def steps_of_one_size(n_steps: int, most: int) -> int:
+    """Steps of a chunk, at most so many, so that all chunks have as many: on a GPU another size begins with a search for
+    convolutions. `most` where that would be less than half of it."""
+    return next((size for size in range(min(most, n_steps), most // 2, -1) if n_steps % size == 0), most)
+
+
 @dataclass(frozen=True)
 class Recorder:
     """A session whose model also gives what is to be recorded.
@@ -241,7 +247,7 @@ class Stream:
                 f"the stream began with {self._batch} samples, not {batch}; Session.stream() begins another"
             )
         session, recorded = (self._session, []) if into is None else (into.recorder.session, into.recorder.outputs)
-        chunk = self._chunk(batch, into)
+        chunk = self._chunk(batch, n_steps, into)
         held = self._held({**taken, **self._numbers}, n_chunks=-(-n_steps // chunk))
         values = self._at_new_frame() if new_frame else self._values
         rows: dict[str, list[np.ndarray]] = {}
@@ -384,11 +390,12 @@ class Stream:
         arrays = {name: np.array(value.numpy()) for name, value in zip(names, found, strict=False)}
         return arrays, found[len(names) :]
 
-    def _chunk(self, batch: int, into: Part | None) -> int:
+    def _chunk(self, batch: int, n_steps: int, into: Part | None) -> int:
         """How many steps run at once."""
         if into is not None and into.recorder.by_step:
             return 1
-        return max(2 if self._open else 1, self._rows // max(batch, 1))  # of 2 steps, a row for each shows
+        most = max(2 if self._open else 1, self._rows // max(batch, 1))  # of 2 steps, a row for each shows
+        return steps_of_one_size(n_steps, most) if self._device == "cuda" else most
 
     def _before(self, into: Part | None, values: list[ort.OrtValue] | None) -> dict[str, np.ndarray]:
         """The states that a recording needs of before a chunk, by input; at rest, none."""

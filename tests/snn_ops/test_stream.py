@@ -18,6 +18,7 @@ from converter.conversion.main import convert
 from snn_ops.format import Metadata
 from snn_ops.ops import OPERATORS
 from snn_ops.session import rows_at_once
+from snn_ops.stream import steps_of_one_size
 from tests.models import convnet, mlp, samples, save, text_model
 
 CHUNKS = (1, 5, 2, 12)
@@ -164,6 +165,14 @@ def test_save_restore_reset(case, tmp_path) -> None:
     again.reset()
     np.testing.assert_array_equal(again.run(x[:2], STEPS)[0], expected[:2])
     assert [path.name for path in tmp_path.iterdir()] == ["s.npz"]
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "most", "size"), [(32, 13, 8), (32, 32, 32), (30, 16, 15), (7, 3, 3), (12, 1000, 1000), (5, 1, 1)]
+)
+def test_chunks_of_one_size(n_steps, most, size) -> None:
+    """Where they are not much smaller than they may be."""
+    assert steps_of_one_size(n_steps, most) == size
 
 
 def test_input_may_change_from_chunk_to_chunk(case) -> None:

@@ -38,7 +38,7 @@ class Row:
         agreement, error: on test samples.
         spikes, energy: spikes per synapse and energy ratio, on samples that were held out.
         eight_bit: energy ratio of the 8-bit network.
-        beside: exponent and spikes per synapse of the two-phase choice.
+        beside: exponent and spikes per synapse of the choice of the other schedule; None for an exponent: stepped.
         seconds: of the conversion.
         refused: why there is none.
     """
@@ -107,7 +107,9 @@ def _row(entry: dict[str, Any], options: Options) -> Row:
             spiking = SpikingModel(Path(folder) / "m.snn.onnx")
             result = evaluate(spiking, test, [conversion.options.n_steps], against=ann)
     except RefusedError as error:
-        return Row(name, labelled, seconds=time.perf_counter() - start, refused=str(error))
+        return Row(
+            name, labelled, seconds=time.perf_counter() - start, refused=str(error).removeprefix(f"{entry['path']}: ")
+        )
     (step,), front = result.steps, conversion.front
     beside = front.points[front.beside] if front is not None and front.beside is not None else None
     return Row(
@@ -133,7 +135,7 @@ def _row(entry: dict[str, Any], options: Options) -> Row:
 def table(rows: list[Row]) -> list[str]:
     """As Markdown, with medians and worst cases."""
     lines = [
-        "| model | trained | T or J | points lost | error, % | spikes per synapse | energy, % | 8-bit, % | two-phase |",
+        "| model | trained | T or J | points lost | error, % | spikes per synapse | energy, % | 8-bit, % | other schedule |",
         "|---" * 9 + "|",
     ]
     for row in rows:
@@ -141,7 +143,9 @@ def table(rows: list[Row]) -> list[str]:
             lines.append(f"| {row.model} | refused: {row.refused} |" + " |" * 7)
             continue
         taken = f"T = {row.n_steps}" if row.exponent is None else f"J = {row.exponent}"
-        beside = "" if row.beside is None else f"J = {row.beside[0]}: {row.beside[1]:.2f}"
+        beside = ""
+        if row.beside is not None:
+            beside = f"{'stepped' if row.beside[0] is None else f'J = {row.beside[0]}'}: {row.beside[1]:.2f}"
         cells = (
             row.model,
             _percent(row.trained),

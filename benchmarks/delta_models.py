@@ -283,9 +283,9 @@ _STREAMS = """
 
 A patch of a quarter of the width, cut from another image, moves over a still image, a pixel a frame, with noise of 0, 1
 and 2 of 255. Frames go one by one through a two-phase stream, J = {exponent}. A cell: **synaptic operations of a frame as
-a share of a fresh frame's / error against the trained model over that of fresh frames.** Photographs are full of values,
-so that a fresh frame costs much. Digits stand on an empty ground: a fresh frame costs little there, and a patch with
-strokes is a third of all that there is to send."""
+a share of a fresh frame's; relative error against the trained model in %, and that of fresh frames.** Photographs are
+full of values, so that a fresh frame costs much. Digits stand on an empty ground: a fresh frame costs little there, and
+a patch with strokes is a third of all that there is to send."""
 
 
 if __name__ == "__main__":

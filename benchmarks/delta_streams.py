@@ -58,14 +58,14 @@ def main() -> None:
     rows: dict[str, Any] = {}
     for name in (*PICTURES, *DIGITS):
         rows[name] = measured(name, arguments.folder / entries[name]["file"], entries[name], arguments.exponent)
-        print(f"{name:34}  {_shown(rows[name])}", flush=True)
+        print(f"{name:34}  {' | '.join(map(_shown, rows[name].values()))}", flush=True)
     results = {"machine": describe(), "exponent": arguments.exponent, "models": rows}
     write_json(results, arguments.json)
     print("\n".join(table(results)))
 
 
 def measured(name: str, path: Path, entry: Mapping[str, Any], exponent: int) -> dict[str, dict[str, float]]:
-    """By noise, the share of a fresh frame's synaptic operations, and the error over that of fresh frames."""
+    """By noise, the share of a fresh frame's synaptic operations, and the relative errors of the stream and of fresh frames."""
     ann = load_ann(path)
     if "dataset" in entry:
         data = datasets.load(entry["dataset"])
@@ -86,7 +86,7 @@ def measured(name: str, path: Path, entry: Mapping[str, Any], exponent: int) -> 
     for noise in NOISE:
         films = np.stack([moving(images, index, noise) for index in range(IMAGES)], axis=1)
         spent, fresh = ({name: np.zeros(()) for name in neurons} for _ in range(2))
-        error = error_of_fresh = 0.0
+        error = error_of_fresh = norm = 0.0
         stream, before = session.stream(), {name: np.zeros(()) for name in neurons}
         for number, film in enumerate(films):
             frames, alone = model_input(film), session.stream()
@@ -99,12 +99,14 @@ def measured(name: str, path: Path, entry: Mapping[str, Any], exponent: int) -> 
                 expected = trained.run(None, {ann.inputs[0].name: frames})
                 error += _distance(found, expected)
                 error_of_fresh += _distance(wanted, expected)
+                norm += sum(float(np.sum(np.square(value))) for value in expected)
             before = after
         shapes = {spec.name: (1, *model_input(films[0]).shape[1:]) for spec in ann.input_specs}
         operations = [work_of_file(spiking, each, shapes, 1).synaptic_operations for each in (spent, fresh)]
         result[str(noise)] = {
             "share": operations[0] / operations[1],
-            "error": float(np.sqrt(error / max(error_of_fresh, 1e-30))),
+            "error": float(np.sqrt(error / norm)),
+            "fresh_error": float(np.sqrt(error_of_fresh / norm)),
         }
     return result
 
@@ -136,23 +138,20 @@ def spikes(change: np.ndarray) -> np.ndarray:
 
 
 def table(results: Mapping[str, Any]) -> Iterator[str]:
-    """The results as Markdown: share of a fresh frame's synaptic operations / error over that of fresh frames."""
+    """The results as Markdown: share of a fresh frame's synaptic operations; error, and that of fresh frames, in %."""
     yield f"| model | {' | '.join(f'noise {noise}' for noise in NOISE)} |"
     yield "|---" * (len(NOISE) + 1) + "|"
     models = results["models"]
     for what, names in (("pictures", PICTURES), ("digits", DIGITS)):
-        yield from (f"| {name} | {_shown(models[name])} |" for name in names)
-        shares = [[models[name][str(noise)]["share"] for name in names] for noise in NOISE]
-        errors = [[models[name][str(noise)]["error"] for name in names] for noise in NOISE]
-        cells = (
-            f"**{statistics.median(share):.2f}** ({max(share):.2f}) / {statistics.median(error):.2f} ({max(error):.2f})"
-            for share, error in zip(shares, errors, strict=True)
-        )
-        yield f"| **{what}: median (worst)** | {' | '.join(cells)} |"
+        cells = {name: [models[name][str(noise)] for noise in NOISE] for name in names}
+        yield from (f"| {name} | {' | '.join(map(_shown, row))} |" for name, row in cells.items())
+        shares = [[cell["share"] for cell in of_noise] for of_noise in zip(*cells.values(), strict=True)]
+        middle = (f"**{statistics.median(share):.2f}** ({max(share):.2f})" for share in shares)
+        yield f"| **{what}: median (worst)** | {' | '.join(middle)} |"
 
 
-def _shown(row: Mapping[str, Mapping[str, float]]) -> str:
-    return " | ".join(f"{row[str(noise)]['share']:.2f} / {row[str(noise)]['error']:.2f}" for noise in NOISE)
+def _shown(cell: Mapping[str, float]) -> str:
+    return f"{cell['share']:.2f}; {100 * cell['error']:.2g} ({100 * cell['fresh_error']:.2g})"
 
 
 if __name__ == "__main__":

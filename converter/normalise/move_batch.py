@@ -35,6 +35,9 @@ def move_batch(model: ir.Model) -> tuple[PassReport, dict[str, int]]:
 
     Returns:
         The report, and of each input and output that was changed the axis where the samples were.
+
+    Raises:
+        RefusedError: a recurrent layer with states among the inputs runs through axis 0 of the others as a sequence.
     """
     lines, graph = Lines("move batch"), model.graph
     axes = _by_name(graph) | _of_states(graph)
@@ -44,6 +47,8 @@ def move_batch(model: ir.Model) -> tuple[PassReport, dict[str, int]]:
     if not axes:
         return lines.report(), {}
     places = _outputs(model, axes)
+    if places is None and not axes.keys().isdisjoint(_of_states(graph)):
+        _check_sequence(model, axes)
     moved: dict[str, int] = {}
     for role, values, move in (("input", axes, _move_input), ("output", places or {}, _move_output)):
         for value, axis in values.items():
@@ -101,6 +106,29 @@ def _of_sequences(model: ir.Model, axes: Axes) -> Axes:
     others = {value: 1 for value in model.graph.inputs if value not in axes and _may_be_turned(value)}
     turned = axes | others
     return turned if others and _outputs(model, turned) is not None else axes
+
+
+def _check_sequence(model: ir.Model, axes: Axes) -> None:
+    """Follows axis 0 of the inputs that are not turned, beside states for as many samples as the model says.
+
+    Raises:
+        RefusedError: a recurrent layer runs through it.
+    """
+    shapes = {str(value.name): _lengths(value, _FREE) for value in model.graph.inputs}
+    names = [str(value.name) for value in model.graph.inputs if value not in axes]
+    size = next((shapes[name][0] for name in names if shapes[name]), 1)
+    walk, inferred = BatchWalk(names, size), infer_shapes(model, shapes)
+    for node in model.graph:
+        try:
+            walk.follow(node, inferred)
+        except RefusedError:
+            if facts(node).recurrent:
+                raise
+            return
+
+
+def _lengths(value: ir.Value, free: int) -> tuple[int, ...]:
+    return tuple(length if isinstance(length, int) and length > 0 else free for length in value.shape or [])
 
 
 def _may_be_turned(value: ir.Value) -> bool:

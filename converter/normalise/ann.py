@@ -28,6 +28,7 @@ from converter.io.onnx_files import read_proto
 from converter.io.samples import InputSpec
 from converter.normalise.add_batch import add_batch
 from converter.normalise.admission import check_inference, check_usable
+from converter.normalise.already_spiking import check_not_spiking
 from converter.normalise.dequantise import DEQUANTISE, dequantise
 from converter.normalise.eliminate_identity import eliminate_identity
 from converter.normalise.flush_subnormals import flush_subnormals
@@ -158,6 +159,7 @@ TO_PLAIN_GRAPH: tuple[Pass, ...] = (
         "an initialiser now",
     ),
     library_pass("unique names", common_passes.NameFixPass()),
+    check_not_spiking,
     free_reserved_names,
     dequantise,
 )

@@ -88,7 +88,7 @@ def test_the_pipeline_reports_what_it_did(tmp_path) -> None:
     reports = {report.name: report for report in ann.reports}
     assert list(reports) == [
         "plain form", "name nodes", "inputs without defaults", "inline functions", "check inference", "raise opset",
-        "lift constants", "unique names",
+        "lift constants", "unique names", "check not spiking",
         "reserved names", "dequantise", "move batch", "add batch",
         "open batch", "fold constants", "free batch", "fold BatchNormalization",
         "flush subnormals", "eliminate Identity", "remove unused nodes",

@@ -256,6 +256,9 @@ class _Walk:
         """One axis, an attribute."""
         first = -1 if node.op_type in ("Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization") else 0
         axis = node.attributes.get_int("axis", first)
+        data = node.inputs[0]
+        if node.op_type == "Gather" and axis == 0 and data not in self._more and data not in self._own:
+            return ""  # a table that the samples' numbers point into
         for index, value in enumerate(node.inputs):
             if index == 0 or node.op_type == "Concat":
                 if value not in self._more:
@@ -300,7 +303,17 @@ _RULES: dict[str, Callable[[_Walk, ir.Node], str]] = {
     "Transpose": _Walk._transpose,
     **dict.fromkeys(("Reshape", "Squeeze", "Unsqueeze", "Flatten"), _Walk._reshape),
     **dict.fromkeys(
-        ("Concat", "Gather", "LayerNormalization", "LogSoftmax", "RMSNormalization", "Softmax", "Split"),
+        (
+            "ArgMax",
+            "ArgMin",
+            "Concat",
+            "Gather",
+            "LayerNormalization",
+            "LogSoftmax",
+            "RMSNormalization",
+            "Softmax",
+            "Split",
+        ),
         _Walk._along_axis,
     ),
     **dict.fromkeys(

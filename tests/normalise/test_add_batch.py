@@ -39,7 +39,7 @@ def runs_one_by_one(path: str, inputs: dict[str, np.ndarray], bare: set[str]) ->
         results.append(session.run(None, feed))
     shapes = [output.shape for output in session.get_outputs()]
     return [
-        np.concatenate([result[k].reshape(1, *result[k].shape[-1 if len(shape) == 1 else 1 :]) for result in results])
+        np.concatenate([result[k][None] if len(shape) < 2 else result[k] for result in results])
         for k, shape in enumerate(shapes)
     ]
 
@@ -107,6 +107,21 @@ def test_parts_of_a_vector(tmp_path) -> None:
         PICK=np.asarray([8, 4, 5, 0, 7]),
     )
     check(model, {"x": normal(24, 9)}, {"x"}, tmp_path)
+
+
+def test_a_table_and_a_choice(tmp_path) -> None:
+    """Numbers of rows come in, the number of an action goes out."""
+    model = text_model(
+        """m (int64[3] x) => (int64 y, float[5] z) <float[20,6] TABLE, float[18,12] W, float[12,5] V, int64[1] S> {
+          e = Gather(TABLE, x)  f = Reshape(e, S)  h = MatMul(f, W)  a = Relu(h)  z = MatMul(a, V)
+          y = ArgMax<axis = 0, keepdims = 0>(z) }""",
+        S=np.asarray([18]),
+    )
+    path, x = save(model, tmp_path / "m.onnx"), np.random.default_rng(0).integers(0, 20, (48, 3))
+    actions, values = snn_ops.Session(convert(path, x, code="delta", n_steps=16).proto(), n_steps=24).run(x)
+    expected = runs_one_by_one(path, {"x": x}, {"x"})
+    assert np.linalg.norm(values - expected[1]) < 0.02 * np.linalg.norm(expected[1])
+    assert np.mean(actions == expected[0].reshape(-1)) > 0.9
 
 
 @pytest.mark.parametrize(("batch", "shape"), [("N", "[3]"), ("1", "[3]"), ("N", ""), ("1", ""), ("1", "[1,3]")])

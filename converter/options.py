@@ -126,6 +126,8 @@ class Options:
             chosen on held-out samples, one after the other for `n_steps` steps each; neurons and means inside forget likewise.
         long_streams: with `streaming`: sums, counts and voltages are two numbers each, so that they stay true in streams of
             more than a million steps. False: one number, as release 0.1.0 has them.
+        explicit_inputs: the file's inputs have no defaults, as JavaScript and Java cannot feed such inputs: n_steps, states and
+            the like are inputs that every caller feeds, and their defaults stand in the metadata (docs/other-languages.md).
     """
 
     neuron: str = "auto"
@@ -153,6 +155,7 @@ class Options:
     streaming: bool = False
     readout: str = "mean"
     long_streams: bool = True
+    explicit_inputs: bool = False
 
     def __post_init__(self) -> None:
         for what, choices in (

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import types
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 DOMAIN = "onnx_snn"
 OPSET_VERSION = 2
@@ -112,6 +115,45 @@ def _pairs(text: str) -> Sequence[Mapping[str, str]]:
     return pairs
 
 
+def _arrays(text: str) -> Mapping[str, np.ndarray]:
+    return {name: _array(tensor) for name, tensor in _object(text).items()}
+
+
+def _array(tensor: Any) -> np.ndarray:
+    if not isinstance(tensor, dict):
+        raise ValueError(tensor)
+    kind, shape, data = (tensor.get(name) for name in ("type", "shape", "data"))
+    if not isinstance(shape, list) or not isinstance(data, list):
+        raise ValueError(tensor)
+    if not all(_is_integer(length) and length >= 0 for length in shape) or math.prod(shape) != len(data):
+        raise ValueError(shape)
+    try:
+        dtype = np.dtype(kind)
+        if not _may_hold(dtype) or dtype.name != kind or not all(isinstance(n, (int, float)) for n in data):
+            raise ValueError(kind)
+        with np.errstate(over="ignore"):
+            array = np.array(data, dtype).reshape(shape)
+    except (TypeError, OverflowError) as error:
+        raise ValueError(kind) from error
+    if not np.isfinite(array).all() or (dtype.kind != "f" and array.reshape(-1).tolist() != data):
+        raise ValueError(data)
+    return array
+
+
+def _may_hold(dtype: np.dtype) -> bool:
+    """Whether JSON has these numbers."""
+    return dtype.kind in "fiub" and dtype.itemsize <= 8
+
+
+def _write_arrays(arrays: Mapping[str, np.ndarray]) -> str:
+    tensors = {}
+    for name, array in arrays.items():
+        if not _may_hold(array.dtype):
+            raise ValueError(f"{name!r} holds {array.dtype}, which a file's metadata cannot")
+        tensors[name] = {"type": array.dtype.name, "shape": list(array.shape), "data": array.reshape(-1).tolist()}
+    return json.dumps(tensors, allow_nan=False)
+
+
 _TEXT = _Kind("text", str, str)
 _COUNT = _Kind("an integer from 1 to 2^63 - 1", partial(_count, least=1), str)
 """A number of steps, the version of the format."""
@@ -125,6 +167,9 @@ _OPTIONS = _Kind("a JSON object", _object, partial(json.dumps, sort_keys=True))
 """Options are a user's, in any order; the same ones give the same file."""
 _OBJECTS = _Kind("a JSON list of objects", _objects, json.dumps)
 _PAIRS = _Kind('a JSON list of {"input": NAME, "output": NAME}', _pairs, json.dumps)
+_ARRAYS = _Kind(
+    'a JSON object of {"type": TYPE, "shape": [LENGTH, ...], "data": [NUMBER, ...]}', _arrays, _write_arrays
+)
 
 
 class _Key(Generic[_T]):
@@ -179,6 +224,8 @@ class Metadata:
         row_bytes: about how many bytes one sample needs for one step; 0: not known.
         at_once: 1: no value has a row for each step, so that a sample is one row whatever n_steps is (two-phase).
         states: what a streaming model carries from chunk to chunk, ``{"input": NAME, "output": NAME}`` each.
+        defaults: what to feed to inputs that a caller does not name, by their names; of a file whose inputs have no defaults
+            of their own, see `snn_ops.explicit_inputs`.
         schedule: one of `SCHEDULES`.
         code: one of `CODES`.
         readout: of the rate code, one of `READOUTS`.
@@ -201,6 +248,7 @@ class Metadata:
     row_bytes: _Key[int] = _Key(_COUNT_OR_0, 0)
     at_once: _Key[int] = _Key(_COUNT_OR_0, 0)
     states: _Key[Sequence[Mapping[str, str]]] = _Key(_PAIRS, ())
+    defaults: _Key[Mapping[str, np.ndarray]] = _Key(_ARRAYS, types.MappingProxyType({}))
     schedule: _Key[str] = _Key(_SCHEDULE, "stepped")
     code: _Key[str] = _Key(_CODE, "rate")
     readout: _Key[str] = _Key(_READOUT, "mean")

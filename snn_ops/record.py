@@ -18,6 +18,7 @@ import onnx
 import onnx.shape_inference
 from onnx import helper, numpy_helper
 
+from snn_ops.explicit_inputs import with_defaults
 from snn_ops.feed import Model
 from snn_ops.format import DOMAIN, OPSET_VERSION, STEP, Metadata
 from snn_ops.ops import OPERATORS, Attributes, Height, Operator, Time, Unit, decimal, multi_threshold, time_axis
@@ -53,8 +54,7 @@ def recording_model(model: Model, names: Sequence[str]) -> RecordingModel:
     Raises:
         RecordingError: there is no such layer or state, or nothing that it does at a step.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(loaded(model))
+    copy = with_defaults(loaded(model))
     graph = _Graph(copy)
     tracks = [graph.track(name) for name in dict.fromkeys(names)]
     graph.finish()

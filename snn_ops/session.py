@@ -28,7 +28,16 @@ from snn_ops.format import FIRST_SAMPLE, N_STEPS, Metadata
 from snn_ops.library import PYTHON_BACKENDS, register
 from snn_ops.provider import SILENT, ProviderOptions, start_session, without_graph
 from snn_ops.recording import Recording
-from snn_ops.stream import Part, Recorder, State, Stream, has_row_for_each_step, names_no_batch, states_of
+from snn_ops.stream import (
+    Part,
+    Recorder,
+    State,
+    Stream,
+    defaults_of,
+    has_row_for_each_step,
+    names_no_batch,
+    states_of,
+)
 
 ALL_ROWS = 2**63
 """For a model that needs all steps at once."""
@@ -67,6 +76,9 @@ class Session:
     A file made for streaming (``onnx-snn convert --streaming``) also runs in chunks of time: `stream` carries its state from
     call to call, and `run` takes `rows` / samples steps at once where T of them would be more rows than that.
 
+    A file whose inputs have no defaults (``--explicit-inputs``) is run as one that has them: the session feeds what its
+    metadata say.
+
     Raises:
         LibraryNotFoundError: backend "native", and the library was not built.
         RuntimeError: the provider or the Python backend is not to be had, the provider does not know an option, or the Python
@@ -74,7 +86,7 @@ class Session:
         FormatError: the file is of a newer format, or damaged in a field of its metadata that is needed to run it.
         TypeError: n_steps or batch_size that are no integers.
         ValueError: an unknown provider or backend, options for "cpu", n_steps or batch_size below 1, or the file declares a
-            state that it does not have.
+            state or the default of an input that it does not have.
     """
 
     def __init__(
@@ -94,18 +106,20 @@ class Session:
         self._backend, self._threads, self._model = backend, threads, model
         self._guard: Callable[[], AbstractContextManager[None]] = nullcontext
         self.ort = self._start(model, profile)
-        overridable = {i.name for i in self.ort.get_overridable_initializers()}
-        self._has_steps, self._has_random_neurons = N_STEPS in overridable, FIRST_SAMPLE in overridable
         self._metadata = Metadata.read(self.ort.get_modelmeta().custom_metadata_map)
+        self._defaults = defaults_of(self.ort, self._metadata.defaults)
+        optional = {*self._defaults, *(i.name for i in self.ort.get_overridable_initializers())}
+        self._has_steps, self._has_random_neurons = N_STEPS in optional, FIRST_SAMPLE in optional
         self.n_steps = checked_steps(n_steps if n_steps is not None else self._metadata.n_steps)
         self._batch_size = None if batch_size is None else checked_count(batch_size, "batch_size")
         self._bytes_at_once = bytes_at_once or LARGEST_VALUE[provider]
         self._same_shapes = provider == "cuda"  # where a call of another size begins with a search for its convolutions
         self._run_options = without_graph()
-        self._input_types = {i.name: element_type(i.type) for i in self.ort.get_inputs()}
-        self._input_shapes = {i.name: i.shape for i in self.ort.get_inputs()}
+        own = [i for i in self.ort.get_inputs() if i.name not in self._defaults]
+        self._input_types = {i.name: element_type(i.type) for i in own}
+        self._input_shapes = {i.name: i.shape for i in own}
         self.input_names = list(self._input_types)
-        self._states = states_of(self.ort, self._metadata.states)
+        self._states = states_of(self.ort, self._metadata.states, self._defaults)
         carried = {state.output for state in self._states}
         self.output_names = [o.name for o in self.ort.get_outputs() if o.name not in carried]
         self._unnamed = names_no_batch(self.ort)
@@ -271,7 +285,8 @@ class Session:
     def _call(
         self, feed: Mapping[str, np.ndarray], n_steps: int, outputs: Sequence[str] | None, first_sample: int
     ) -> list[np.ndarray]:
-        arrays = {name: as_model_takes(array) for name, array in feed.items()} | self._first_sample(first_sample)
+        arrays = {name: as_model_takes(array) for name, array in feed.items()}
+        arrays = self._defaults | self._first_sample(first_sample) | arrays
         if self._has_steps:
             arrays[N_STEPS] = np.asarray(n_steps, np.int64)
         with self._guard():
@@ -300,7 +315,7 @@ class Session:
             states,
             self._input_types,
             outputs or self.output_names,
-            numbers=self._first_sample(first_sample),
+            numbers=self._defaults | self._first_sample(first_sample),
             device=self._provider,
             n_steps=self.n_steps,
             rows=self.rows if states else ALL_ROWS,
@@ -325,7 +340,7 @@ class Session:
             made = recording_model(self._model, names)
             session = self._start(made.model)
             self._recorders = {
-                names: Recorder(session, states_of(session, made.states), made.tracks)
+                names: Recorder(session, states_of(session, made.states, self._defaults), made.tracks)
             }  # the last one only
         return self._recorders[names]
 

@@ -23,7 +23,7 @@ class State:
     """A state of a streaming model.
 
     Attributes:
-        input: the graph input that takes it; its default is the state at rest.
+        input: the graph input that takes it; its default, in the graph or in the metadata, is the state at rest.
         output: the graph output that gives it after the last step.
         dtype: of its numbers.
         shape: as the file declares the output; a name or None stands for a length that varies.
@@ -35,17 +35,39 @@ class State:
     shape: tuple[int | str | None, ...]
 
 
-def states_of(session: ort.InferenceSession, pairs: Sequence[Mapping[str, str]]) -> list[State]:
+def defaults_of(session: ort.InferenceSession, defaults: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the inputs of a file without defaults of its own get where the caller says nothing.
+
+    Args:
+        session: of the file.
+        defaults: by the names of inputs (`Metadata.defaults`).
+
+    Raises:
+        ValueError: the model does not have one of these inputs, or takes other numbers there.
+    """
+    types = {i.name: element_type(i.type) for i in session.get_inputs()}
+    for name, array in defaults.items():
+        if types.get(name) != array.dtype:
+            raise ValueError(
+                f"the file's metadata have a default for an input {name!r} of {array.dtype} that the model does not have"
+            )
+    return dict(defaults)
+
+
+def states_of(
+    session: ort.InferenceSession, pairs: Sequence[Mapping[str, str]], defaults: Mapping[str, np.ndarray]
+) -> list[State]:
     """The states that a file declares.
 
     Args:
         session: of the file.
         pairs: names of their inputs and outputs (`Metadata.states`).
+        defaults: of inputs that have none in the graph.
 
     Raises:
         ValueError: the model does not have one of these states.
     """
-    inputs = {i.name for i in session.get_overridable_initializers()}
+    inputs = {*defaults, *(i.name for i in session.get_overridable_initializers())}
     outputs = {o.name: (o, element) for o in session.get_outputs() if (element := element_type(o.type)) is not None}
     states = []
     for pair in pairs:
@@ -120,7 +142,7 @@ class Stream:
         session: of ONNX Runtime.
         states: what to carry.
         inputs, outputs: the model's own, those of `outputs` that are wanted.
-        numbers: what other inputs of the model get in every chunk.
+        numbers: what other inputs of the model get in every chunk, and states that have no default in the graph at rest.
         device: "cpu" or "cuda".
         n_steps: of a chunk that does not say how many.
         rows: samples times steps that run at once, see `run`.
@@ -375,11 +397,9 @@ class Stream:
         names = list(dict.fromkeys(outputs))
         binding = session.io_binding()
         steps = ort.OrtValue.ortvalue_from_numpy(np.asarray(n_steps, np.int64))
-        for name, value in {**inputs, N_STEPS: steps}.items():
+        carried = {} if values is None else {s.input: value for s, value in zip(self._states, values, strict=True)}
+        for name, value in {**inputs, N_STEPS: steps, **carried}.items():
             binding.bind_ortvalue_input(name, value)
-        if values is not None:
-            for state, value in zip(self._states, values, strict=True):
-                binding.bind_ortvalue_input(state.input, value)
         for name in names:
             binding.bind_output(name, "cpu")
         for state in self._states:

@@ -120,7 +120,7 @@ def test_the_formats_example_obeys_its_rules() -> None:
 
 def test_metadata_are_those_of_the_format(tmp_path) -> None:
     trained = mlp()
-    options = {"streaming": True, "neuron": "if", "n_steps": "auto"}
+    options = {"streaming": True, "explicit_inputs": True, "neuron": "if", "n_steps": "auto"}
     conversion = convert(save(trained, tmp_path / "m.onnx"), samples(trained, 160), **options)
     table = FORMAT.read_text().split("## Metadata")[1].split("## Example")[0]
     documented = set(re.findall(r"`(onnx_snn\.\w+)`", table))

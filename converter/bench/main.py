@@ -344,6 +344,11 @@ def _check_same(spiking: SpikingModel, against: Ann) -> None:
             [str(output.name) for output in against.outputs],
         ),
     }
+    turned = {*against.interface.added, *against.interface.moved}
+    if turned:
+        raise RefusedError(
+            f"axis 0 of its {min(turned)!r} does not hold the samples; bench the spiking model alone", file=against.path
+        )
     for what, (mine, theirs) in pairs.items():
         if mine != theirs:
             raise RefusedError(

@@ -139,6 +139,14 @@ def convert_command(
         bool,
         typer.Option(help="with --streaming: sums are two numbers each and stay true for more than a million steps"),
     ] = _DEFAULTS.long_streams,
+    explicit_inputs: Annotated[
+        bool,
+        typer.Option(
+            "--explicit-inputs",
+            help="n_steps, states and the like are inputs without defaults, for runtimes such as JavaScript and Java that "
+            "cannot feed others",
+        ),
+    ] = _DEFAULTS.explicit_inputs,
     report: Annotated[Path | None, typer.Option(help="write what was done as a page to read, HTML")] = None,
     trust: Trust = False,
     memory_traffic: MemoryTables = False,
@@ -172,6 +180,7 @@ def convert_command(
         streaming=streaming,
         readout=readout,
         long_streams=long_streams,
+        explicit_inputs=explicit_inputs,
     )
     stem = model.name if model.is_dir() else model.stem
     out = out or model.with_name(f"{stem}.snn.onnx")

@@ -12,7 +12,6 @@ from converter.commands.arguments import SpikingFile
 from converter.conversion.recalibrate import recalibrated
 from converter.errors import RefusedError, concerning
 from converter.io.files import check_writable, read_npz
-from converter.io.onnx_files import write_model
 from converter.io.samples import load_samples
 from converter.io.weights import import_weights, thresholds_of, weights_of
 from converter.report.console import messages, progress
@@ -47,7 +46,7 @@ def import_weights_command(
     if samples is not None:
         with progress() as advance, concerning(model):
             changed = recalibrated(changed, samples, advance)
-    write_model(changed, out)
+    spiking.save(changed, out)
     if is_delta and samples is None and not arrays.keys() & thresholds_of(proto):
         messages().print(
             "note: thresholds stay; they fit the old weights' values. --calibration SAMPLES fits them anew"

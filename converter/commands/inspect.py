@@ -73,6 +73,7 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None, *, memory_traffic
     work = reader.read("work", lambda m: known(WorkTotals, m.work, "work") if m.work else None)
     front = reader.read("front", lambda m: known(Front, m.front, "front") if m.front else None)
     properties = {entry.key.removeprefix(PREFIX): entry.value for entry in spiking.proto.metadata_props}
+    properties |= spiking.metadata.texts()
     for name in _JSON_FIELDS:
         properties.pop(name, None)
     if json:

@@ -14,7 +14,6 @@ from converter.commands.arguments import Json, SpikingFile
 from converter.conversion.recalibrate import recalibrated
 from converter.errors import concerning
 from converter.io.files import check_writable
-from converter.io.onnx_files import write_model
 from converter.io.optional import import_optional
 from converter.io.samples import Samples, load_samples
 from converter.report.console import messages, number, percent, progress, results, table
@@ -69,7 +68,7 @@ def train_command(
         result = training.train(
             spiking.proto, samples, held_out, options, calibrate=calibrate, checkpoint=checkpoint, progress=advance
         )
-    write_model(result.model, out)
+    spiking.save(result.model, out)
     checkpoint.unlink(missing_ok=True)
     if json:
         write_json({"model": str(out), **result.summary()}, json)

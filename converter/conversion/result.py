@@ -20,6 +20,7 @@ from converter.measure.totals import EightBit, Measured, WorkTotals
 from converter.normalise.ann import Ann
 from converter.options import Options
 from converter.spiking.islands import Island
+from snn_ops.explicit_inputs import with_explicit_inputs
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,8 @@ class Conversion:
 
     def proto(self) -> onnx.ModelProto:
         """The spiking model as ONNX."""
-        return to_proto(self.model)
+        proto = to_proto(self.model)
+        return with_explicit_inputs(proto) if self.options.explicit_inputs else proto
 
     def save(self, path: str | Path) -> None:
         """Writes the `.snn.onnx` file, whole or not at all."""

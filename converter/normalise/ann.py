@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common as common_passes
@@ -25,13 +26,16 @@ from converter.graph.passes import Pass, PassReport, library_pass
 from converter.graph.run import start_quietly
 from converter.io.onnx_files import read_proto
 from converter.io.samples import InputSpec
+from converter.normalise.add_batch import add_batch
 from converter.normalise.admission import check_inference, check_usable
+from converter.normalise.already_spiking import check_not_spiking
 from converter.normalise.dequantise import DEQUANTISE, dequantise
 from converter.normalise.eliminate_identity import eliminate_identity
 from converter.normalise.flush_subnormals import flush_subnormals
 from converter.normalise.frameworks import export_to_onnx, framework_of
 from converter.normalise.free_batch import free_batch
 from converter.normalise.gather_by_sample import gather_by_sample
+from converter.normalise.move_batch import move_batch
 from converter.normalise.open_batch import fixed_batch_size, open_batch
 from converter.normalise.plain_form import plain_form
 from converter.normalise.raise_opset import raise_opset
@@ -45,6 +49,33 @@ _FOLD_BATCH_NORMALIZATION = (
 
 
 @dataclass(frozen=True)
+class Interface:
+    """How a model as it came takes its samples.
+
+    Attributes:
+        batch: the number of them that it was exported for, None if that was free.
+        added: inputs and outputs that have no axis for them.
+        moved: inputs and outputs that have them in another axis than 0: which.
+    """
+
+    batch: int | None = None
+    added: frozenset[str] = frozenset()
+    moved: Mapping[str, int] = field(default_factory=dict)
+
+    def as_it_came(self, name: str, array: np.ndarray) -> np.ndarray:
+        """An input with the samples in axis 0, one of them where it has no axis for them, as the model takes it."""
+        if name in self.added:
+            return np.asarray(array[0])
+        return np.ascontiguousarray(np.moveaxis(array, 0, self.moved.get(name, 0)))
+
+    def samples_first(self, name: str, array: np.ndarray) -> np.ndarray:
+        """What the model gives as an output, with the samples in axis 0."""
+        if name in self.added:
+            return array[None]
+        return np.moveaxis(array, self.moved[name], 0) if name in self.moved else array
+
+
+@dataclass(frozen=True)
 class Ann:
     """A trained model, checked and normalised.
 
@@ -53,7 +84,7 @@ class Ann:
         sha256: of that file.
         source: the model as it was.
         model: normalised: opset 18 or later, constants as initialisers, batch axis free, BatchNormalization folded.
-        batch: the batch size it was exported with, None if that was free.
+        interface: how `source` takes its samples; `model` has them in axis 0 everywhere.
         quantised: it was a quantised model; `model` is what it stands for in floats, with the weights' quantised values.
         reports: what the passes of the pipeline did, in their order.
     """
@@ -62,9 +93,14 @@ class Ann:
     sha256: str
     source: onnx.ModelProto
     model: ir.Model
-    batch: int | None
+    interface: Interface = Interface()
     quantised: bool = False
     reports: tuple[PassReport, ...] = ()
+
+    @property
+    def batch(self) -> int | None:
+        """The batch size it was exported with, None if that was free."""
+        return self.interface.batch
 
     @property
     def inputs(self) -> list[ir.Value]:
@@ -123,6 +159,7 @@ TO_PLAIN_GRAPH: tuple[Pass, ...] = (
         "an initialiser now",
     ),
     library_pass("unique names", common_passes.NameFixPass()),
+    check_not_spiking,
     free_reserved_names,
     dequantise,
 )
@@ -147,22 +184,25 @@ def to_free_batch(batch: int | None) -> tuple[Pass, ...]:
     )
 
 
-def run_pipeline(model: ir.Model) -> tuple[tuple[PassReport, ...], int | None]:
-    """Normalises a model in place; what the passes did, and the batch size that the exporter fixed.
+def run_pipeline(model: ir.Model) -> tuple[tuple[PassReport, ...], Interface]:
+    """Normalises a model in place; what the passes did, and how the model took its samples.
 
     Raises:
         RefusedError: a pass cannot do with the model what it has to.
     """
     reports = [run(model) for run in TO_PLAIN_GRAPH]
+    moving, moved = move_batch(model)
+    adding, added = add_batch(model)
+    reports += [moving, adding]
     batch = fixed_batch_size(model)
     reports.extend(run(model) for run in to_free_batch(batch))
-    return tuple(reports), batch
+    return tuple(reports), Interface(batch, added, moved)
 
 
 def _normalise(path: Path, proto: onnx.ModelProto) -> Ann:
     with without_library_warnings():
         model = ir.from_proto(proto)
-        reports, batch = run_pipeline(model)
+        reports, interface = run_pipeline(model)
     quantised = any(report for report in reports if report.name == DEQUANTISE)
     content = path.read_bytes() if path.is_file() else proto.SerializeToString(deterministic=True)
-    return Ann(path, hashlib.sha256(content).hexdigest(), proto, model, batch, quantised, reports)
+    return Ann(path, hashlib.sha256(content).hexdigest(), proto, model, interface, quantised, reports)

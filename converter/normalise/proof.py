@@ -14,7 +14,7 @@ from converter.graph.op_facts import facts
 from converter.graph.passes import PassReport, library_pass
 from converter.graph.run import Feed, Probe, start_quietly
 from converter.graph.shapes import MANY_SAMPLES, Shapes, annotate, infer_shapes, input_shapes
-from converter.normalise.ann import Ann
+from converter.normalise.ann import Ann, Interface
 from converter.normalise.local_shapes import local_shapes
 from converter.normalise.unmerge_rows import unmerge_rows
 
@@ -86,7 +86,8 @@ def _trace(ann: Ann, shapes_of_inputs: Shapes) -> Trained:
     try:
         return _trace_copy(ann, shapes_of_inputs)
     except RefusedError as error:
-        if ann.batch is None:
+        recurrent = next((node for node in ann.model.graph if facts(node).recurrent), None)
+        if ann.batch is None or (recurrent is not None and str(error).startswith(f"node '{recurrent.name}'")):
             raise
         name = ann.inputs[0].name
         raise RefusedError(
@@ -128,10 +129,12 @@ def _run_apart(ann: Ann, feed: Feed) -> dict[str, np.ndarray]:
     size = 1 if ann.quantised else ann.batch or 1
     original = start_quietly(ann.model if ann.quantised else ann.source)
     names = [output.name for output in original.get_outputs()]
+    interface = Interface() if ann.quantised else ann.interface
     results = []
     for index in range(4):
         sample = {name: np.repeat(array[index : index + 1], size, axis=0) for name, array in feed.items()}
-        outputs = original.run(None, sample)
+        found = original.run(None, {name: interface.as_it_came(name, array) for name, array in sample.items()})
+        outputs = [interface.samples_first(name, array) for name, array in zip(names, found, strict=True)]
         results.append([output[: len(output) // size] if output.ndim else output for output in outputs])
     return {name: np.concatenate([np.atleast_1d(result[k]) for result in results]) for k, name in enumerate(names)}
 

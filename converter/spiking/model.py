@@ -13,8 +13,9 @@ import onnx_ir as ir
 
 from converter.errors import RefusedError
 from converter.graph.run import RUNTIME_ERRORS, brief
-from converter.io.onnx_files import holds_operators, read_proto
+from converter.io.onnx_files import holds_operators, read_proto, write_model
 from converter.io.samples import InputSpec
+from snn_ops.explicit_inputs import has_explicit_inputs, with_defaults, with_explicit_inputs
 from snn_ops.format import DOMAIN, Metadata
 from snn_ops.ops import OPERATORS
 from snn_ops.session import Session
@@ -29,6 +30,7 @@ class SpikingModel:
 
     Attributes:
         metadata: what the file says about itself.
+        proto: the model, with the defaults of its inputs in the graph, wherever the file has them.
 
     Raises:
         RefusedError: not readable, not a spiking model, or of a newer format than this release reads.
@@ -48,6 +50,9 @@ class SpikingModel:
                 )
         with self._refused():
             self.metadata = Metadata.read({entry.key: entry.value for entry in self.proto.metadata_props})
+            self._moved = has_explicit_inputs(self.proto) and "defaults" not in self.metadata.damaged()
+            if self._moved:
+                self.proto = with_defaults(self.proto)
 
     @property
     def n_steps(self) -> int:
@@ -81,7 +86,13 @@ class SpikingModel:
 
     @property
     def inputs(self) -> list[InputSpec]:
-        """Its inputs, without `n_steps`."""
+        """Its inputs, without `n_steps`.
+
+        Raises:
+            RefusedError: the file's metadata are damaged where they say which inputs have a default.
+        """
+        with self._refused():
+            _ = self.metadata.defaults
         defaults = {tensor.name for tensor in self.proto.graph.initializer}
         model = ir.from_proto(self.proto)
         return [InputSpec.of(value) for value in model.graph.inputs if value.name not in defaults]
@@ -96,6 +107,14 @@ class SpikingModel:
             self._check_functions()
         with self._refused():
             return Session(self.proto, **options)
+
+    def save(self, proto: onnx.ModelProto, path: str | Path) -> None:
+        """Writes this model with other weights, its inputs with or without defaults as in its own file, whole or not at all.
+
+        Raises:
+            RefusedError: the folder does not exist or cannot be written to.
+        """
+        write_model(with_explicit_inputs(proto) if self._moved else proto, path)
 
     def source(self) -> Path | None:
         """The trained model's file, if it lies beside this one or in the current folder and is still the same."""

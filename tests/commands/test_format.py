@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from pathlib import Path
 
+import onnx
 import pytest
+
+from snn_ops.explicit_inputs import has_explicit_inputs, with_defaults, with_explicit_inputs
 
 COMMANDS = {
     "inspect": ("inspect", "m.snn.onnx"),
@@ -89,3 +93,74 @@ def test_without_metadata(command, change_metadata) -> None:
     for name in ("inspect", "run", "evaluate", "export npz"):
         done = command(*COMMANDS[name])
         assert done.code == 0, done.err
+
+
+def explicit(name: str) -> None:
+    """A file whose inputs have no defaults in place of one whose inputs have them."""
+    onnx.save(with_explicit_inputs(onnx.load(name)), name)
+
+
+@pytest.mark.usefixtures("spiking")
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "inspect"])
+def test_inputs_without_defaults_change_nothing(command, folder, name) -> None:
+    """The same words and the same files; a model that is written has its inputs as the one that was read."""
+    needed(name)
+    done, files = [], []
+    for form in ("usual", "explicit"):
+        if form == "explicit":
+            explicit("m.snn.onnx")
+        before = set(folder.iterdir())
+        done.append(command(*COMMANDS[name]))
+        assert done[-1].code == 0, done[-1].err
+        new = set(folder.iterdir()) - before
+        for path in (path for path in new if path.suffix == ".onnx"):
+            model = onnx.load(path)
+            assert has_explicit_inputs(model) == (form == "explicit")
+            onnx.save(with_defaults(model), path)
+        files.append({path.name: weights(path) if path.suffix == ".onnx" else path.read_bytes() for path in new})
+        for path in new:
+            path.unlink()
+    assert without_sizes(done[0].out) == without_sizes(done[1].out)
+    assert files[0] == files[1]
+
+
+def weights(path: Path) -> dict[str, bytes]:
+    return {t.name: onnx.numpy_helper.to_array(t).tobytes() for t in onnx.load(path).graph.initializer}
+
+
+def without_sizes(text: str) -> str:
+    """Without lines that say how long something took."""
+    return "\n".join(line for line in text.splitlines() if " s" not in line)
+
+
+@pytest.mark.usefixtures("spiking")
+def test_inspect_shows_inputs_without_defaults(command, folder) -> None:
+    assert command("inspect", "m.snn.onnx", "--json", "a.json").code == 0
+    explicit("m.snn.onnx")
+    assert command("inspect", "m.snn.onnx", "--json", "b.json").code == 0
+    usual, other = (json.loads((folder / name).read_text()) for name in ("a.json", "b.json"))
+    assert json.loads(other.pop("defaults"))["n_steps"]["type"] == "int64"
+    assert usual == other
+
+
+@pytest.mark.parametrize("name", ["run", "evaluate", "import-weights", "inspect"])
+def test_damaged_defaults_are_named(command, change_metadata, name) -> None:
+    explicit("m.snn.onnx")
+    change_metadata(defaults="broken")
+    done = command(*COMMANDS[name])
+    if name in ("inspect", "import-weights"):  # they need none of them
+        assert done.code == 0
+        assert name != "inspect" or "damaged: metadata onnx_snn.defaults must be a JSON object" in done.err
+    else:
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert "m.snn.onnx: metadata onnx_snn.defaults must be a JSON object" in done.err
+
+
+@pytest.mark.usefixtures("folder")
+def test_convert_with_explicit_inputs(command) -> None:
+    done = command(*"convert m.onnx --calibration calibration.npz --steps 4 --streaming --explicit-inputs".split())
+    assert done.code == 0, done.err
+    model = onnx.load("m.snn.onnx")
+    names = {value.name for value in model.graph.input}
+    assert {"x", "n_steps", "step"} < names
+    assert not names & {tensor.name for tensor in model.graph.initializer}

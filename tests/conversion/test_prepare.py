@@ -27,8 +27,8 @@ from tests.models import convert_model, mlp, samples, save, text_model
             "Max, Softmax are no functions of one number, such as Relu; train it with one, or run it as it is",
         ),
         (
-            """m (float[5,N,4] x) => (float[5,N,4] y) <float[1,16,4] W, float[1,16,4] R> {
-              [memory] h, last = LSTM<hidden_size = 4>(x, W, R)  q = Squeeze(h)  y = Relu(q) }""",
+            """m (float[N,4] x) => (float[N,4] y) <float[1,16,4] W, float[1,16,4] R, int64[1] ONE> {
+              u = Unsqueeze(x, ONE)  [memory] h, last = LSTM<hidden_size = 4>(u, W, R)  q = Squeeze(h)  y = Relu(q) }""",
             "node 'memory': LSTM runs through the samples as if they were a sequence, so axis 0 is not a batch",
         ),
         (
@@ -45,7 +45,7 @@ from tests.models import convert_model, mlp, samples, save, text_model
     ],
 )
 def test_refuses_with_reason(text, reason, tmp_path) -> None:
-    model = text_model(text, ZERO=np.zeros(1))
+    model = text_model(text, ZERO=np.zeros(1), ONE=np.ones(1))
     model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
     with pytest.raises(RefusedError) as refused:
         convert(save(model, tmp_path / "m.onnx"), samples(model, 5), code="rate")

@@ -88,8 +88,9 @@ def test_the_pipeline_reports_what_it_did(tmp_path) -> None:
     reports = {report.name: report for report in ann.reports}
     assert list(reports) == [
         "plain form", "name nodes", "inputs without defaults", "inline functions", "check inference", "raise opset",
-        "lift constants", "unique names",
-        "reserved names", "dequantise", "open batch", "fold constants", "free batch", "fold BatchNormalization",
+        "lift constants", "unique names", "check not spiking",
+        "reserved names", "dequantise", "move batch", "add batch",
+        "open batch", "fold constants", "free batch", "fold BatchNormalization",
         "flush subnormals", "eliminate Identity", "remove unused nodes",
     ]  # fmt: skip
     assert reports["raise opset"].changed == ("the model: raised from opset 17 to 18",)

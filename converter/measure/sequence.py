@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 
 from converter.errors import RefusedError
 from converter.graph.run import start_quietly
 from converter.io.samples import Samples
 from converter.measure.instruments import SPIKES_SUFFIX, with_spike_counts
 from converter.measure.scores import Score, classes_of
+from converter.measure.totals import Following
 from converter.measure.work_of_file import WorkOfFile
 from converter.normalise.ann import Ann
 from converter.options import check_steps
@@ -181,6 +183,31 @@ def evaluate_stream(
         )
         progress(index + 1, len(samples))
     return StreamEvaluation(steps, score.ann_accuracy(), score.result(0, steps).relative_error, frames)
+
+
+FRAMES = 4
+"""Samples one after the other on which a conversion is measured; the first of them only leaves its traces."""
+
+
+def follow(proto: onnx.ModelProto, trained: ir.Model, samples: Samples, n_steps: int) -> Following:
+    """How well a stream follows samples that change, as many streams at once as there are samples.
+
+    Args:
+        proto: the spiking model, made for streams.
+        trained: the trained model, which sees each sample by itself.
+        samples: each follows another one.
+        n_steps: of each sample.
+    """
+    session, ann = Session(proto, n_steps=n_steps), start_quietly(trained)
+    names = [output.name for output in ann.get_outputs()]
+    score, stream = Score(1, labelled=False, against=True), session.stream()
+    first, *others = samples.in_turn(FRAMES)
+    stream.run(first.feed, n_steps)
+    for frame in others:
+        found = dict(zip(session.output_names, stream.run(frame.feed, n_steps), strict=True))
+        score.add({name: found[name][None] for name in names}, ann.run(names, frame.feed), None)
+    result = score.result(0, n_steps)
+    return Following(len(others) * len(samples), result.agreement, result.relative_error)
 
 
 def _has_slots(node: onnx.NodeProto) -> bool:

@@ -13,7 +13,7 @@ from converter import SpikingModel
 from converter.conversion.main import convert
 from converter.errors import RefusedError
 from converter.io.samples import check_samples
-from converter.measure.sequence import evaluate_stream
+from converter.measure.sequence import evaluate_stream, follow
 from converter.normalise.ann import load_ann
 from tests.measure.additions import Walker
 from tests.measure.test_cost import IMAGES, image_network
@@ -79,6 +79,29 @@ def test_every_spike_of_a_frame_is_counted_by_its_own_fan_out(way, tmp_path) -> 
         assert frame.energy_ratio == pytest.approx(energy, rel=1e-5)
     assert len({frame.synaptic_operations for frame in found.frames}) == len(x)
     assert max(len(np.unique(fan_out)) for fan_out in fan_outs.values()) > 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_how_a_stream_follows(way, tmp_path) -> None:
+    """Samples one after the other in a stream of their own, step by step; the trained model by ONNX's reference."""
+    path, x = save(mlp(), tmp_path / "m.onnx"), samples(mlp(), 12)
+    conversion = convert(path, samples(mlp(), 64), streaming=True, **WAYS[way])
+    steps = conversion.options.steps_of_file
+    found = follow(conversion.proto(), conversion.ann.model, check_samples({"x": x}, conversion.ann.input_specs), steps)
+    agreeing, error, power, stream_of = [], 0.0, 0.0, snn_ops.Session(conversion.proto())
+    for begin in range(12):
+        stream = stream_of.stream()
+        for frame in range(4):
+            sample = x[[(begin + 3 * frame) % 12]]
+            for _ in range(steps):
+                (y,) = stream.run(sample, 1)
+            if frame:
+                expected = ann_output(path, sample)
+                agreeing.append(bool(y.argmax() == expected.argmax()))
+                error, power = error + ((y - expected) ** 2).sum(), power + (expected**2).sum()
+    assert found.frames == len(agreeing) == 36
+    assert found.agreement == pytest.approx(np.mean(agreeing))
+    assert found.relative_error == pytest.approx(np.sqrt(error / power), rel=1e-4)
 
 
 def frames_by_hand(

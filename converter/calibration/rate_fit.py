@@ -159,8 +159,8 @@ def _least_squares(
 
 FIT_BYTES = 64 << 20
 """Currents of one layer held while it is fitted; the number of samples follows from it."""
-FRAMES = 3
-"""Samples one after the other that a layer is fitted on. With 2 a stream answers its first sample better, others worse."""
+FRAMES = 2
+"""Samples one after the other that a layer is fitted on. With 3 a stream answers its first sample worse, others better."""
 
 
 def fit_layer(

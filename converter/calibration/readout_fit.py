@@ -51,8 +51,7 @@ def fit_readout(
         n_steps: T, for which each sample stays.
         progress: called with candidates done and their number.
     """
-    count, shift = len(samples), max(1, len(samples) // FRAMES)
-    frames = [samples.take((np.arange(count) + frame * shift) % count) for frame in range(FRAMES)]
+    frames = samples.in_turn(FRAMES)
     ann = start_quietly(without_softmax(trained.clone()))
     expected = [ann.run(None, frame.feed) for frame in frames[1:]]
     tried = candidates(n_steps)

@@ -35,7 +35,7 @@ from converter.report.console import messages, percent, progress, results
 from converter.report.json_file import write_json
 from converter.report.plots import accuracy_picture
 from converter.report.tables import outputs_table, rates_table, steps_table, stream_table, work_table
-from converter.spiking.model import SpikingModel
+from converter.spiking.model import SpikingModel, StreamAnswer
 from snn_ops.format import FormatError
 
 LEAST_DIFFERENCE = 0.02
@@ -159,14 +159,15 @@ def parse_steps(text: str) -> list[int]:
 
 def print_stream(evaluation: StreamEvaluation, spiking: SpikingModel) -> None:
     """Prints the table, and a word on files that do not follow their input."""
-    name, metadata = spiking.path.name, spiking.metadata
-    title = f"{name}, a stream of {len(evaluation.frames)} samples, {evaluation.n_steps} steps each"
+    title = f"{spiking.path.name}, a stream of {len(evaluation.frames)} samples, {evaluation.n_steps} steps each"
     results().print(stream_table(title, evaluation))
-    if metadata.code == "rate" and metadata.readout == "mean":
-        messages().print(
-            "note: this file answers for the mean of everything since the stream began; --readout leaky or window, or "
-            "--code delta, of `convert` give one that answers for the present input"
-        )
+    with suppress(FormatError):  # what it answers was measured, whatever a damaged file says of it
+        answer = StreamAnswer.of(spiking.metadata)
+        if answer is not None and not answer.for_present_input:
+            messages().print(
+                "note: this file answers for the mean of everything since the stream began; --readout leaky or window, or "
+                "--code delta, of `convert` give one that answers for the present input"
+            )
 
 
 def print_evaluation(evaluation: Evaluation, work: WorkTotals, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -22,7 +23,7 @@ from converter.report.console import table as make_table
 from converter.report.json_file import write_json
 from converter.report.tables import front_table, islands_table, kept_analog_table, layers_table, work_tables
 from converter.spiking.islands import Island
-from converter.spiking.model import SpikingModel
+from converter.spiking.model import SpikingModel, StreamAnswer
 from snn_ops.format import DOMAIN, PREFIX, FormatError, Metadata, known
 
 T = TypeVar("T")
@@ -76,11 +77,15 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None, *, memory_traffic
     properties |= spiking.metadata.texts()
     for name in _JSON_FIELDS:
         properties.pop(name, None)
+    answer: StreamAnswer | None = None
+    with suppress(FormatError):  # which key is damaged, the reader knows
+        answer = StreamAnswer.of(spiking.metadata)
     if json:
         data: dict[str, Any] = {
             "model": str(spiking.path),
             "spiking": True,
             **properties,
+            "stream": None if answer is None else asdict(answer),
             "options": dict(reader.read("options", lambda m: m.options)),
             "work": asdict(work) if work else {},
             "front": asdict(front) if front else None,
@@ -90,7 +95,8 @@ def _inspect_spiking(spiking: SpikingModel, json: Path | None, *, memory_traffic
         }
         write_json(data | ({"damaged": reader.damaged} if reader.damaged else {}), json)
     if str(json) != "-":
-        results().print(make_table(str(spiking.path), ("property", "value"), list(properties.items()), left=2))
+        rows = [*properties.items(), *([] if answer is None else [("a stream answers", str(answer))])]
+        results().print(make_table(str(spiking.path), ("property", "value"), rows, left=2))
         results().print(layers_table("Layers of spiking neurons", layers))
         if islands:
             results().print(islands_table(islands))

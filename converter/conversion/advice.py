@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,12 +13,14 @@ from converter.errors import RefusedError
 from converter.graph.build import add_functions, to_proto
 from converter.io.samples import Samples
 from converter.measure.steps import Reference, after_steps
-from converter.options import MOST_EXPONENT, NEURONS, Options, is_open
+from converter.options import FITTED, MOST_EXPONENT, NEURONS, Options, is_open
 
 LARGE_ERROR = 0.1
 """Of a layer, from where on it is worth a note."""
 BETTER = 0.9
 """Of the error: what advice must lead below."""
+LOST, DEVIATIONS, TIMES = 0.05, 2, 2
+"""Between a stream and single samples, to be worth a note: share of frames, standard deviations of it, times the error."""
 RUNS = 5
 LEAST_TO_HALVE = 16
 
@@ -63,6 +66,8 @@ def advice(conversion: Conversion, taken: Taken, samples: Samples) -> list[str]:
     verdict = conversion.totals().verdict()
     if verdict:
         notes.append(verdict)
+    if lost := _lost_in_a_stream(conversion):
+        notes.append(lost)
     if not conversion.measured.held_out:
         notes.append("too few samples to hold any out: errors and spikes are those of samples that calibration saw")
     if conversion.options.schedule == "two-phase":
@@ -71,6 +76,37 @@ def advice(conversion: Conversion, taken: Taken, samples: Samples) -> list[str]:
             f"{conversion.steps_to_answer} steps ({conversion.options.n_steps} for each layer of the longest chain)"
         )
     return notes
+
+
+def _lost_in_a_stream(conversion: Conversion) -> str | None:
+    """What to say where samples one after the other are answered clearly worse than each alone; None where they are not."""
+    options, alone = conversion.options, conversion.measured
+    stream = alone.stream
+    if stream is None:
+        return None
+    if stream.agreement is not None and alone.agreement is not None:
+        lost, counts = alone.agreement - stream.agreement, (alone.samples, stream.frames)
+        pooled = (alone.agreement * counts[0] + stream.agreement * counts[1]) / sum(counts)
+        chance = math.sqrt(pooled * (1 - pooled) * (1 / counts[0] + 1 / counts[1]))
+        if lost <= max(LOST, DEVIATIONS * chance):
+            return None
+        shares = (stream.agreement, alone.agreement)
+        what = f"has the trained model's class on {shares[0]:.0%} of {counts[1]} frames, alone on {shares[1]:.0%}"
+    else:
+        now, before = stream.relative_error or 0.0, alone.relative_error or 0.0
+        if now <= max(LARGE_ERROR, TIMES * before):
+            return None
+        what = f"has an error of {now:.0%} on {stream.frames} frames, alone of {before:.0%}"
+    if options.is_delta:
+        ways = "a larger --exponent" if options.schedule == "two-phase" else "more --steps"
+    elif not options.forgets:
+        ways = "--readout window or leaky, --code delta"
+    else:
+        ways = f"more --steps, {'--neuron if-burst, ' if conversion.recipe.neuron in FITTED else ''}--code delta"
+    return (
+        f"a stream of this file {what}: it does not follow samples that come one after the other without a reset, "
+        f"{options.steps_of_file} steps each; worth a try: {ways}"
+    )
 
 
 def _choice(front: Front) -> str:

@@ -16,19 +16,24 @@ from converter.conversion.build import Draft
 from converter.conversion.front import Taken, steps_to_answer
 from converter.conversion.prepare import Prepared
 from converter.conversion.result import Conversion, Layer, Trial
-from converter.graph.build import add_functions
+from converter.graph.build import add_functions, to_proto
 from converter.graph.passes import PassReport
 from converter.graph.shapes import infer_shapes
+from converter.io.samples import Samples
 from converter.measure.cost import Work, analog_layers, count_work
 from converter.measure.eight_bit import eight_bit
 from converter.measure.layers import LayerError, compare
 from converter.measure.routes import Routes
-from converter.measure.totals import Measured
+from converter.measure.sequence import FRAMES, follow
+from converter.measure.totals import Following, Measured
 from converter.neurons.neuron import Placed
 from converter.options import AUTO
 from converter.spiking.expose_states import expose_states
 from converter.spiking.readout import finish_readout
 from snn_ops.format import FORMAT_VERSION, Metadata
+
+LEAST_STREAMS = 2
+"""Streams to follow samples in, however large the model is: with one, a sample would follow itself."""
 
 
 def describe(taken: Taken, trials: Sequence[Trial], draft: Draft) -> Conversion:
@@ -55,6 +60,7 @@ def describe(taken: Taken, trials: Sequence[Trial], draft: Draft) -> Conversion:
     if prepared.options.forgets:  # measured with the mean that a window takes the place of
         finish_readout(draft.model, prepared.options.readout, draft.readout_steps)
     finishing = _finish_graph(draft.model, streaming=prepared.options.streaming)
+    following = _follow(prepared, draft.model, samples) if prepared.options.streaming else None
     conversion = Conversion(
         ann=prepared.ann,
         model=draft.model,
@@ -72,6 +78,7 @@ def describe(taken: Taken, trials: Sequence[Trial], draft: Draft) -> Conversion:
             found.outputs.accuracy,
             found.outputs.agreement,
             found.outputs.relative_error,
+            following,
         ),
         eight_bit=eight_bit(
             prepared.trained, shapes, prepared.axes, prepared.samples.first(prepared.affordable_passes()), samples, work
@@ -117,6 +124,12 @@ def _finish_graph(model: ir.Model, *, streaming: bool) -> tuple[PassReport, ...]
     model.graph.sort()
     add_functions(model)
     return (expose_states(model),) if streaming else ()
+
+
+def _follow(prepared: Prepared, model: ir.Model, samples: Samples) -> Following:
+    """How the finished stream follows these samples, one after the other."""
+    few = samples.first(max(LEAST_STREAMS, prepared.affordable_samples(FRAMES)))
+    return follow(to_proto(model), prepared.trained, few, prepared.options.steps_of_file)
 
 
 def _write_metadata(conversion: Conversion) -> None:

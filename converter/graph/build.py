@@ -178,9 +178,14 @@ def to_front(axis: int, rank: int) -> tuple[list[int], list[int]]:
     return there, [there.index(other) for other in range(rank)]
 
 
+def subgraphs(node: ir.Node) -> list[ir.Graph]:
+    """The graphs among the node's attributes: bodies of Scan, Loop and If."""
+    return [a.as_graph() for a in node.attributes.values() if a.type == ir.AttributeType.GRAPH]
+
+
 def captured(node: ir.Node) -> set[ir.Value]:
     """Values of the node's graph that its subgraphs read without being given them as inputs."""
-    graphs = [a.as_graph() for a in node.attributes.values() if a.type == ir.AttributeType.GRAPH]
+    graphs = subgraphs(node)
     read = [value for graph in graphs for inner in graph.all_nodes() for value in inner.inputs]
     read.extend(value for graph in graphs for value in graph.outputs)
     return {value for value in read if value is not None and value.graph is node.graph}

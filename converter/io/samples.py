@@ -51,6 +51,15 @@ class Samples:
         feed = {name: array[which] for name, array in self.feed.items()}
         return Samples(feed, None if self.labels is None else self.labels[which])
 
+    def in_turn(self, frames: int) -> list[Samples]:
+        """The same samples as frames of as many streams, in other orders, so that in a stream another one follows each.
+
+        Args:
+            frames: how many; the first has the samples in their own order.
+        """
+        count, shift = len(self), max(1, len(self) // max(1, frames))
+        return [self.take((np.arange(count) + frame * shift) % count) for frame in range(frames)]
+
 
 @dataclass(frozen=True)
 class InputSpec:

@@ -264,14 +264,6 @@ def _value_before(node: ir.Node, step: Callable[..., ir.Value]) -> ir.Value:
     return step("Add", [rest, since], "with_rest")
 
 
-def with_rates(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with a spike rate for each layer as further outputs."""
-    model = ir.from_proto(proto)
-    add_spike_rates(model.graph)
-    add_functions(model)
-    return to_proto(model)
-
-
 def with_spike_counts(proto: onnx.ModelProto) -> onnx.ModelProto:
     """The model with the spikes of each layer's neurons as further outputs, summed over steps and samples, ``[1, ...]``."""
     model = ir.from_proto(proto)

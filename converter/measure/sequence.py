@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 
 from converter.errors import RefusedError
 from converter.graph.run import start_quietly
 from converter.io.samples import Samples
-from converter.measure.cost import PICOJOULE_PER_ADDITION, PICOJOULE_PER_MULTIPLY_ADD
-from converter.measure.instruments import RATE_SUFFIX, with_rates
+from converter.measure.instruments import SPIKES_SUFFIX, with_spike_counts
 from converter.measure.scores import Score, classes_of
-from converter.measure.totals import WorkTotals
+from converter.measure.totals import Following
+from converter.measure.work_of_file import WorkOfFile
 from converter.normalise.ann import Ann
 from converter.options import check_steps
 from converter.spiking.model import SpikingModel
-from snn_ops.format import known
 from snn_ops.provider import ProviderOptions
 from snn_ops.session import Session
 
@@ -32,15 +32,14 @@ class Frame:
         right: its class is the label's; None without labels.
         agrees: its class is the trained model's; None without it.
         spike_rates: spikes per neuron and step, by layer.
-        synaptic_operations: additions that its spikes cause, at the layers' fan-out on calibration samples; None where the file
-            does not say them.
-        energy_ratio: of these and the multiply-adds that stay, as a share of the trained model's; None likewise.
+        synaptic_operations: additions that its spikes cause, each spike as many as its own fan-out (`work_of_file`).
+        energy_ratio: of these and the multiply-adds that stay, as a share of the trained model's; None where that has none.
     """
 
     right: bool | None
     agrees: bool | None
     spike_rates: dict[str, float]
-    synaptic_operations: float | None
+    synaptic_operations: float
     energy_ratio: float | None
 
 
@@ -145,7 +144,7 @@ def evaluate_stream(
         raise RefusedError("it was not made for streams; convert it with --streaming", file=spiking.path)
     try:
         session = Session(
-            with_rates(spiking.proto),
+            with_spike_counts(spiking.proto),
             backend=backend,
             provider=provider,
             provider_options=provider_options,
@@ -154,33 +153,66 @@ def evaluate_stream(
         stream = session.stream()
     except ValueError as error:
         raise RefusedError(str(error), file=spiking.path) from error
-    names = [name for name in session.output_names if not name.endswith(RATE_SUFFIX)]
+    names = [name for name in session.output_names if not name.endswith(SPIKES_SUFFIX)]
     trained = start_quietly(against.model, threads=threads) if against is not None else None
-    slots = {node.name: _slots(node) for node in spiking.proto.graph.node}
-    score, work, frames = Score(1, samples.labels is not None, trained is not None), _Work(spiking, steps), []
+    at_once = 1 if any(map(_has_slots, spiking.proto.graph.node)) else session.rows
+    work = WorkOfFile(spiking, samples.shapes_of_one)
+    score, frames = Score(1, samples.labels is not None, trained is not None), []
     for index in range(len(samples)):
         frame, label = samples.take(slice(index, index + 1)), None
-        rates: dict[str, float] = {}
-        for done in range(0, steps, session.rows):
-            count = min(session.rows, steps - done)
-            found = dict(zip(session.output_names, stream.run(frame.feed, count), strict=True))
+        spikes: dict[str, np.ndarray] = {}
+        for done in range(0, steps, at_once):
+            found = dict(zip(session.output_names, stream.run(frame.feed, min(at_once, steps - done)), strict=True))
             for name in found.keys() - set(names):
-                node = name.removesuffix(RATE_SUFFIX)
-                rates[node] = rates.get(node, 0.0) + float(found[name]) * slots[node] * count / steps
+                node = name.removesuffix(SPIKES_SUFFIX)
+                spikes[node] = spikes.get(node, 0.0) + found[name].astype(np.float64)
         outputs = {name: found[name] for name in names}
         reference = trained.run(names, frame.feed) if trained is not None else None
         if frame.labels is not None:
             label = frame.labels
         score.add({name: array[None] for name, array in outputs.items()}, reference, label)
-        frames.append(work.frame(_same(outputs[names[0]], label), _agrees(outputs[names[0]], reference), rates))
+        cost = work.of(spikes, steps)
+        frames.append(
+            Frame(
+                _same(outputs[names[0]], label),
+                _agrees(outputs[names[0]], reference),
+                {name: float(count.sum()) / max(1, count.size) / steps for name, count in spikes.items()},
+                cost.synaptic_operations,
+                cost.energy_ratio,
+            )
+        )
         progress(index + 1, len(samples))
     return StreamEvaluation(steps, score.ann_accuracy(), score.result(0, steps).relative_error, frames)
 
 
-def _slots(node: onnx.NodeProto) -> int:
-    """In how many parts of a step spikes are counted: in the two-phase schedule a step has several."""
-    differential = node.op_type == "MultiThreshold"
-    return next((a.i for a in node.attribute if differential and a.name == "max_spikes"), 1)
+FRAMES = 4
+"""Samples one after the other on which a conversion is measured; the first of them only leaves its traces."""
+
+
+def follow(proto: onnx.ModelProto, trained: ir.Model, samples: Samples, n_steps: int) -> Following:
+    """How well a stream follows samples that change, as many streams at once as there are samples.
+
+    Args:
+        proto: the spiking model, made for streams.
+        trained: the trained model, which sees each sample by itself.
+        samples: each follows another one.
+        n_steps: of each sample.
+    """
+    session, ann = Session(proto, n_steps=n_steps), start_quietly(trained)
+    names = [output.name for output in ann.get_outputs()]
+    score, stream = Score(1, labelled=False, against=True), session.stream()
+    first, *others = samples.in_turn(FRAMES)
+    stream.run(first.feed, n_steps)
+    for frame in others:
+        found = dict(zip(session.output_names, stream.run(frame.feed, n_steps), strict=True))
+        score.add({name: found[name][None] for name in names}, ann.run(names, frame.feed), None)
+    result = score.result(0, n_steps)
+    return Following(len(others) * len(samples), result.agreement, result.relative_error)
+
+
+def _has_slots(node: onnx.NodeProto) -> bool:
+    """Whether a step of the node has slots for several spikes, as in the two-phase schedule; they are counted step by step."""
+    return node.op_type == "MultiThreshold" and any(a.name == "max_spikes" and a.i > 1 for a in node.attribute)
 
 
 def _same(output: np.ndarray, label: np.ndarray | None) -> bool | None:
@@ -190,38 +222,3 @@ def _same(output: np.ndarray, label: np.ndarray | None) -> bool | None:
 
 def _agrees(output: np.ndarray, reference: Sequence[np.ndarray] | None) -> bool | None:
     return None if reference is None else _same(output, classes_of(reference[0], 1))
-
-
-class _Work:
-    """From spikes to additions, by the additions that the file counted for so many spikes of each layer."""
-
-    def __init__(self, spiking: SpikingModel, n_steps: int) -> None:
-        metadata = spiking.metadata
-        self._of_rate: dict[str, float] = {}
-        for layer in metadata.layers:
-            rate, operations = layer.get("spike_rate"), layer.get("synaptic_operations")
-            if operations is not None and (rate or not operations):
-                of_rate = operations / (rate * metadata.n_steps) * n_steps if rate else 0.0
-                name = str(layer.get("name"))
-                for node in (
-                    name,
-                    f"{name}_{layer.get('neuron')}",
-                ):  # as the rate and the delta code call their neurons
-                    self._of_rate[node] = of_rate
-        self._totals = known(WorkTotals, metadata.work, "work") if metadata.work else None
-        self._n_steps, self._of_file = n_steps, metadata.n_steps
-
-    def frame(self, right: bool | None, agrees: bool | None, rates: dict[str, float]) -> Frame:
-        """A frame with these spikes."""
-        if self._totals is None or not rates.keys() <= self._of_rate.keys():
-            return Frame(right, agrees, rates, None, None)
-        operations = sum(self._of_rate[name] * rate for name, rate in rates.items())
-        spent = operations * PICOJOULE_PER_ADDITION + self._products(self._totals) * PICOJOULE_PER_MULTIPLY_ADD
-        trained = self._totals.multiply_adds * PICOJOULE_PER_MULTIPLY_ADD
-        return Frame(right, agrees, rates, operations, spent / trained if trained else None)
-
-    def _products(self, totals: WorkTotals) -> float:
-        """Multiply-adds that stay, in these steps: some layers run once, others in every step."""
-        if totals.executed is None or self._of_file == 1:
-            return totals.analog
-        return totals.analog + (totals.executed - totals.analog) / (self._of_file - 1) * (self._n_steps - 1)

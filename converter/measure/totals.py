@@ -29,6 +29,21 @@ class NeuroBench:
 
 
 @dataclass(frozen=True)
+class Following:
+    """The spiking model as a stream: the same samples one after the other without a reset, each for T steps.
+
+    Attributes:
+        frames: answers that were compared; those of the first sample of each stream are not.
+        agreement: share with the trained model's class for the sample of that frame; None with one score only.
+        relative_error: ||snn - ann|| / ||ann|| of the outputs.
+    """
+
+    frames: int
+    agreement: float | None
+    relative_error: float | None
+
+
+@dataclass(frozen=True)
 class Measured:
     """The spiking model on the samples on which spikes were counted.
 
@@ -39,6 +54,7 @@ class Measured:
         ann_accuracy, accuracy: of the trained and the spiking model; None without labels.
         agreement: share of samples with the trained model's class; None with one score only.
         relative_error: ||snn - ann|| / ||ann|| of the outputs.
+        stream: how a file made for streams follows its input; None of others.
     """
 
     samples: int
@@ -48,6 +64,7 @@ class Measured:
     accuracy: float | None
     agreement: float | None
     relative_error: float | None
+    stream: Following | None = None
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,27 @@ def work_of_file(
         sample_shapes: of the inputs, for one sample.
         n_steps: T of that run.
     """
-    model = _of_one_step(spiking)
-    routes = Routes(model, dict(sample_shapes))
-    counted = {name: Spikes(count, count, np.zeros(())) for name, count in spikes.items()}
-    totals = count_work(model, _shapes(model, sample_shapes), routes, counted, {}, n_steps).totals()
-    return replace(totals, energy_ratio_all=None, neurobench=None)
+    return WorkOfFile(spiking, sample_shapes).of(spikes, n_steps)
+
+
+class WorkOfFile:
+    """The same for one run after another of a model.
+
+    Args:
+        spiking: the model.
+        sample_shapes: of the inputs, for one sample.
+    """
+
+    def __init__(self, spiking: SpikingModel, sample_shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self._model = _of_one_step(spiking)
+        self._routes = Routes(self._model, dict(sample_shapes))
+        self._shapes = _shapes(self._model, sample_shapes)
+
+    def of(self, spikes: Mapping[str, np.ndarray], n_steps: int) -> WorkTotals:
+        """Of a run; arguments as for `work_of_file`."""
+        counted = {name: Spikes(count, count, np.zeros(())) for name, count in spikes.items()}
+        totals = count_work(self._model, self._shapes, self._routes, counted, {}, n_steps).totals()
+        return replace(totals, energy_ratio_all=None, neurobench=None)
 
 
 def _of_one_step(spiking: SpikingModel) -> ir.Model:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from converter.graph.build import constant, constant_of, name_nodes, set_constant, to_proto
+from converter.graph.build import constant, constant_of, name_nodes, set_constant, subgraphs, to_proto
 from converter.graph.shapes import Shapes
 from converter.nengo.handlers.convolution import cut_off, windows_of
 from converter.nengo.parts import windows
@@ -29,7 +29,10 @@ def as_float64(proto: onnx.ModelProto) -> onnx.ModelProto:
     model = ir.from_proto(proto)
     name_nodes(model)
     graph = model.graph
-    for value in [*graph.inputs, *graph.initializers.values(), *(v for node in graph for v in node.outputs)]:
+    bodies = [body for node in graph for body in subgraphs(node)]
+    inputs = [value for each in (graph, *bodies) for value in each.inputs]
+    results = [value for each in (graph, *bodies) for node in each for value in node.outputs]
+    for value in [*inputs, *graph.initializers.values(), *results]:
         if value.dtype not in _SINGLE:
             continue
         value.dtype = ir.DataType.DOUBLE

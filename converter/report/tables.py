@@ -162,6 +162,10 @@ def opponents_table(measured: Measured, eight_bit: EightBit, work: WorkTotals) -
             percent(work.energy_ratio_all),
         ),
     ]
+    if measured.stream is not None:
+        following = measured.stream
+        name = f"spiking, in a stream, {following.frames} frames"
+        rows.append((name, "-", percent(following.agreement), number(following.relative_error), "-", "-"))
     columns = ("network", "accuracy", "agreement", "error", "energy *", "with functions")
     return table(f"Beside the 8-bit network, on the same {measured.samples} samples", columns, rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,43 @@ from snn_ops.explicit_inputs import has_explicit_inputs, with_defaults, with_exp
 from snn_ops.format import DOMAIN, Metadata
 from snn_ops.ops import OPERATORS
 from snn_ops.session import Session
+
+
+@dataclass(frozen=True)
+class StreamAnswer:
+    """What a stream of a file answers (docs/format.md, "Readouts").
+
+    Attributes:
+        for_present_input: it follows an input that changes; else it is the mean over everything since the stream began.
+        readout: of the rate code, one of `snn_ops.format.READOUTS`; None with the delta code, whose answer is no mean.
+        readout_steps: how many steps the readout looks back; None where it does not forget.
+    """
+
+    for_present_input: bool
+    readout: str | None
+    readout_steps: int | None
+
+    @classmethod
+    def of(cls, metadata: Metadata) -> StreamAnswer | None:
+        """That of a file; None where it was not made for streams.
+
+        Raises:
+            FormatError: a key that tells it is damaged.
+        """
+        if not metadata.states:
+            return None
+        if metadata.code == "delta":
+            return cls(True, None, None)
+        forgets = metadata.readout != "mean"
+        return cls(forgets, metadata.readout, metadata.readout_steps if forgets else None)
+
+    def __str__(self) -> str:
+        if self.readout is None:
+            return "for the present input: its values at the last step"
+        if not self.for_present_input:
+            return "for everything since it began: the mean over all steps"
+        means = {"window": "the mean of the last {} steps", "leaky": "a leaky mean, time constant {} steps"}
+        return f"for the present input: {means[self.readout].format(self.readout_steps)}"
 
 
 class SpikingModel:

@@ -53,7 +53,6 @@ def test_bad_input_is_refused_in_a_line(command, folder) -> None:
 def test_bad_input_for_the_delta_code_is_refused_in_a_line(command, folder) -> None:
     convert = ("convert", "m.onnx", "--calibration", "calibration.npz", "--code", "delta")
     assert command(*convert, "-o", "d.snn.onnx").code == 0
-    assert command(*convert, "-o", "stream.snn.onnx", "--streaming").code == 0
     model = onnx.load(folder / "d.snn.onnx")
     next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Abs"
     onnx.save(model, folder / "abs.snn.onnx")
@@ -63,7 +62,6 @@ def test_bad_input_for_the_delta_code_is_refused_in_a_line(command, folder) -> N
     cases = [
         (("train", "d.snn.onnx", *train, "--data", "same.npz"), f"d.snn.onnx: {same}"),
         (("train", "abs.snn.onnx", *train), "Abs has no counterpart in Nengo; with --code rate a neuron may take its"),
-        (("train", "stream.snn.onnx", *train), "is a state: convert the model without --streaming"),
         (("verify", "abs.snn.onnx", "--data", "test.npz"), "abs.snn.onnx: node 'first': Abs has no counterpart"),
         (("export", "nengo", "d.snn.onnx", "-o", "o.py", "--core-neurons"), "convert with --code rate"),
         (

@@ -6,6 +6,7 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
+import onnx
 import pytest
 
 from converter.options import Options
@@ -84,3 +85,45 @@ def test_work_of_an_earlier_release(command, change_metadata) -> None:
     assert done.code == 0, done.err
     assert "50.00 %" in done.out
     assert "8-bit" not in done.out
+
+
+STREAMS = {
+    "": None,
+    "--streaming": (False, "mean", "for everything since it began: the mean over all steps"),
+    "--streaming --readout leaky": (True, "leaky", "for the present input: a leaky mean, time constant {} steps"),
+    "--streaming --readout window": (True, "window", "for the present input: the mean of the last {} steps"),
+    "--streaming --code delta": (True, None, "for the present input: its values at the last step"),
+    "--code delta": None,
+}
+
+
+@pytest.mark.parametrize("options", STREAMS)
+def test_what_a_stream_answers(command, folder, options) -> None:
+    """Its length is that of the means in the graph."""
+    code = () if "delta" in options else ("--code", "rate")
+    command("convert", "m.onnx", "--calibration", "calibration.npz", "--steps", "8", *code, *options.split())
+    done = command("inspect", "m.snn.onnx", "--json", "i.json")
+    assert done.code == 0, done.err
+    found, expected = json.loads(Path("i.json").read_text())["stream"], STREAMS[options]
+    if expected is None:
+        assert found is None
+        assert "a stream answers" not in done.out
+        return
+    present, readout, words = expected
+    model = onnx.load("m.snn.onnx")
+    lengths = {
+        "leaky": [a.i for n in model.graph.node if n.op_type == "LeakyMean" for a in n.attribute if a.name == "steps"],
+        "window": [i.type.tensor_type.shape.dim[1].dim_value for i in model.graph.input if i.name.endswith(".window")],
+    }
+    steps = lengths.get(readout, [None])[0]
+    assert found == {"for_present_input": present, "readout": readout, "readout_steps": steps}
+    assert words.format(steps) in done.out
+
+
+def test_what_a_stream_answers_is_not_guessed_where_it_is_damaged(command, folder, change_metadata) -> None:
+    command("convert", "m.onnx", "--calibration", "calibration.npz", "--code", "rate", "--streaming")
+    change_metadata(readout="lately")
+    done = command("inspect", "m.snn.onnx", "--json", "i.json")
+    assert done.code == 0
+    assert "damaged: metadata onnx_snn.readout must be mean or window or leaky, it is 'lately'" in done.err
+    assert json.loads(Path("i.json").read_text())["stream"] is None

@@ -40,3 +40,24 @@ def test_too_few_samples_to_hold_any_out_are_told(tmp_path) -> None:
         assert conversion.measured.held_out == bool(held_out)
         assert conversion.calibration_samples == count - held_out
         assert conversion.measured.samples == (held_out or count)
+
+
+def test_a_stream_that_does_not_follow_is_told(tmp_path) -> None:
+    """The mean of everything does not; one that forgets does. Both are measured on samples one after the other."""
+    path, x = save(mlp(), tmp_path / "m.onnx"), samples(mlp(), 256)
+    told = {}
+    for readout in ("mean", "leaky"):
+        conversion = convert(path, x, code="rate", neuron="if-burst", n_steps=8, streaming=True, readout=readout)
+        stream = conversion.measured.stream
+        assert stream.frames == 3 * conversion.measured.samples
+        told[readout] = (
+            stream.agreement,
+            [note for note in conversion.notes if note.startswith("a stream of this file")],
+        )
+    (mean, (note,)), (leaky, none) = told["mean"], told["leaky"]
+    assert leaky > mean + 0.1
+    assert f"class on {mean:.0%} of 96 frames" in note
+    assert note.endswith("8 steps each; worth a try: --readout window or leaky, --code delta")
+    assert not none
+    conversion = convert(path, x, code="rate", neuron="if-burst", n_steps=8)
+    assert conversion.measured.stream is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import onnx_ir as ir
 import pytest
@@ -73,3 +75,16 @@ def test_a_file_is_named(tmp_path) -> None:
     assert peek_shape(tmp_path / "b.npz") is None
     with pytest.raises(RefusedError, match=r"a\.npz: `x` has the shape"):
         load_samples(tmp_path / "a.npz", ONE)
+
+
+def test_in_turn_another_sample_follows_each() -> None:
+    count = 10
+    for frames in (1, 2, 3, 4):
+        turns = Samples({"x": np.arange(count)}, np.arange(count)).in_turn(frames)
+        assert len(turns) == frames
+        np.testing.assert_array_equal(turns[0].feed["x"], np.arange(count))
+        for turn in turns:
+            np.testing.assert_array_equal(np.sort(turn.feed["x"]), np.arange(count))
+            np.testing.assert_array_equal(turn.feed["x"], turn.labels)
+        for before, after in pairwise(turns):
+            assert (before.labels != after.labels).all()

@@ -167,6 +167,18 @@ def test_nodes_without_names(tmp_path) -> None:
     assert located.onnx_voltage != located.nengo_voltage
 
 
+@pytest.mark.parametrize("readout", ["window", "leaky"])
+@pytest.mark.parametrize("neuron", ["if-burst", "lif"])
+def test_a_stream_that_forgets(neuron, readout, tmp_path) -> None:
+    """In float64 too, where what a window keeps is float64."""
+    path, x = save(mlp(), tmp_path / "m.onnx"), samples(mlp())
+    options = {"code": "rate", "neuron": neuron, "readout": readout, "streaming": True, "n_steps": 8}
+    found = verify(convert(path, x, **options).proto(), {"x": x[:4]}, 12)
+    assert found.differing == 0, found.first
+    assert all(layer.spikes for layer in found.layers)
+    assert found.output_error < 1e-12
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("neuron", "activation"), NEURONS)
 def test_float64_100_steps_of_100_images(neuron, activation) -> None:

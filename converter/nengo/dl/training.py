@@ -27,12 +27,14 @@ from converter.io.files import write_npz
 from converter.io.progress import Progress, silent
 from converter.io.samples import Samples
 from converter.io.weights import import_weights
+from converter.nengo.at_rest import at_rest
 from converter.nengo.dl.shim import import_nengo_dl
 from converter.nengo.dl.simulator import to_nengo_dl, without_warnings
 from converter.nengo.handlers import HANDLERS
 from converter.nengo.handlers.movement import alias
 from converter.nengo.network import NengoModel
 from converter.nengo.shapes import shapes_of_one_step
+from converter.nengo.windows import windows_as_running_means
 from snn_ops.files import read_npz
 from snn_ops.format import DOMAIN
 from snn_ops.ops import OPERATORS
@@ -169,7 +171,7 @@ def train(
 
 def class_count(proto: onnx.ModelProto) -> int:
     """Numbers in the first output of a sample."""
-    return int(np.prod(shapes_of_one_step(proto)[proto.graph.output[0].name][1:], dtype=int))
+    return int(np.prod(shapes_of_one_step(at_rest(proto))[proto.graph.output[0].name][1:], dtype=int))
 
 
 def check_labelled(samples: Samples, of_classes: int, batch_size: int = 1) -> None:
@@ -208,7 +210,8 @@ class _Trainer:
         self.calibrate(self.proto)  # what it refuses, it refuses before hours of training
         state = self._resume()
         resumed_at = len(state.epochs) if state else 0
-        network = to_nengo_dl(import_weights(self.proto, state.weights) if state else self.proto)
+        begun = import_weights(self.proto, state.weights) if state else self.proto
+        network = to_nengo_dl(windows_as_running_means(at_rest(begun)))
         with without_warnings(), self._simulator(network) as simulator:
             state = state or _State(self._weights(simulator, network), {})
             self._restore_optimiser(simulator, state)

@@ -29,6 +29,7 @@ from converter.nengo.dl.simulator import DLSimulator, to_nengo_dl
 from converter.nengo.dl.training import TrainingOptions, accuracy, classes, train
 from converter.nengo.verify import verify
 from converter.spiking.without_neurons import without_neurons
+from snn_ops.session import Session
 from tests.models import convnet, mlp, samples, save, scaled_gemms, text_model
 from tests.nengo.models import delta_lenet5, images, lenet5
 
@@ -94,6 +95,24 @@ def test_the_delta_code_learns_by_the_function_itself(activation, options, tmp_p
     assert not np.array_equal(weights_of(proto)["a1_threshold"], weights_of(done.model)["a1_threshold"])
     found = verify(done.model, {"x": validation.feed["x"][:5]}, 6)
     assert found.differing == 0, found.first
+
+
+@pytest.mark.parametrize("readout", ["window", "leaky"])
+def test_a_stream_learns_what_single_samples_learn(readout, tmp_path) -> None:
+    """All its weights, also those before a window, and it stays a stream."""
+    path, same = save(mlp(), tmp_path / "m.onnx"), {"code": "rate", "neuron": "if-burst", "n_steps": 8}
+    single = convert(path, samples(mlp()), **same).proto()
+    stream = convert(path, samples(mlp()), streaming=True, readout=readout, **same).proto()
+    data, of_one_epoch = (labelled(200, 0), labelled(50, 1)), replace(OPTIONS, epochs=1)
+    found, expected = (train(proto, *data, of_one_epoch) for proto in (stream, single))
+    assert found.trained == expected.trained == ["W1", "B1", "W2", "B2", "W3", "B3"]
+    assert found.epochs[0].loss == pytest.approx(expected.epochs[0].loss, rel=1e-6)
+    before, after, alike = (weights_of(proto) for proto in (stream, found.model, expected.model))
+    for name in found.trained:
+        np.testing.assert_allclose(after[name], alike[name], rtol=1e-5, atol=1e-6)
+        assert not np.array_equal(after[name], before[name])
+    (y,) = Session(found.model).stream().run(data[1].feed["x"], 8)
+    np.testing.assert_array_equal(y.argmax(axis=1), classes(found.model, data[1].feed, 8))
 
 
 @pytest.mark.parametrize("schedule", ["stepped", "two-phase"])

@@ -14,6 +14,7 @@ from converter.commands.arguments import (
     Backend,
     FirstSamples,
     Json,
+    Libraries,
     Provider,
     ProviderOptions,
     SpikingFile,
@@ -65,6 +66,7 @@ def evaluate_command(
     provider: Provider = "cpu",
     provider_option: ProviderOptions = None,
     threads: Threads = None,
+    library: Libraries = None,
     trust: Trust = False,
     json: Json = None,
     picture: Annotated[Path | None, typer.Option(help="draw accuracy over steps, PNG")] = None,
@@ -77,7 +79,7 @@ def evaluate_command(
     if stream and numbers is not None and len(numbers) != 1:
         raise RefusedError(f"in a stream every sample has the same number of steps; --steps {steps} names several")
     check_writable(json, picture)
-    spiking = SpikingModel(model)
+    spiking = SpikingModel(model, libraries=library or ())
     source = against or spiking.source()
     ann: Ann | None = load_ann(source, sample_shape=peek_shape(data), trust=trust) if source else None
     loaded = load_samples(data, spiking.inputs).first(samples)

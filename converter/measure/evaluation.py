@@ -95,7 +95,13 @@ def evaluate(
     simulation = TwoPhaseSimulation if spiking.schedule == "two-phase" else SteppedSimulation
     try:
         simulate: Simulation = simulation(
-            spiking.proto, steps, backend=backend, provider=provider, provider_options=provider_options, threads=threads
+            spiking.proto,
+            steps,
+            backend=backend,
+            provider=provider,
+            provider_options=provider_options,
+            threads=threads,
+            libraries=spiking.libraries,
         )
     except ValueError as error:
         raise RefusedError(str(error), file=spiking.path) from error

@@ -150,6 +150,7 @@ def evaluate_stream(
             provider=provider,
             provider_options=provider_options,
             threads=threads,
+            libraries=spiking.libraries,
         )
         stream = session.stream()
     except ValueError as error:

@@ -6,7 +6,7 @@ the trained model tells, the energy of functions, is not counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -34,9 +34,9 @@ def work_of_file(
         n_steps: T of that run.
     """
     model = _of_one_step(spiking)
-    routes = Routes(model, dict(sample_shapes))
+    routes = Routes(model, dict(sample_shapes), spiking.libraries)
     counted = {name: Spikes(count, count, np.zeros(())) for name, count in spikes.items()}
-    totals = count_work(model, _shapes(model, sample_shapes), routes, counted, {}, n_steps).totals()
+    totals = count_work(model, _shapes(model, sample_shapes, spiking.libraries), routes, counted, {}, n_steps).totals()
     return replace(totals, energy_ratio_all=None, neurobench=None)
 
 
@@ -50,10 +50,12 @@ def _of_one_step(spiking: SpikingModel) -> ir.Model:
     return model
 
 
-def _shapes(model: ir.Model, sample_shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+def _shapes(
+    model: ir.Model, sample_shapes: Mapping[str, tuple[int, ...]], libraries: Sequence[str]
+) -> dict[str, tuple[int, ...]]:
     """Of all values, for one sample and one step."""
     values = [value for node in model.graph for value in node.outputs if value.name]
-    computed = Probe(model, values, spiking=True).run(zeros(model, sample_shapes))
+    computed = Probe(model, values, spiking=True, libraries=libraries).run(zeros(model, sample_shapes))
     initializers = model.graph.initializers.items()
     constants = {name: tuple(v.const_value.shape.numpy()) for name, v in initializers if v.const_value is not None}
     arrays = {name: array.shape for name, array in computed.items() if isinstance(array, np.ndarray)}

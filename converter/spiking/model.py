@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from converter.graph.run import RUNTIME_ERRORS, brief
 from converter.io.onnx_files import holds_operators, read_proto
 from converter.io.samples import InputSpec
 from snn_ops.format import DOMAIN, Metadata
+from snn_ops.library import LibraryNotFoundError, existing
 from snn_ops.ops import OPERATORS
 from snn_ops.session import Session
 
@@ -26,16 +27,24 @@ class SpikingModel:
     Args:
         path: the file.
         proto: what is in it, if that is known already.
+        libraries: files with operators of others that it has beside ours; see `snn_ops.Session`.
 
     Attributes:
         metadata: what the file says about itself.
 
     Raises:
-        RefusedError: not readable, not a spiking model, or of a newer format than this release reads.
+        RefusedError: not readable, not a spiking model, or of a newer format than this release reads; or there is no such
+            library.
     """
 
-    def __init__(self, path: str | Path, proto: onnx.ModelProto | None = None) -> None:
+    def __init__(
+        self, path: str | Path, proto: onnx.ModelProto | None = None, *, libraries: Sequence[str | Path] = ()
+    ) -> None:
         self.path = Path(path)
+        try:
+            self.libraries = existing(libraries)
+        except LibraryNotFoundError as error:
+            raise RefusedError(str(error)) from error
         self.proto = read_proto(self.path) if proto is None else proto
         if not holds_operators(self.proto):
             raise RefusedError("this is not a spiking model; make one with `onnx-snn convert`", file=self.path)
@@ -95,7 +104,7 @@ class SpikingModel:
         if options.get("backend") == "functions":
             self._check_functions()
         with self._refused():
-            return Session(self.proto, **options)
+            return Session(self.proto, libraries=self.libraries, **options)
 
     def source(self) -> Path | None:
         """The trained model's file, if it lies beside this one or in the current folder and is still the same."""

@@ -209,6 +209,10 @@ CASES = {
             lambda folder: SpikingModel(save(mlp(), folder / "s.onnx")),
             r"{folder}/s\.onnx: this is not a spiking model; make one with `onnx-snn convert`",
         ),
+        "__init__: {}": Case(
+            lambda folder: SpikingModel(save(mlp(), folder / "s.onnx"), libraries=[folder / "lost.so"]),
+            "{folder}/lost.so does not exist; `libraries` names files with operators for ONNX Runtime",
+        ),
         "__init__: this release has no operator {}; where a newer one made the file: pip install -U onnx-snn": reading(
             of_a_newer_release,
             lambda model: None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -126,7 +127,8 @@ def exporting(path: Path, framework: Framework) -> None:
 
 
 def load_with_nothing(path: Path) -> None:
-    path.write_bytes(b"")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", '{"keras_version": "3.5.0"}')
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.util, "find_spec", lambda name: None)
         load_ann(path)
@@ -294,11 +296,11 @@ CASES = {
         "export_to_onnx: there is no such file": Case(
             lambda folder: load_ann(folder / "lost.keras"), r"{folder}/lost\.keras: there is no such file"
         ),
-        "export_to_onnx: reading {} models needs {}; install {}, or export the model to ONNX yourself": Case(
+        "export_to_onnx: reading {} models needs {}; install {}, or {}": Case(
             lambda folder: load_with_nothing(folder / "m.keras"),
             r"{folder}/m\.keras: reading Keras models needs tensorflow and tf2onnx; install onnx-snn\[nengo\], or export "
-            r"the model to ONNX "
-            "yourself",
+            r"the model "
+            r"to ONNX with the Keras that wrote it, 3\.5\.0 \(here is .*\): model\.export\('m\.onnx', format='onnx'\)",
         ),
         "export_to_onnx: TorchScript does not say the shape of its input; save the model with torch.export.save (.pt2) "
         "instead": Case(
@@ -314,9 +316,10 @@ CASES = {
             r"\(in "
             r"Python trust=True\), or export the model to ONNX yourself",
         ),
-        "export_to_onnx: {} cannot export it: {}": Case(
+        "export_to_onnx: {} cannot export it: {}; {}": Case(
             lambda folder: exporting(folder / "m.net", replace(KERAS, module="no_such_module", name="Another")),
-            r"{folder}/m\.net: Another cannot export it: .*No module named .*no_such_module.*",
+            r"{folder}/m\.net: Another cannot export it: .*No module named .*no_such_module.*; export the model to ONNX "
+            r"yourself",
         ),
     },
     "normalise/open_batch.py": {

@@ -114,16 +114,15 @@ def evaluate_command(
             messages().print(
                 "The trained model is not here: no agreement, no error. Name it with --against MODEL.onnx."
             )
-    if isinstance(evaluation, StreamEvaluation):
-        return
     print_notes(spiking, evaluation)
-    if picture:
+    if picture and isinstance(evaluation, Evaluation):
         accuracy_picture({spiking.path.name: evaluation}, picture, title=f"{spiking.path.name}, {len(loaded)} samples")
 
 
-def print_notes(spiking: SpikingModel, evaluation: Evaluation) -> None:
+def print_notes(spiking: SpikingModel, evaluation: Evaluation | StreamEvaluation) -> None:
     """What makes the numbers say less than they seem to."""
-    for note in (*evaluation.notes, overfitted(spiking, evaluation)):
+    learnt = overfitted(spiking, evaluation) if isinstance(evaluation, Evaluation) else None
+    for note in (*evaluation.notes, learnt):
         if note:
             messages().print(f"note: {note}")
 

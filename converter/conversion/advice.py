@@ -10,7 +10,9 @@ from converter.conversion.front import Taken
 from converter.conversion.result import Conversion, Front, Recipe
 from converter.errors import RefusedError
 from converter.graph.build import add_functions, to_proto
+from converter.graph.run import Probe
 from converter.io.samples import Samples
+from converter.measure.scores import strange_labels
 from converter.measure.steps import Reference, after_steps
 from converter.options import MOST_EXPONENT, NEURONS, Options, is_open
 
@@ -33,6 +35,9 @@ def advice(conversion: Conversion, taken: Taken, samples: Samples) -> list[str]:
     notes = []
     if conversion.ann.quantised:
         notes.append("the model was quantised; converted, and compared with, is what its integers stand for in floats")
+    strange = _strange_labels(taken.prepared.all_samples(), taken)
+    if strange is not None:
+        notes.append(strange)
     if conversion.front is not None:
         notes.append(_choice(conversion.front))
     if conversion.is_unchosen:
@@ -71,6 +76,15 @@ def advice(conversion: Conversion, taken: Taken, samples: Samples) -> list[str]:
             f"{conversion.steps_to_answer} steps ({conversion.options.n_steps} for each layer of the longest chain)"
         )
     return notes
+
+
+def _strange_labels(samples: Samples, taken: Taken) -> str | None:
+    """What to say of labels that are no classes of the trained model; None: nothing."""
+    if samples.labels is None:
+        return None
+    model = taken.prepared.trained
+    output = model.graph.outputs[0]
+    return strange_labels(samples.labels, Probe(model, [output]).run(samples.first(1).feed)[str(output.name)])
 
 
 def _choice(front: Front) -> str:

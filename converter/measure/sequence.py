@@ -14,7 +14,7 @@ from converter.graph.run import start_quietly
 from converter.io.samples import Samples
 from converter.measure.cost import PICOJOULE_PER_ADDITION, PICOJOULE_PER_MULTIPLY_ADD
 from converter.measure.instruments import RATE_SUFFIX, with_rates
-from converter.measure.scores import Score, classes_of
+from converter.measure.scores import Score, classes_of, strange_labels
 from converter.measure.totals import WorkTotals
 from converter.normalise.ann import Ann
 from converter.options import check_steps
@@ -89,12 +89,14 @@ class StreamEvaluation:
         ann_accuracy: of the trained model, which sees each sample by itself.
         relative_error: ||snn - ann|| / ||ann|| over the outputs of all frames; None without the trained model.
         frames: one for each sample, in their order.
+        notes: what makes the numbers say less than they seem to.
     """
 
     n_steps: int
     ann_accuracy: float | None
     relative_error: float | None
     frames: Sequence[Frame]
+    notes: Sequence[str] = ()
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -111,6 +113,7 @@ class StreamEvaluation:
             "relative_error": self.relative_error,
             "parts": {name: asdict(part) for name, part in self.parts.items()},
             "frames": [asdict(frame) for frame in self.frames],
+            "notes": list(self.notes),
         }
 
 
@@ -159,6 +162,7 @@ def evaluate_stream(
     trained = start_quietly(against.model, threads=threads) if against is not None else None
     slots = {node.name: _slots(node) for node in spiking.proto.graph.node}
     score, work, frames = Score(1, samples.labels is not None, trained is not None), _Work(spiking, steps), []
+    notes: list[str] = []
     for index in range(len(samples)):
         frame, label = samples.take(slice(index, index + 1)), None
         rates: dict[str, float] = {}
@@ -169,13 +173,15 @@ def evaluate_stream(
                 node = name.removesuffix(RATE_SUFFIX)
                 rates[node] = rates.get(node, 0.0) + float(found[name]) * slots[node] * count / steps
         outputs = {name: found[name] for name in names}
+        if not index and (strange := strange_labels(samples.labels, outputs[names[0]])):
+            notes.append(strange)
         reference = trained.run(names, frame.feed) if trained is not None else None
         if frame.labels is not None:
             label = frame.labels
         score.add({name: array[None] for name, array in outputs.items()}, reference, label)
         frames.append(work.frame(_same(outputs[names[0]], label), _agrees(outputs[names[0]], reference), rates))
         progress(index + 1, len(samples))
-    return StreamEvaluation(steps, score.ann_accuracy(), score.result(0, steps).relative_error, frames)
+    return StreamEvaluation(steps, score.ann_accuracy(), score.result(0, steps).relative_error, frames, notes)
 
 
 def _slots(node: onnx.NodeProto) -> int:

@@ -35,12 +35,12 @@ def loading(model: Callable[[], onnx.ModelProto], line: str) -> Case:
     return Case(lambda folder: load_ann(save(model(), folder / "m.onnx")), rf"{{folder}}/m\.onnx{line}")
 
 
-def converting(model: Callable[[], onnx.ModelProto], line: str, **options: object) -> Case:
-    """Of a file ``m.onnx`` that loads, but cannot be converted."""
+def converting(model: Callable[[], onnx.ModelProto], line: str, *, count: int = 16, **options: object) -> Case:
+    """Of a file ``m.onnx`` that loads, but cannot be converted with so many samples."""
 
     def refuse(folder: Path) -> None:
         proto = model()
-        convert(save(proto, folder / "m.onnx"), samples(proto, 16), **options)
+        convert(save(proto, folder / "m.onnx"), samples(proto, count), **options)
 
     return Case(refuse, rf"{{folder}}/m\.onnx{line}")
 

@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[2] / "converter"
 TEXTS = {"RefusedError": 0, "MixesSamplesError": 0, "UnclearError": 0, "retold": 1}
 """What makes errors whose texts users read, and which argument is the text."""
 OF_MODELS = (
-    "activations", "conversion/prepare.py", "conversion/recalibrate.py", "graph", "io/claims.py", "io/onnx_files.py",
-    "nengo/export.py", "nengo/handlers", "nengo/script.py", "nengo/shapes.py", "normalise", "spiking",
+    "activations", "calibration", "conversion", "graph", "io/claims.py", "io/onnx_files.py", "measure", "nengo/export.py",
+    "nengo/handlers", "nengo/script.py", "nengo/shapes.py", "nengo/verify.py", "normalise", "spiking",
 )  # fmt: skip
 """Where a model is what is refused; elsewhere it is an option, a number or a file with samples."""
 

@@ -12,6 +12,8 @@ import onnx_ir as ir
 from converter.conversion.main import convert
 from converter.conversion.recalibrate import recalibrated
 from converter.io.samples import Samples
+from converter.measure.evaluation import evaluate
+from converter.measure.sequence import evaluate_stream
 from converter.normalise.ann import load_ann
 from converter.normalise.proof import prove
 from converter.spiking.codes import FORGETTING
@@ -58,11 +60,15 @@ def convert_quickly(**options: object) -> onnx.ModelProto:
     return convert(save(mlp(), Path(str(folder)) / "mlp.onnx"), samples(mlp(), 32), **options).proto()
 
 
-def reading(change: Callable[[onnx.ModelProto], object], use: Callable[[SpikingModel], object], line: str) -> Case:
+def reading(
+    change: Callable[[onnx.ModelProto], object], use: Callable[[SpikingModel], object], line: str, **options: object
+) -> Case:
     """Of a spiking model in a file."""
 
     def refuse(folder: Path) -> None:
-        proto = spiking(change, folder=folder, code="rate", neuron="if", method="percentile", correction="none")
+        proto = spiking(
+            change, folder=folder, code="rate", neuron="if", method="percentile", correction="none", **options
+        )
         use(SpikingModel(save(proto, folder / "s.onnx")))
 
     return Case(refuse, rf"{{folder}}/s\.onnx{line}")
@@ -122,6 +128,9 @@ def window_without_rank(folder: Path) -> None:
     finish_readout(model, "window", 4)
 
 
+NOT_FINITE = "the trained model computes values that are not finite on the calibration samples"
+SAMPLES = Samples({"x": samples(mlp(), 4)}, None)
+
 CASES = {
     "activations/sites.py": {
         "find_sites: {} keeps a state of its own over a sequence, which does not come in parts; recurrent layers are not "
@@ -131,6 +140,84 @@ CASES = {
             "are "
             "not converted, and after this one there is no activation that a neuron could replace",
             code="rate",
+        ),
+    },
+    "calibration/delta_fit.py": {
+        "gather: the trained model computes values that are not finite on the calibration samples": converting(
+            lambda: graph("h = MatMul(x, W)  [odd] a = Log(h)  y = MatMul(a, W)"), f": node 'odd': {NOT_FINITE}", code="delta"
+        ),
+        "_check: the delta code needs at least {} calibration samples, better some hundred; there are {}": converting(
+            mlp,
+            ": the delta code needs at least 8 calibration samples, better some hundred; there are 5",
+            count=5,
+            code="delta",
+        ),
+        "_check: the calibration samples are all the same; the ranges of the delta code follow from different ones": Case(
+            lambda folder: convert(save(mlp(), folder / "m.onnx"), np.ones((20, 8), np.float32), code="delta"),
+            r"{folder}/m\.onnx: the calibration samples are all the same; the ranges of the delta code follow from "
+            r"different ones",
+        ),
+    },
+    "calibration/histograms.py": {
+        "_add: the trained model computes values that are not finite on the calibration samples": converting(
+            lambda: graph("h = MatMul(x, W)  l = Log(h)  [odd] a = Tanh(l)  y = MatMul(a, W)"),
+            f": node 'odd': {NOT_FINITE}",
+            code="rate",
+        ),
+    },
+    "conversion/budget.py": {
+        "of: its outputs are no scores of classes, so there is no agreement; use --max-error": converting(
+            lambda: text_model("m (float[N,4] x) => (float[N,1] y) <float[4,4] W, float[4,1] V> { h = MatMul(x, W) "
+                               " a = Relu(h)  y = MatMul(a, V) }"),
+            ": its outputs are no scores of classes, so there is no agreement; use --max-error",
+            count=128,
+            min_agreement=90.0,
+        ),
+        "choose: nothing takes at most {} of the energy; the least is {}": converting(
+            mlp,
+            ": nothing takes at most 0\\.001 ?% of the energy; the least is .*",
+            count=128,
+            max_energy=0.001,
+            max_error=90.0,
+        ),
+        "choose: nothing {}; the best there is: {}": converting(
+            mlp, ": nothing .*0\\.0001 ?%.*; the best there is: .*", count=128, max_error=0.0001
+        ),
+    },
+    "conversion/front.py": {
+        "take: a budget is held on at least {} calibration samples that ranges do not follow from; give at least {}, better "
+        "512; there are {}": converting(
+            mlp,
+            ": a budget is held on at least 64 calibration samples that ranges do not follow from; give at least .*, better "
+            "512; "
+            "there are 16",
+            max_error=5.0,
+        ),
+    },
+    "measure/evaluation.py": {
+        "evaluate: the number of steps must be at least 1, it is {}": Case(
+            lambda folder: evaluate(
+                SpikingModel(save(convert_quickly(folder=folder, code="delta", n_steps=2), folder / "s.onnx")), SAMPLES, [0]
+            ),
+            "the number of steps must be at least 1, it is 0",
+        ),
+        "evaluate: {}": reading(
+            lambda proto: None,
+            lambda model: evaluate(model, SAMPLES, [2], provider="tpu"),
+            r": unknown provider 'tpu'; there are \['cpu', 'cuda'\]",
+        ),
+    },
+    "measure/sequence.py": {
+        "evaluate_stream: it was not made for streams; convert it with --streaming": reading(
+            lambda proto: None,
+            lambda model: evaluate_stream(model, SAMPLES),
+            ": it was not made for streams; convert it with --streaming",
+        ),
+        "evaluate_stream: {}": reading(
+            lambda proto: None,
+            lambda model: evaluate_stream(model, SAMPLES, provider="tpu"),
+            r": unknown provider 'tpu'; there are \['cpu', 'cuda'\]",
+            streaming=True,
         ),
     },
     "conversion/prepare.py": {

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnx.parser
+import pytest
 from onnx import helper
 
 from converter.nengo.export import make_script
+from converter.nengo.verify import recording_session, verify
 from snn_ops.format import DOMAIN, Metadata
 from snn_ops.ops import OPERATORS
 from tests.nengo.models import operation
@@ -17,9 +21,11 @@ FLAT = [0, 12]
 """A target of Reshape."""
 
 
-def net(body: str, case: str = "BoundedIF", *, opset: int = 18, **arrays: object) -> onnx.ModelProto:
+def net(
+    body: str, case: str = "BoundedIF", *, opset: int = 18, element: type = np.float32, **arrays: object
+) -> onnx.ModelProto:
     """An operator's y [N, 3, 2, 2], what follows it, and z."""
-    model, _, _ = operation(case, np.float32)
+    model, _, _ = operation(case, element)
     parsed = onnx.parser.parse_graph(f"m (float[M,3,2,2] y) => (float[M] z) {{ {body} }}")
     model.graph.node.extend(parsed.node)
     model.graph.output[0].CopyFrom(onnx.ValueInfoProto(name="z"))
@@ -106,6 +112,21 @@ def out_of_range() -> onnx.ModelProto:
     return model
 
 
+def comparing_random_numbers(folder: Path) -> None:
+    pytest.importorskip("nengo", reason="nengo is not installed: extra nengo")
+    model = net("z = Identity(drawn)")
+    operator = OPERATORS["PoissonSpiking"]
+    kinds = {tensor.name: tensor.kind.dtype(np.float32) for tensor in operator.inputs[2:]}
+    for name, kind in kinds.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones((), kind), f"random_{name}"))
+    inputs = ["y", "n_steps", *(f"random_{name}" for name in kinds)]
+    node = helper.make_node("PoissonSpiking", inputs, ["drawn"], "random", domain=DOMAIN, **operator.defaults)
+    model.graph.node.insert(2, node)
+    model.functions.append(operator.function())
+    verify(model, X, 4)
+
+
+X = {"x": np.ones((2, 3, 2, 2), np.float32)}
 CONNECTION = "only a signal times a constant matrix is a connection"
 MIDDLE = "it begins in the middle of a run"
 
@@ -251,6 +272,19 @@ CASES = {
         "time_step: its time step is {} s, that of others {} s; Nengo has one for all": Case(
             lambda folder: make_script(two_time_steps()),
             r"node 'Lowpass': Lowpass: its time step is 0\.001 s, that of others 0\.002 s; Nengo has one for all",
+        ),
+    },
+    "nengo/verify.py": {
+        "verify: it does not compute in float32, as NengoDL does; compare in float64: --simulator nengo": Case(
+            lambda folder: verify(net("z = Identity(y)", element=np.float64), X, 4, simulator="nengo-dl"),
+            "it does not compute in float32, as NengoDL does; compare in float64: --simulator nengo",
+        ),
+        "verify: {} draws random numbers, Nengo draws others": Case(
+            comparing_random_numbers, "node 'random': PoissonSpiking draws random numbers, Nengo draws others"
+        ),
+        "recording_session: ONNX Runtime cannot run the model in this precision: {}{}": Case(
+            lambda folder: recording_session(net("[odd] z = LRN<size = 3>(y)", element=np.float64), []),
+            "ONNX Runtime cannot run the model in this precision: .*LRN.*; compare in float32: --simulator nengo-dl",
         ),
     },
     "nengo/shapes.py": {

@@ -221,7 +221,7 @@ CASES = {
         ),
     },
     "conversion/prepare.py": {
-        "prepare: it has no layer with weights that neurons could send a value to; run it as it is": converting(
+        "prepare: it has no layer with weights that neurons could send a value to; {}": converting(
             lambda: graph("y = Relu(x)"),
             ": it has no layer with weights that neurons could send a value to; run it as it is",
             code="delta",

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from converter.errors import RefusedError
-from converter.graph.run import start_quietly
+from converter.graph.run import RUNTIME_ERRORS, start_quietly
 from converter.io.samples import Samples
 from converter.measure.cost import PICOJOULE_PER_ADDITION, PICOJOULE_PER_MULTIPLY_ADD
 from converter.measure.instruments import RATE_SUFFIX, with_rates
@@ -156,8 +156,8 @@ def evaluate_stream(
             libraries=spiking.libraries,
         )
         stream = session.stream()
-    except ValueError as error:
-        raise RefusedError(str(error), file=spiking.path) from error
+    except RUNTIME_ERRORS as error:
+        raise spiking.refusal(error) from error
     names = [name for name in session.output_names if not name.endswith(RATE_SUFFIX)]
     trained = start_quietly(against.model, threads=threads) if against is not None else None
     slots = {node.name: _slots(node) for node in spiking.proto.graph.node}

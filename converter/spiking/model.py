@@ -128,13 +128,20 @@ class SpikingModel:
                     node=node.name,
                 )
 
+    def refusal(self, error: Exception) -> RefusedError:
+        """What a user reads where a session of it does not start."""
+        text = brief(error)
+        if "is not a registered function/op" in text:
+            text += "; name the library that has it: --library PATH of run and evaluate, in Python libraries=[path]"
+        return RefusedError(text, file=self.path)
+
     @contextmanager
     def _refused(self) -> Iterator[None]:
         """What goes wrong inside is refused, with the name of this file."""
         try:
             yield
         except RUNTIME_ERRORS as error:
-            raise RefusedError(brief(error), file=self.path) from error
+            raise self.refusal(error) from error
 
 
 def _sha256(path: Path) -> str:

@@ -213,8 +213,12 @@ for arguments in (
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(np.load("y.npz")["y"], expected)
     assert json.loads(Path("e.json").read_text())["work"]["spikes"] > 0
-    result = command("run", "mixed.snn.onnx", "--input", "test.npz")
-    assert (result.code, "NegPos" in result.err) == (1, True)
+    for subcommand in (["run", "--input"], ["evaluate", "--data"]):
+        result = command(subcommand[0], "mixed.snn.onnx", subcommand[1], "test.npz")
+        assert (result.code, "--library PATH" in result.err) == (1, True)
+        assert result.err.startswith(
+            "onnx-snn: mixed.snn.onnx: Fatal error: ai.onnx.contrib:NegPos(-1) is not a registered"
+        )
     for name, reason in (("lost.so", "does not exist"), ("test.npz", "is no library of operators for ONNX Runtime")):
         for subcommand in (["run", "--input"], ["evaluate", "--data"]):
             result = command(subcommand[0], "m.snn.onnx", subcommand[1], "test.npz", "--library", name)

@@ -63,9 +63,11 @@ def _in_file(path: Path, module: str) -> Iterator[Refusal]:
         if isinstance(node, ast.FunctionDef):
             function = node.name
         raised = node.exc if isinstance(node, ast.Raise) else None
-        if isinstance(raised, ast.Call) and isinstance(raised.func, ast.Name) and raised.func.id in TEXTS:
-            text = _text(raised.args[TEXTS[raised.func.id]])
-            yield Refusal(module, f"{function}: {text}", range(node.lineno, (node.end_lineno or 0) + 1))
+        if isinstance(raised, ast.Call):
+            name = raised.func.attr if isinstance(raised.func, ast.Attribute) else getattr(raised.func, "id", "")
+            if name in TEXTS or name[:1].islower():  # a function that makes an error has its text from elsewhere
+                text = _text(raised.args[TEXTS[name]]) if name in TEXTS else "{}"
+                yield Refusal(module, f"{function}: {text}", range(node.lineno, (node.end_lineno or 0) + 1))
         waiting.extend((child, function) for child in reversed(list(ast.iter_child_nodes(node))))
 
 

@@ -170,8 +170,8 @@ CASES = {
         ),
     },
     "io/claims.py": {
-        "check_claims: a name of a node is no text; the file is damaged": Case(
-            no_text, r"{folder}/m\.onnx: (a name of a node is no text; the file is damaged|not an ONNX model, .*)"
+        "check_claims: a name in it is no text; the file is damaged": Case(
+            no_text, r"{folder}/m\.onnx: (a name in it is no text; the file is damaged|not an ONNX model, .*)"
         ),
         "check_claims: it has no operator or no output; the file is damaged": loading(
             changed(lambda proto: proto.graph.node[0].ClearField("op_type")),

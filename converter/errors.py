@@ -24,6 +24,13 @@ class RefusedError(Exception):
         self.node = node
 
 
+def retold(error: RefusedError, text: str, file: object = None) -> RefusedError:
+    """The same refusal in other words, of which the file may be new: it concerns the same node."""
+    again = RefusedError(text, file=file)
+    again.file, again.node = file if file is not None else error.file, error.node
+    return again
+
+
 @contextmanager
 def concerning(file: object) -> Iterator[None]:
     """What is refused inside concerns this file, unless it names one itself. So does what the file's metadata say wrong."""
@@ -34,4 +41,4 @@ def concerning(file: object) -> Iterator[None]:
     except RefusedError as error:
         if error.file is not None:
             raise
-        raise RefusedError(str(error), file=file) from error
+        raise retold(error, str(error), file) from error

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
+from collections.abc import Iterable
+from os import PathLike, fspath
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -17,7 +20,7 @@ BACKENDS = ("native", "functions", *PYTHON_BACKENDS)
 
 
 class LibraryNotFoundError(RuntimeError):
-    """The native library was not built, or is not where it should be."""
+    """A library was not built, or is not where it should be."""
 
 
 def library_path() -> str:
@@ -37,7 +40,11 @@ def library_path() -> str:
     return str(path)
 
 
-def register(session_options: onnxruntime.SessionOptions, backend: str = "native") -> onnxruntime.SessionOptions:
+def register(
+    session_options: onnxruntime.SessionOptions,
+    backend: str = "native",
+    libraries: Iterable[str | PathLike[str]] = (),
+) -> onnxruntime.SessionOptions:
     """Makes the operators known to sessions created with `session_options`, which is also returned.
 
     Call it once for a `SessionOptions`: ONNX Runtime refuses a domain that is registered twice.
@@ -48,21 +55,49 @@ def register(session_options: onnxruntime.SessionOptions, backend: str = "native
             the model file carries; "numpy", the references, and "cupy", kernels on a GPU, run through
             onnxruntime-extensions. Those two want every output of a node named and no float16, which `Session` sees to, and
             sequential execution; run such a session inside ``snn_ops.python_ops.raising()``.
+        libraries: files with operators of others, such as ``onnxruntime_extensions.get_library_path()``. A library is a
+            program: it runs with the rights of the process. One that is named twice, or is what the backend registers
+            anyway, is registered once.
 
     Raises:
-        RuntimeError: a Python backend cannot be used here.
-        LibraryNotFoundError: backend "native", and the library was not built.
+        RuntimeError: a Python backend cannot be used here, or a file is no library of operators.
+        LibraryNotFoundError: backend "native", and the library was not built; or one of `libraries` does not exist.
         ValueError: there is no such backend.
     """
     if backend not in BACKENDS:
         raise ValueError(f"there is no backend {backend!r}; choose one of {', '.join(BACKENDS)}")
+    others = existing(libraries)
+    ours = []
     if backend == "native":
-        session_options.register_custom_ops_library(library_path())
+        ours = [library_path()]
     elif backend in PYTHON_BACKENDS:
         python_ops = _python_ops(backend)
         python_ops.refuse_parallel(session_options)
-        session_options.register_custom_ops_library(python_ops.install(backend))
+        ours = [python_ops.install(backend)]
+    if backend not in PYTHON_BACKENDS and "snn_ops.python_ops" in sys.modules:
+        sys.modules["snn_ops.python_ops"].refuse_beside(others)
+    for path in dict.fromkeys(os.path.realpath(path) for path in (*ours, *others)):
+        try:
+            session_options.register_custom_ops_library(path)
+        except Exception as error:  # ONNX Runtime's classes have nothing in common
+            reason = str(error).partition(" : FAIL : ")[2] or str(error)
+            raise RuntimeError(f"{path} is no library of operators for ONNX Runtime: {reason}") from error
     return session_options
+
+
+def existing(libraries: Iterable[str | PathLike[str]]) -> tuple[str, ...]:
+    """Their whole paths, which are what the system's search for libraries leaves alone.
+
+    Raises:
+        LibraryNotFoundError: there is no such file.
+    """
+    paths = [Path(fspath(path)).absolute() for path in libraries]
+    for path in paths:
+        if not path.is_file():
+            raise LibraryNotFoundError(
+                f"{path} does not exist; `libraries` names files with operators for ONNX Runtime"
+            )
+    return tuple(map(str, paths))
 
 
 def _python_ops(backend: str) -> ModuleType:

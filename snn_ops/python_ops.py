@@ -10,9 +10,10 @@ worked around here (version 0.15.2; `install` replaces its hook for our operator
 from __future__ import annotations
 
 import importlib
+import os
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +102,22 @@ def install(backend: str) -> str:
             )
     path: str = _ocos.get_library_path()
     return path
+
+
+def refuse_beside(libraries: Sequence[str]) -> None:
+    """Other backends do not run beside onnxruntime-extensions once it has our Python operators: it gives them to every session.
+
+    Raises:
+        PythonOperatorsError: one of the libraries is its.
+    """
+    if _installed is None:
+        return
+    own = os.path.realpath(importlib.import_module("onnxruntime_extensions._ocos").get_library_path())
+    if own in map(os.path.realpath, libraries):
+        raise PythonOperatorsError(
+            f"this process runs the Python operators on {_installed[0]!r}, and {own} gives them to every session that "
+            "registers it; use another process for other backends"
+        )
 
 
 def refuse_parallel(options: ort.SessionOptions) -> None:

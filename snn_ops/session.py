@@ -25,7 +25,7 @@ from snn_ops.feed import (
     refuse_other_shapes,
 )
 from snn_ops.format import FIRST_SAMPLE, N_STEPS, Metadata
-from snn_ops.library import PYTHON_BACKENDS, register
+from snn_ops.library import PYTHON_BACKENDS, existing, register
 from snn_ops.provider import SILENT, ProviderOptions, start_session, without_graph
 from snn_ops.recording import Recording
 from snn_ops.stream import (
@@ -45,6 +45,8 @@ ROWS = 256
 """Samples times steps that run at once on a CPU where nobody knows how large a row is."""
 LEAST_ROWS = 64
 """Fewer than these are not worth a call of ONNX Runtime, however large they are: weights are read anew in every call."""
+SAME_DOMAIN = "Domain already set in registry"
+"""What ONNX Runtime says of two libraries with one domain."""
 LARGEST_VALUE = {"cpu": 64 << 20, "cuda": 256 << 20}
 """Bytes that a model's largest value may take by default, by provider: models of large images run fewer rows at once. On an
 H200 networks were up to four times as fast with 256 MiB as with 64, and no faster with more (docs/gpu.md)."""
@@ -70,6 +72,8 @@ class Session:
             lower the rows, 256 MiB on a GPU.
         profile: how the name of the file begins into which ONNX Runtime's profiler writes what each node took;
             ``session.ort.end_profiling()`` ends it and gives the name.
+        libraries: files with operators of others that the model has beside ours, in any order, such as
+            ``onnxruntime_extensions.get_library_path()``. A library is a program, and a model's file never names one.
 
     A session can be pickled: another process starts it again, from the file by its whole path, or from the model's bytes.
 
@@ -80,9 +84,9 @@ class Session:
     metadata say.
 
     Raises:
-        LibraryNotFoundError: backend "native", and the library was not built.
-        RuntimeError: the provider or the Python backend is not to be had, the provider does not know an option, or the Python
-            backend would compute in float16.
+        LibraryNotFoundError: backend "native", and the library was not built; or one of `libraries` does not exist.
+        RuntimeError: the provider or the Python backend is not to be had, the provider does not know an option, the Python
+            backend would compute in float16, or one of `libraries` is none, or has operators of the domain of another one.
         FormatError: the file is of a newer format, or damaged in a field of its metadata that is needed to run it.
         TypeError: n_steps or batch_size that are no integers.
         ValueError: an unknown provider or backend, options for "cpu", n_steps or batch_size below 1, or the file declares a
@@ -101,7 +105,9 @@ class Session:
         batch_size: int | None = None,
         bytes_at_once: int | None = None,
         profile: str | PathLike[str] | None = None,
+        libraries: Sequence[str | PathLike[str]] = (),
     ) -> None:
+        self._libraries = existing(libraries)
         self._provider, self._provider_options = provider, provider_options
         self._backend, self._threads, self._model = backend, threads, model
         self._guard: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -135,6 +141,7 @@ class Session:
             "threads": self._threads,
             "batch_size": self._batch_size,
             "bytes_at_once": self._bytes_at_once,
+            "libraries": self._libraries,
         }
         return _restarted, (str(Path(source).resolve()) if isinstance(source, str) else source, arguments)
 
@@ -146,12 +153,20 @@ class Session:
             options.intra_op_num_threads = self._threads
         if profile is not None:
             options.enable_profiling, options.profile_file_prefix = True, fspath(profile)
-        register(options, self._backend)
+        register(options, self._backend, self._libraries)
         if self._backend in PYTHON_BACKENDS:
             from snn_ops import python_ops  # noqa: PLC0415 # it needs packages that the other backends do without
 
             model, self._guard = python_ops.fitted(python_ops.loaded(model), self._backend), python_ops.raising
-        return start_session(_source(model), options, self._provider, self._provider_options)
+        try:
+            return start_session(_source(model), options, self._provider, self._provider_options)
+        except Exception as error:  # ONNX Runtime's classes have nothing in common
+            if self._libraries and SAME_DOMAIN in str(error):
+                named = ", ".join(self._libraries)
+                raise RuntimeError(
+                    f"two of these libraries and ours have operators of the same domain: {named}"
+                ) from error
+            raise
 
     @cached_property
     def rows(self) -> int:

@@ -30,6 +30,7 @@ WITHOUT_A_MODULE = {
     "tests/examples": "examples/ is no package",
     "tests/fuzz": "hostile input goes through all commands and operators",
     "tests/gpu": "the kit for machines with a GPU, tools/gpu",
+    "tests/refusals": "every text that refuses a model, wherever it stands",
     "tests/snn_ops/test_cupy_kernels.py": "snn_ops/cupy_ops.py without a GPU, beside test_cupy_ops.py on one",
     "tests/snn_ops/test_delta_stream.py": "snn_ops/stream.py with the delta code, beside test_stream.py",
     "tests/snn_ops/test_releases.py": "files of earlier releases in today's sessions",

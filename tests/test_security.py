@@ -260,6 +260,23 @@ def test_external_data(tmp_path) -> None:
             read_proto(external(folder / "m.onnx", location="good", **{key: value}))
 
 
+def test_libraries(tmp_path, monkeypatch) -> None:
+    """What a file says of libraries is not read, nor is what lies here."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("libonnx_snn.so", "custom.so"):
+        (tmp_path / name).write_bytes(b"no library: it cannot be loaded")
+    path = tmp_path / "m.snn.onnx"
+    convert(save(mlp(), tmp_path / "m.onnx"), samples(mlp()), code="delta", n_steps=2).save(path)
+    model = onnx.load(path)
+    for key in ("onnx_snn.libraries", "onnx_snn.library", "libraries", "custom_ops_library"):
+        model.metadata_props.add(key=key, value=json.dumps([str(tmp_path / "custom.so")]))
+    spiking = SpikingModel(save(model, path))
+    assert spiking.libraries == ()
+    spiking.session().run(samples(mlp(), 2))
+    with pytest.raises(RuntimeError, match=r"custom\.so is no library of operators"):  # only the caller's word loads it
+        Session(path, libraries=["custom.so"])
+
+
 def test_source(tmp_path, monkeypatch) -> None:
     model = mlp()
     save(model, tmp_path / "m.onnx")

@@ -22,7 +22,7 @@ import onnx_ir as ir
 
 from converter.activations.encoders import Encoder, Entry
 from converter.errors import RefusedError
-from converter.graph.build import constant_of
+from converter.graph.build import constant_of, maker_of
 from converter.graph.run import Probe, batches
 from converter.io.progress import Progress, silent
 from converter.io.samples import Samples
@@ -80,7 +80,8 @@ def gather(
             rows = _by_sample(arrays[name], encoder.channel_axis, count)
             if not np.isfinite(rows).all():
                 raise RefusedError(
-                    "the trained model computes values that are not finite on the calibration samples", node=name
+                    "the trained model computes values that are not finite on the calibration samples",
+                    node=maker_of(encoder.value),
                 )
             length = rows.shape[2]
             if length > most:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.errors import RefusedError
+from converter.graph.build import maker_of
 from converter.graph.run import Feed, Probe, batches
 from converter.io.progress import Progress, silent
 from converter.io.samples import Samples
@@ -145,7 +146,8 @@ class Observations:
             values = channel_rows(arrays[name], item.channel_axis)
             if not np.isfinite(values).all():
                 raise RefusedError(
-                    "the trained model computes values that are not finite on the calibration samples", node=name
+                    "the trained model computes values that are not finite on the calibration samples",
+                    node=maker_of(item.value),
                 )
             self._histograms.setdefault(name, ChannelHistogram(len(values))).add(values)
 

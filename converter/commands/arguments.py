@@ -19,6 +19,14 @@ ProviderOptions = Annotated[
     typer.Option("--provider-option", metavar="KEY=VALUE", help="option of ONNX Runtime's CUDA provider; repeatable"),
 ]
 Threads = Annotated[int | None, typer.Option(help="ONNX Runtime's threads")]
+Libraries = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--library",
+        metavar="PATH",
+        help="a library with operators of others that the model has; it is a program that runs here; repeatable",
+    ),
+]
 Verbose = Annotated[
     bool,
     typer.Option("-v", "--verbose", help="say what each pass over the graph changed, and what it declined and why"),

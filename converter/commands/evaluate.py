@@ -14,6 +14,7 @@ from converter.commands.arguments import (
     Backend,
     FirstSamples,
     Json,
+    Libraries,
     Provider,
     ProviderOptions,
     SpikingFile,
@@ -65,6 +66,7 @@ def evaluate_command(
     provider: Provider = "cpu",
     provider_option: ProviderOptions = None,
     threads: Threads = None,
+    library: Libraries = None,
     trust: Trust = False,
     json: Json = None,
     picture: Annotated[Path | None, typer.Option(help="draw accuracy over steps, PNG")] = None,
@@ -77,7 +79,7 @@ def evaluate_command(
     if stream and numbers is not None and len(numbers) != 1:
         raise RefusedError(f"in a stream every sample has the same number of steps; --steps {steps} names several")
     check_writable(json, picture)
-    spiking = SpikingModel(model)
+    spiking = SpikingModel(model, libraries=library or ())
     source = against or spiking.source()
     ann: Ann | None = load_ann(source, sample_shape=peek_shape(data), trust=trust) if source else None
     loaded = load_samples(data, spiking.inputs).first(samples)
@@ -112,16 +114,15 @@ def evaluate_command(
             messages().print(
                 "The trained model is not here: no agreement, no error. Name it with --against MODEL.onnx."
             )
-    if isinstance(evaluation, StreamEvaluation):
-        return
     print_notes(spiking, evaluation)
-    if picture:
+    if picture and isinstance(evaluation, Evaluation):
         accuracy_picture({spiking.path.name: evaluation}, picture, title=f"{spiking.path.name}, {len(loaded)} samples")
 
 
-def print_notes(spiking: SpikingModel, evaluation: Evaluation) -> None:
+def print_notes(spiking: SpikingModel, evaluation: Evaluation | StreamEvaluation) -> None:
     """What makes the numbers say less than they seem to."""
-    for note in (*evaluation.notes, overfitted(spiking, evaluation)):
+    learnt = overfitted(spiking, evaluation) if isinstance(evaluation, Evaluation) else None
+    for note in (*evaluation.notes, learnt):
         if note:
             messages().print(f"note: {note}")
 

@@ -11,12 +11,13 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from converter.activations.sites import KeptAnalog, find_sites
-from converter.commands.arguments import Json, MemoryTables, Verbose
+from converter.commands.arguments import Json, MemoryTables, Trust, Verbose
 from converter.conversion.result import Front, Layer
 from converter.io.files import check_writable
-from converter.io.onnx_files import read_proto
+from converter.io.onnx_files import holds_operators, read_proto
 from converter.measure.totals import WorkTotals
 from converter.normalise.ann import Ann, load_ann
+from converter.normalise.frameworks import framework_of
 from converter.normalise.proof import trace
 from converter.report.console import messages, print_passes, results
 from converter.report.console import table as make_table
@@ -24,7 +25,7 @@ from converter.report.json_file import write_json
 from converter.report.tables import front_table, islands_table, kept_analog_table, layers_table, work_tables
 from converter.spiking.islands import Island
 from converter.spiking.model import SpikingModel, StreamAnswer
-from snn_ops.format import DOMAIN, PREFIX, FormatError, Metadata, known
+from snn_ops.format import PREFIX, FormatError, Metadata, known
 
 T = TypeVar("T")
 _JSON_FIELDS = ("options", "work", "front", "layers", "islands", "kept_analog")
@@ -35,15 +36,16 @@ def inspect_command(
     model: Annotated[Path, typer.Argument(help="a spiking or a trained model", show_default=False)],
     memory_traffic: MemoryTables = False,
     verbose: Verbose = False,
+    trust: Trust = False,
     json: Json = None,
 ) -> None:
     """Show a model's layers, neurons, thresholds and islands; for a trained model, what a conversion would replace."""
     check_writable(json)
-    proto = read_proto(model)
-    if any(opset.domain == DOMAIN for opset in proto.opset_import):
+    proto = read_proto(model) if framework_of(model) is None else None
+    if proto is not None and holds_operators(proto):
         _inspect_spiking(SpikingModel(model, proto), json, memory_traffic=memory_traffic)
     else:
-        _inspect_trained(load_ann(model), json, verbose=verbose)
+        _inspect_trained(load_ann(model, trust=trust), json, verbose=verbose)
 
 
 class _Reader:

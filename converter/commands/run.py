@@ -13,6 +13,7 @@ import typer
 
 from converter.commands.arguments import (
     Backend,
+    Libraries,
     Provider,
     ProviderOptions,
     SpikingFile,
@@ -41,6 +42,7 @@ def run_command(
     provider: Provider = "cpu",
     provider_option: ProviderOptions = None,
     threads: Threads = None,
+    library: Libraries = None,
     state_in: Annotated[
         Path | None, typer.Option(help="go on from this state of a model made with --streaming, .npz")
     ] = None,
@@ -61,7 +63,7 @@ def run_command(
     if record and out is None:
         raise typer.BadParameter("name the file for the spikes with -o", param_hint="--record")
     check_writable(out, state_out)
-    spiking = SpikingModel(model)
+    spiking = SpikingModel(model, libraries=library or ())
     samples = load_samples(input, spiking.inputs)
     session = spiking.session(
         n_steps=steps, backend=backend, provider=provider, provider_options=provider_options, threads=threads

@@ -11,7 +11,9 @@ from converter.conversion.front import Taken
 from converter.conversion.result import Conversion, Front, Recipe
 from converter.errors import RefusedError
 from converter.graph.build import add_functions, to_proto
+from converter.graph.run import Probe
 from converter.io.samples import Samples
+from converter.measure.scores import strange_labels
 from converter.measure.steps import Reference, after_steps
 from converter.options import FITTED, MOST_EXPONENT, NEURONS, Options, is_open
 
@@ -36,6 +38,7 @@ def advice(conversion: Conversion, taken: Taken, samples: Samples) -> list[str]:
     notes = []
     if conversion.ann.quantised:
         notes.append("the model was quantised; converted, and compared with, is what its integers stand for in floats")
+    notes += _given(_strange_labels(taken.prepared.all_samples(), taken))
     if conversion.front is not None:
         notes.append(_choice(conversion.front))
     if conversion.is_unchosen:
@@ -63,11 +66,7 @@ def advice(conversion: Conversion, taken: Taken, samples: Samples) -> list[str]:
             f"{conversion.options.n_steps} steps of these spikes cost more additions than the trained model's multiply-adds "
             "are worth; --code delta takes a small part of them"
         )
-    verdict = conversion.totals().verdict()
-    if verdict:
-        notes.append(verdict)
-    if lost := _lost_in_a_stream(conversion):
-        notes.append(lost)
+    notes += _given(conversion.totals().verdict(), _lost_in_a_stream(conversion))
     if not conversion.measured.held_out:
         notes.append("too few samples to hold any out: errors and spikes are those of samples that calibration saw")
     if conversion.options.schedule == "two-phase":
@@ -76,6 +75,11 @@ def advice(conversion: Conversion, taken: Taken, samples: Samples) -> list[str]:
             f"{conversion.steps_to_answer} steps ({conversion.options.n_steps} for each layer of the longest chain)"
         )
     return notes
+
+
+def _given(*notes: str | None) -> list[str]:
+    """Those that there are."""
+    return [note for note in notes if note]
 
 
 def _lost_in_a_stream(conversion: Conversion) -> str | None:
@@ -107,6 +111,15 @@ def _lost_in_a_stream(conversion: Conversion) -> str | None:
         f"a stream of this file {what}: it does not follow samples that come one after the other without a reset, "
         f"{options.steps_of_file} steps each; worth a try: {ways}"
     )
+
+
+def _strange_labels(samples: Samples, taken: Taken) -> str | None:
+    """What to say of labels that are no classes of the trained model; None: nothing."""
+    if samples.labels is None:
+        return None
+    model = taken.prepared.trained
+    output = model.graph.outputs[0]
+    return strange_labels(samples.labels, Probe(model, [output]).run(samples.first(1).feed)[str(output.name)])
 
 
 def _choice(front: Front) -> str:

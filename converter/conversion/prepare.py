@@ -34,6 +34,8 @@ FEW_STEPS = 16
 """Of the delta code, whose neurons fall silent: spikes of fewer steps say nothing of those of all."""
 MOST_PASSES = 256
 """Samples that the 8-bit network's ranges follow from."""
+OPTIMISED = ("com.microsoft", "com.ms.")
+"""How the domains begin of operators that ONNX Runtime's optimisers write."""
 LEAST_TO_HOLD_OUT, MANY = 8, 32
 """Samples, from which on a quarter of them, of many an eighth, is kept from calibration, to measure the result on."""
 
@@ -119,7 +121,8 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
         turned, axes = values_batch_first(trained, proven.axes, encoders)
         reports, sites = (*proven.reports, turned), [encoder.site for encoder in encoders]
         if not sites:
-            raise RefusedError("it has no layer with weights that neurons could send a value to; run it as it is")
+            what = _foreign(trained) or "run it as it is"
+            raise RefusedError(f"it has no layer with weights that neurons could send a value to; {what}")
     else:
         pooled = pool_before_activation(trained, proven.axes)
         turned, axes = batch_first(trained, proven.axes)
@@ -166,14 +169,23 @@ def _observed(sites: Sequence[Site], options: Options) -> list[Observed]:
 
 def _what_there_is(model: ir.Model, axes: BatchAxes) -> str:
     """Instead of activations, and what to do."""
-    foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph if node.domain})
+    foreign = _foreign(model)
     if foreign:
-        return f"it has {', '.join(foreign)}; convert the model before it was optimised"
+        return foreign
     signals = [node for node in model.graph if any(axes.changes(value) for value in node.outputs)]
     other = sorted({node.op_type for node in signals if not is_linear(node, axes.changes)})
     if other:
         return f"{', '.join(other)} are no functions of one number, such as Relu; train it with one, or run it as it is"
     return "it is linear; run it as it is"
+
+
+def _foreign(model: ir.Model) -> str:
+    """What to say of operators that are not ONNX's own; empty: there are none."""
+    domains = {node.domain for node in model.graph} - {""}
+    names = ", ".join(sorted({f"{node.domain}.{node.op_type}" for node in model.graph if node.domain}))
+    if domains and all(domain.startswith(OPTIMISED) for domain in domains):
+        return f"it has {names}; convert the model before it was optimised"
+    return f"it has {names}, of which nothing is known; export the model with ONNX's own operators" if domains else ""
 
 
 def _check_layers(options: Options, sites: Sequence[Site]) -> None:

@@ -14,10 +14,13 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph.batch_rules import OPEN, RULES, Axis, MixesSamplesError, View, repeats
+from converter.graph.batch_rules import OPEN, RULES, Axis, MixesSamplesError, UnclearError, View, repeats
 from converter.graph.build import captured, name_of
 from converter.graph.op_facts import facts
 from converter.graph.shapes import Shapes
+
+NO_BATCH = ", so axis 0 is not a batch of independent samples; export the model with the batch as axis 0"
+"""What follows where a node mixes samples, if those of axis 0 are samples."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class BatchWalk:
         """Finds the axes of a node's outputs from those of its inputs, in a run where values have these shapes.
 
         Raises:
-            RefusedError: the node mixes samples.
+            RefusedError: the node mixes samples, or where it puts them cannot be told.
         """
         view = View(node, self.axis, shapes, self._batch)
         # a shape says how many samples there are, and nothing about any of them
@@ -93,11 +96,9 @@ class BatchWalk:
             try:
                 result = rule(view)
             except MixesSamplesError as error:
-                raise RefusedError(
-                    f"{node.op_type} {error}, so axis 0 is not a batch of independent samples; "
-                    "export the model with the batch as axis 0",
-                    node=name_of(node),
-                ) from None
+                raise RefusedError(f"{node.op_type} {error}{NO_BATCH}", node=name_of(node)) from None
+            except UnclearError as error:
+                raise RefusedError(f"{node.op_type} {error}", node=name_of(node)) from None
         axes = result if isinstance(result, tuple) else (result,) * len(node.outputs)
         same = all(self.axis.get(str(v.name)) is None or v.name in self.same for v in inputs)
         for output, axis in zip(node.outputs, axes, strict=False):

@@ -25,6 +25,10 @@ class MixesSamplesError(Exception):
     """A rule found that a node mixes samples; the text says how."""
 
 
+class UnclearError(Exception):
+    """A rule cannot tell where a node puts the samples; the text says why, and what to do."""
+
+
 @dataclass
 class View:
     """A node as its rule sees it: the axes of its inputs, and shapes in a run with `batch` samples."""
@@ -74,7 +78,10 @@ class View:
         if input_index < len(self.node.inputs) and (value := self.node.inputs[input_index]) is not None:
             constant = value.const_value
             if constant is None:
-                raise MixesSamplesError("takes computed axes")
+                raise UnclearError(
+                    "takes axes that are computed when the model runs, so where its samples lie is not known; export the model "
+                    "with constant ones"
+                )
             named = [int(axis) for axis in np.atleast_1d(constant.numpy())]
         else:
             named = [int(axis) for axis in self.attribute("axes", [])]  # type: ignore[attr-defined]
@@ -108,7 +115,9 @@ def _elementwise(view: View) -> int:
 
 def _batch_first(view: View) -> int:
     if view.axis() != 0:
-        raise MixesSamplesError(f"needs the samples in axis 0, they lie in axis {view.axis()}")
+        raise UnclearError(
+            f"needs the samples in axis 0, they lie in axis {view.axis()}; export the model with the batch as axis 0"
+        )
     if any(axis is not None for axis in view.axes[1:]):
         raise MixesSamplesError("has weights that depend on the samples")
     return 0
@@ -142,10 +151,11 @@ def _cumulate(view: View) -> int:
 
 
 def _normalise_last(view: View) -> int:
-    axis, first = _only(view), view.integer("axis", -1) % view.rank()
-    if axis >= first:
+    """Scale and bias broadcast to the input, and may be each sample's own."""
+    axis = view.axis()
+    if axis is not None and axis >= view.integer("axis", -1) % view.rank():
         raise MixesSamplesError("normalises over the samples")
-    return axis
+    return _elementwise(view)
 
 
 def _recurrent(view: View) -> tuple[int, ...]:
@@ -153,11 +163,17 @@ def _recurrent(view: View) -> tuple[int, ...]:
     first = view.integer("layout", 0)
     if view.axis() != (0 if first else 1):
         raise MixesSamplesError("runs through the samples as if they were a sequence")
+    for index, value in enumerate(view.node.inputs[4:], 4):  # lengths [batch], states [directions, batch, hidden]
+        place = 0 if first or index == 4 else 1
+        if value is not None and view.axes[index] is None and view.shape(index)[place : place + 1] != (view.batch,):
+            raise MixesSamplesError(f"has constants for {view.shape(index)[place]} samples, {value.name!r}")
     return (0, 0, 0) if first else (2, 1, 1)
 
 
 def _gemm(view: View) -> int:
-    if view.axis(1) is not None or view.axis(0) is None:
+    if view.axis(0) is None:
+        raise UnclearError("takes the samples as its second factor; export the model with them as the first")
+    if view.axis(1) is not None:
         raise MixesSamplesError("multiplies by weights that depend on the samples")
     if view.axis(0) != (1 if view.integer("transA", 0) else 0):
         raise MixesSamplesError("sums over the samples")
@@ -252,6 +268,9 @@ def _gather_nd(view: View) -> int:
     data, indices = view.axis(0), view.axis(1)
     if data is None and indices is not None and indices < view.rank(1) - 1:
         return indices
+    behind = view.integer("batch_dims", 0) + view.shape(1)[-1]
+    if data is not None and indices is None and data >= behind:  # an axis that the indices leave whole
+        return view.rank(1) - 1 + data - behind
     if data != 0 or view.integer("batch_dims", 0) < 1 or indices not in (None, 0):
         raise MixesSamplesError("picks among the samples")
     return 0
@@ -331,7 +350,7 @@ def _einsum(view: View) -> Axis:
 
 
 Rule = Callable[[View], Axis | tuple[Axis, ...]]
-"""Gives the axis of a node's outputs, or of each. Raises `MixesSamplesError`."""
+"""Gives the axis of a node's outputs, or of each. Raises `MixesSamplesError` and `UnclearError`."""
 RULES: Mapping[str, Rule] = {
     **{name: _elementwise for name, row in OPS.items() if row.elementwise},
     **{name: _batch_first for name, row in OPS.items() if row.channels is Channels.FIRST},

@@ -27,6 +27,12 @@ def without_library_warnings() -> Iterator[None]:
         logging.disable(before)
 
 
+def maker_of(value: ir.Value) -> str:
+    """The name of the node that makes a value; of an input its own."""
+    node = value.producer()
+    return str(value.name) if node is None else name_of(node)
+
+
 def name_of(node: ir.Node) -> str:
     """How to speak of a node: its name, or that of its first output."""
     return node.name or str(node.outputs[0].name)

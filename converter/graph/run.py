@@ -47,6 +47,7 @@ def start_quietly(
     spiking: bool = False,
     provider: str = "cpu",
     provider_options: ProviderOptions | None = None,
+    libraries: Sequence[str] = (),
 ) -> ort.InferenceSession:
     """A session that takes as little memory as it can.
 
@@ -65,7 +66,7 @@ def start_quietly(
     if threads:
         options.intra_op_num_threads = threads
     if spiking:
-        register(options)
+        register(options, libraries=libraries)
     if isinstance(model, ir.Model):
         model = to_proto(model)
     source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
@@ -115,9 +116,11 @@ class Probe:
     Values are `ir.Value` of the model's main graph; those that no node makes (inputs, initialisers) are allowed.
     """
 
-    def __init__(self, model: ir.Model, values: Sequence[ir.Value], *, spiking: bool = False) -> None:
+    def __init__(
+        self, model: ir.Model, values: Sequence[ir.Value], *, spiking: bool = False, libraries: Sequence[str] = ()
+    ) -> None:
         self.names = [str(value.name) for value in values]
-        self._session = start_quietly(with_outputs(model, values), spiking=spiking)
+        self._session = start_quietly(with_outputs(model, values), spiking=spiking, libraries=libraries)
         inputs = (*self._session.get_inputs(), *self._session.get_overridable_initializers())
         self._inputs = {i.name for i in inputs}
 

@@ -47,7 +47,7 @@ def infer_shapes(model: ir.Model, input_shapes: Mapping[str, tuple[int, ...]]) -
         for value in inputs:
             value.shape = ir.Shape(input_shapes[str(value.name)])
         with without_library_warnings():
-            ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+            infer_symbolic(model)
         shapes = {str(value.name): _static(value.shape) for value in (*inputs, *values)}
     finally:
         for value, shape in annotated.items():
@@ -57,6 +57,20 @@ def infer_shapes(model: ir.Model, input_shapes: Mapping[str, tuple[int, ...]]) -
     missing = [value for value in values if shapes[str(value.name)] is None]
     shapes.update({name: array.shape for name, array in _computed(model, missing, input_shapes).items()})
     return {name: shape for name, shape in shapes.items() if shape is not None}
+
+
+def infer_symbolic(model: ir.Model) -> None:
+    """ONNX's shape inference, as far as it comes. What the library leaves behind where it fails is taken back."""
+    graph = model.graph
+    inputs, initializers = list(graph.inputs), [(value, value.const_value) for value in graph.initializers.values()]
+    try:
+        ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+    finally:
+        graph.inputs[:] = inputs
+        for value, tensor in initializers:
+            value.const_value = tensor
+            if value.name not in graph.initializers:
+                graph.register_initializer(value)
 
 
 def annotate(model: ir.Model, input_shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -73,7 +87,7 @@ def annotate(model: ir.Model, input_shapes: Mapping[str, tuple[int, ...]]) -> No
             and not value.is_graph_output()
         ):
             value.shape = None
-    ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+    infer_symbolic(model)
     missing = [value for value in values.values() if value.shape is None or value.dtype is None]
     for name, array in _computed(model, missing, input_shapes).items():
         values[name].type = ir.TensorType(ir.DataType.from_numpy(array.dtype))

@@ -6,6 +6,7 @@ import math
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -43,9 +44,9 @@ def check_claims(proto: onnx.ModelProto, folder: Path) -> None:
     Raises:
         RefusedError: it does not, or a node is none; the message names it.
     """
+    if _has_name_that_is_no_text(proto):
+        raise RefusedError("a name in it is no text; the file is damaged")
     for node in (*proto.graph.node, *(node for function in proto.functions for node in function.node)):
-        if any(isinstance(text, bytes) for text in (node.name, node.op_type, node.domain, *node.input, *node.output)):
-            raise RefusedError("a name of a node is no text; the file is damaged")
         if not node.op_type or not any(node.output):
             raise RefusedError("it has no operator or no output; the file is damaged", node=node.name or node.op_type)
     for tensor, in_function in _tensors(proto):
@@ -55,6 +56,20 @@ def check_claims(proto: onnx.ModelProto, folder: Path) -> None:
                 raise RefusedError(f"tensor {tensor.name!r} of a function has external data; export the model without")
             _check_external(tensor, folder)
     _check_sizes(proto)
+
+
+def _has_name_that_is_no_text(proto: onnx.ModelProto) -> bool:
+    """Whether a field of text holds bytes that are none, anywhere but in a comment."""
+    waiting: list[Any] = [proto]
+    found = False
+    while waiting:
+        for field, held in waiting.pop().ListFields():
+            if field.type == field.TYPE_MESSAGE:
+                waiting.extend([held] if hasattr(held, "ListFields") else held)
+            elif field.type == field.TYPE_STRING and field.name != "doc_string":
+                texts = [held] if isinstance(held, str | bytes) else held
+                found = found or any(isinstance(text, bytes) for text in texts)
+    return found
 
 
 def _check_tensor(tensor: TensorProto) -> None:

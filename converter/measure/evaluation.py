@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from converter.errors import RefusedError
-from converter.graph.run import batches, start_quietly
+from converter.graph.run import RUNTIME_ERRORS, batches, start_quietly
 from converter.io.samples import Samples
 from converter.measure.scores import Score, StepResult, strange_labels
 from converter.measure.simulation import Simulation, SteppedSimulation, TwoPhaseSimulation
@@ -95,10 +95,16 @@ def evaluate(
     simulation = TwoPhaseSimulation if spiking.schedule == "two-phase" else SteppedSimulation
     try:
         simulate: Simulation = simulation(
-            spiking.proto, steps, backend=backend, provider=provider, provider_options=provider_options, threads=threads
+            spiking.proto,
+            steps,
+            backend=backend,
+            provider=provider,
+            provider_options=provider_options,
+            threads=threads,
+            libraries=spiking.libraries,
         )
-    except ValueError as error:
-        raise RefusedError(str(error), file=spiking.path) from error
+    except RUNTIME_ERRORS as error:
+        raise spiking.refusal(error) from error
     trained = start_quietly(against.model, threads=threads) if against is not None else None
     score = Score(len(steps), samples.labels is not None, trained is not None)
     totals: dict[str, np.ndarray] = {}

@@ -61,10 +61,12 @@ class Routes:
     Args:
         model: not yet with functions.
         sample_shapes: of the model's inputs, for one sample.
+        libraries: with operators of others that it has.
     """
 
     model: ir.Model
     sample_shapes: Shapes
+    libraries: Sequence[str] = ()
     _changing: set[ir.Value] = field(init=False)
     _known: dict[ir.Value, np.ndarray] = field(init=False, default_factory=dict)
     _sources: dict[ir.Value, frozenset[ir.Value]] = field(init=False, default_factory=dict)
@@ -214,7 +216,7 @@ class Routes:
         """Numbers of values in a run of one sample and one step."""
         if values:
             feed = {**zeros(self.model, {**self.sample_shapes, N_STEPS: ()}), N_STEPS: np.asarray(1)}
-            arrays = Probe(self.model, values, spiking=True).run(feed)
+            arrays = Probe(self.model, values, spiking=True, libraries=self.libraries).run(feed)
             self._known |= {value: arrays[str(value.name)] for value in values}
 
 

@@ -11,10 +11,10 @@ import onnx
 import onnx_ir as ir
 
 from converter.errors import RefusedError
-from converter.graph.run import start_quietly
+from converter.graph.run import RUNTIME_ERRORS, start_quietly
 from converter.io.samples import Samples
 from converter.measure.instruments import SPIKES_SUFFIX, with_spike_counts
-from converter.measure.scores import Score, classes_of
+from converter.measure.scores import Score, classes_of, strange_labels
 from converter.measure.totals import Following
 from converter.measure.work_of_file import WorkOfFile
 from converter.normalise.ann import Ann
@@ -88,12 +88,14 @@ class StreamEvaluation:
         ann_accuracy: of the trained model, which sees each sample by itself.
         relative_error: ||snn - ann|| / ||ann|| over the outputs of all frames; None without the trained model.
         frames: one for each sample, in their order.
+        notes: what makes the numbers say less than they seem to.
     """
 
     n_steps: int
     ann_accuracy: float | None
     relative_error: float | None
     frames: Sequence[Frame]
+    notes: Sequence[str] = ()
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -110,6 +112,7 @@ class StreamEvaluation:
             "relative_error": self.relative_error,
             "parts": {name: asdict(part) for name, part in self.parts.items()},
             "frames": [asdict(frame) for frame in self.frames],
+            "notes": list(self.notes),
         }
 
 
@@ -149,15 +152,17 @@ def evaluate_stream(
             provider=provider,
             provider_options=provider_options,
             threads=threads,
+            libraries=spiking.libraries,
         )
         stream = session.stream()
-    except ValueError as error:
-        raise RefusedError(str(error), file=spiking.path) from error
+    except RUNTIME_ERRORS as error:
+        raise spiking.refusal(error) from error
     names = [name for name in session.output_names if not name.endswith(SPIKES_SUFFIX)]
     trained = start_quietly(against.model, threads=threads) if against is not None else None
     at_once = 1 if any(map(_has_slots, spiking.proto.graph.node)) else session.rows
     work = WorkOfFile(spiking, samples.shapes_of_one)
     score, frames = Score(1, samples.labels is not None, trained is not None), []
+    notes: list[str] = []
     for index in range(len(samples)):
         frame, label = samples.take(slice(index, index + 1)), None
         spikes: dict[str, np.ndarray] = {}
@@ -167,6 +172,8 @@ def evaluate_stream(
                 node = name.removesuffix(SPIKES_SUFFIX)
                 spikes[node] = spikes.get(node, 0.0) + found[name].astype(np.float64)
         outputs = {name: found[name] for name in names}
+        if not index and (strange := strange_labels(samples.labels, outputs[names[0]])):
+            notes.append(strange)
         reference = trained.run(names, frame.feed) if trained is not None else None
         if frame.labels is not None:
             label = frame.labels
@@ -182,7 +189,7 @@ def evaluate_stream(
             )
         )
         progress(index + 1, len(samples))
-    return StreamEvaluation(steps, score.ann_accuracy(), score.result(0, steps).relative_error, frames)
+    return StreamEvaluation(steps, score.ann_accuracy(), score.result(0, steps).relative_error, frames, notes)
 
 
 FRAMES = 4

@@ -6,7 +6,7 @@ the trained model tells, the energy of functions, is not counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -46,8 +46,8 @@ class WorkOfFile:
 
     def __init__(self, spiking: SpikingModel, sample_shapes: Mapping[str, tuple[int, ...]]) -> None:
         self._model = _of_one_step(spiking)
-        self._routes = Routes(self._model, dict(sample_shapes))
-        self._shapes = _shapes(self._model, sample_shapes)
+        self._routes = Routes(self._model, dict(sample_shapes), spiking.libraries)
+        self._shapes = _shapes(self._model, sample_shapes, spiking.libraries)
 
     def of(self, spikes: Mapping[str, np.ndarray], n_steps: int) -> WorkTotals:
         """Of a run; arguments as for `work_of_file`."""
@@ -66,10 +66,12 @@ def _of_one_step(spiking: SpikingModel) -> ir.Model:
     return model
 
 
-def _shapes(model: ir.Model, sample_shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+def _shapes(
+    model: ir.Model, sample_shapes: Mapping[str, tuple[int, ...]], libraries: Sequence[str]
+) -> dict[str, tuple[int, ...]]:
     """Of all values, for one sample and one step."""
     values = [value for node in model.graph for value in node.outputs if value.name]
-    computed = Probe(model, values, spiking=True).run(zeros(model, sample_shapes))
+    computed = Probe(model, values, spiking=True, libraries=libraries).run(zeros(model, sample_shapes))
     initializers = model.graph.initializers.items()
     constants = {name: tuple(v.const_value.shape.numpy()) for name, v in initializers if v.const_value is not None}
     arrays = {name: array.shape for name, array in computed.items() if isinstance(array, np.ndarray)}

@@ -70,8 +70,8 @@ def make_script(
     for node in model.graph:
         if not any(script.is_signal(value) for value in node.inputs):
             raise RefusedError(f"{node.op_type} does not depend on the input; fold constants first", node=node.name)
-        script.comment(f"{node.op_type} {node.name}: {list(script.shape(node.outputs[0]))}")
         try:
+            script.comment(f"{node.op_type} {node.name}: {list(script.shape(node.outputs[0]))}")
             HANDLERS[node.domain, node.op_type](node, script)
         except RefusedError as error:
             raise RefusedError(f"{node.op_type}: {error}", node=node.name) from error

@@ -25,17 +25,22 @@ def raise_opset(model: ir.Model) -> PassReport:
         _replace_group_normalization(model, lines)
     if before >= LOWEST_ONNX_OPSET:
         return lines.report()
+    batched = next((n for n in model.graph.all_nodes() if before < 9 and not n.domain and n.op_type == "Scan"), None)
+    if batched is not None:
+        raise RefusedError(
+            f"Scan of opset {before} runs over a batch of sequences, which that of later ones does not; export the model with "
+            f"opset {LOWEST_ONNX_OPSET} or later",
+            node=name_of(batched),
+        )
     try:
         version_converter.convert_version(model, LOWEST_ONNX_OPSET, fallback=True)
+        if model.opset_imports[""] < LOWEST_ONNX_OPSET:
+            raise ValueError("an operator has no successor")
     except Exception as error:
         raise RefusedError(
             f"its opset {model.opset_imports['']} cannot be raised to {LOWEST_ONNX_OPSET} ({error}); "
             f"export the model with opset {LOWEST_ONNX_OPSET} or later"
         ) from error
-    if model.opset_imports[""] < LOWEST_ONNX_OPSET:
-        raise RefusedError(
-            f"its opset cannot be raised to {LOWEST_ONNX_OPSET}; export it with that opset or a later one"
-        )
     lines.changed("the model", f"raised from opset {before} to {model.opset_imports['']}")
     if before < 11:
         _say_where_samples_lie(model, lines)

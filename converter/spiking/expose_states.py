@@ -23,11 +23,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
-from onnx_ir.passes import common as common_passes
 
 from converter.errors import RefusedError
 from converter.graph.build import free_name, operator_of
 from converter.graph.passes import Lines, PassReport
+from converter.graph.shapes import infer_symbolic
 from snn_ops.format import DOMAIN, FIRST_SAMPLE, LOWEST_OPSET_VERSION, STEP, Metadata
 from snn_ops.ops import SMALLEST, Operator
 
@@ -41,7 +41,7 @@ def expose_states(model: ir.Model) -> PassReport:
     Raises:
         RefusedError: the rank of a state is unknown, or a name is taken.
     """
-    common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+    infer_symbolic(model)
     lines = Lines("expose states")
     graph = model.graph
     pairs: list[dict[str, str]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from converter.io.onnx_files import holds_operators, read_proto, write_model
 from converter.io.samples import InputSpec
 from snn_ops.explicit_inputs import has_explicit_inputs, with_defaults, with_explicit_inputs
 from snn_ops.format import DOMAIN, Metadata
+from snn_ops.library import LibraryNotFoundError, existing
 from snn_ops.ops import OPERATORS
 from snn_ops.session import Session
 
@@ -65,17 +66,25 @@ class SpikingModel:
     Args:
         path: the file.
         proto: what is in it, if that is known already.
+        libraries: files with operators of others that it has beside ours; see `snn_ops.Session`.
 
     Attributes:
         metadata: what the file says about itself.
         proto: the model, with the defaults of its inputs in the graph, wherever the file has them.
 
     Raises:
-        RefusedError: not readable, not a spiking model, or of a newer format than this release reads.
+        RefusedError: not readable, not a spiking model, or of a newer format than this release reads; or there is no such
+            library.
     """
 
-    def __init__(self, path: str | Path, proto: onnx.ModelProto | None = None) -> None:
+    def __init__(
+        self, path: str | Path, proto: onnx.ModelProto | None = None, *, libraries: Sequence[str | Path] = ()
+    ) -> None:
         self.path = Path(path)
+        try:
+            self.libraries = existing(libraries)
+        except LibraryNotFoundError as error:
+            raise RefusedError(str(error)) from error
         self.proto = read_proto(self.path) if proto is None else proto
         if not holds_operators(self.proto):
             raise RefusedError("this is not a spiking model; make one with `onnx-snn convert`", file=self.path)
@@ -144,7 +153,7 @@ class SpikingModel:
         if options.get("backend") == "functions":
             self._check_functions()
         with self._refused():
-            return Session(self.proto, **options)
+            return Session(self.proto, libraries=self.libraries, **options)
 
     def save(self, proto: onnx.ModelProto, path: str | Path) -> None:
         """Writes this model with other weights, its inputs with or without defaults as in its own file, whole or not at all.
@@ -176,13 +185,20 @@ class SpikingModel:
                     node=node.name,
                 )
 
+    def refusal(self, error: Exception) -> RefusedError:
+        """What a user reads where a session of it does not start."""
+        text = brief(error)
+        if "is not a registered function/op" in text:
+            text += "; name the library that has it: --library PATH of run and evaluate, in Python libraries=[path]"
+        return RefusedError(text, file=self.path)
+
     @contextmanager
     def _refused(self) -> Iterator[None]:
         """What goes wrong inside is refused, with the name of this file."""
         try:
             yield
         except RUNTIME_ERRORS as error:
-            raise RefusedError(brief(error), file=self.path) from error
+            raise self.refusal(error) from error
 
 
 def _sha256(path: Path) -> str:

@@ -19,6 +19,7 @@ from onnx_ir.passes import common as common_passes
 
 from converter.errors import RefusedError
 from converter.graph.build import constant, free_name, operand
+from converter.graph.shapes import infer_symbolic
 from converter.spiking.codes import FORGETTING
 from converter.spiking.expose_states import StreamValues
 from snn_ops.format import DOMAIN, N_STEPS, Metadata
@@ -48,7 +49,7 @@ def finish_readout(model: ir.Model, readout: str, steps: int) -> None:
         model, readout, steps: as for `set_time_constants`, which was called before.
     """
     if readout == WINDOW:
-        common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+        infer_symbolic(model)
         values = StreamValues()
         for node in list(model.graph):
             if node.domain == DOMAIN and node.op_type == FORGETTING.readout:

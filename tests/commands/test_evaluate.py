@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -65,6 +66,13 @@ def test_a_stream(command, folder) -> None:
     assert command("convert", "m.onnx", *options).code == 0
     done = command("evaluate", "m.snn.onnx", "--data", "test.npz", "--stream", "--steps", "3")
     assert "mean of everything since the stream began" in done.err
+    assert "labels" not in done.err
+    with np.load("test.npz") as archive:
+        np.savez("from_1.npz", x=archive["x"], y=archive["y"] + 1)
+    done = command("evaluate", "m.snn.onnx", "--data", "from_1.npz", "--stream", "--steps", "1", "--json", "e.json")
+    (note,) = json.loads(Path("e.json").read_text())["notes"]
+    assert note.startswith("the labels `y` run from 1 to 4, the model's classes from 0 to 3; they seem to begin at 1")
+    assert f"note: {note}" in " ".join(done.err.split())
 
 
 def test_a_stream_is_refused(command, folder) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import onnx
 import pytest
 
+from converter.normalise import ann, frameworks
 from converter.options import Options
-from tests.models import save, text_model
+from tests.models import mlp, save, text_model
 
 DAMAGED = {
     "layers": ("nonsense", "must be a JSON list of objects, it is 'nonsense'"),
@@ -52,6 +53,36 @@ def test_verbose_says_what_the_passes_did_to_a_trained_model(command, folder) ->
     assert len(lines) == 1
     assert f"  changed   {lines[0]}\n" in done.err
     assert "pass" not in command("inspect", "fixed.onnx").err
+
+
+def test_a_trained_model_that_imports_our_domain(command, folder) -> None:
+    """As ONNX Runtime writes it where our library is registered."""
+    model = mlp()
+    model.opset_import.append(onnx.helper.make_opsetid("onnx_snn", 1))
+    save(model, Path("imports.onnx"))
+    done = command("inspect", "imports.onnx", "--json", "-")
+    assert (done.code, json.loads(done.out)["spiking"]) == (0, False), done.err
+
+
+def test_files_of_frameworks(command, folder, monkeypatch) -> None:
+    """They are trained models, too; what can run code is loaded with the word only."""
+    asked = []
+
+    def export(path, framework, sample_shape=None, *, trust=False) -> onnx.ModelProto:
+        asked.append((path.name, framework.name, trust))
+        return mlp()
+
+    monkeypatch.setattr(ann, "export_to_onnx", export)
+    for name, trust in (("m.keras", []), ("m.pt2", ["--trust"])):
+        Path(name).write_bytes(b"")
+        done = command("inspect", name, *trust, "--json", "-")
+        assert done.code == 0, done.err
+        assert [row["node"] for row in json.loads(done.out)["activations"]] == ["first", "second"]
+    assert asked == [("m.keras", "Keras", False), ("m.pt2", "PyTorch", True)]
+    monkeypatch.setattr(ann, "export_to_onnx", frameworks.export_to_onnx)
+    monkeypatch.setattr(frameworks.importlib.util, "find_spec", lambda name: name)
+    done = command("inspect", "m.pt2")
+    assert (done.code, "say --trust" in done.err) == (1, True)
 
 
 def test_convert_tells_of_the_same_passes_and_more(command, folder) -> None:

@@ -179,3 +179,50 @@ def test_memory_of_a_long_recording(command, folder) -> None:
     with np.load("s.npz") as file:
         assert file["act"].shape == (10_000, 1, 10_000)
         assert np.count_nonzero(file["act"][-1])
+
+
+def test_a_library_of_others(command, folder, spiking) -> None:
+    """In a process of its own: what onnxruntime-extensions knows of our Python operators stays in a process."""
+    others = pytest.importorskip(
+        "onnxruntime_extensions", reason="onnxruntime-extensions is not installed: extra python-ops"
+    )
+    model = onnx.load("m.snn.onnx")
+    for node in model.graph.node:
+        node.input[:] = ["positive" if name == "x" else name for name in node.input]
+    first = onnx.helper.make_node("NegPos", ["x"], ["negative", "positive"], domain="ai.onnx.contrib")
+    model.graph.node.insert(0, first)
+    model.opset_import.append(onnx.helper.make_opsetid("ai.onnx.contrib", 1))
+    save(model, folder / "mixed.snn.onnx")
+    x = np.load("test.npz")["x"]
+    (expected,) = Session("m.snn.onnx").run(np.maximum(x, 0))
+    library = f"'--library', {others.get_library_path()!r}"
+    code = f"""
+import sys
+from converter.cli import main
+for arguments in (
+    ["run", "mixed.snn.onnx", "--input", "test.npz", "-o", "y.npz", {library}],
+    ["evaluate", "mixed.snn.onnx", "--data", "test.npz", "--steps", "4", "--json", "e.json", {library}],
+):
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit as stop:
+        assert not stop.code, arguments
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(np.load("y.npz")["y"], expected)
+    assert json.loads(Path("e.json").read_text())["work"]["spikes"] > 0
+    for subcommand in (["run", "--input"], ["evaluate", "--data"]):
+        result = command(subcommand[0], "mixed.snn.onnx", subcommand[1], "test.npz")
+        assert (result.code, "--library PATH" in result.err) == (1, True)
+        assert result.err.startswith(
+            "onnx-snn: mixed.snn.onnx: Fatal error: ai.onnx.contrib:NegPos(-1) is not a registered"
+        )
+    for name, reason in (("lost.so", "does not exist"), ("test.npz", "is no library of operators for ONNX Runtime")):
+        for subcommand in (["run", "--input"], ["evaluate", "--data"]):
+            result = command(subcommand[0], "m.snn.onnx", subcommand[1], "test.npz", "--library", name)
+            assert (result.code, result.out) == (1, "")
+            (line,) = result.err.strip().splitlines()
+            assert line.startswith("onnx-snn: ")
+            assert f"{folder}/{name} {reason}" in line

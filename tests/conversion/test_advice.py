@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from converter.conversion.main import convert
+from converter.io.samples import Samples
+from converter.normalise.ann import load_ann
 from tests.models import convert_model, mlp, samples, save
 
 
@@ -61,3 +65,21 @@ def test_a_stream_that_does_not_follow_is_told(tmp_path) -> None:
     assert not none
     conversion = convert(path, x, code="rate", neuron="if-burst", n_steps=8)
     assert conversion.measured.stream is None
+
+
+def test_labels_that_are_no_classes_are_told(tmp_path) -> None:
+    """As `evaluate` tells it, of all samples: also of those that are held out or not measured on."""
+    ann, x = load_ann(save(mlp(), tmp_path / "m.onnx")), samples(mlp(), 40)
+    for labels, told in (
+        (np.arange(40) % 4, []),
+        (
+            np.arange(40) % 4 + 1,
+            ["the labels `y` run from 1 to 4, the model's classes from 0 to 3; they seem to begin at 1: subtract 1"],
+        ),
+        (
+            np.arange(40),
+            ["the labels `y` run from 0 to 39, the model's classes from 0 to 3; give the numbers of its classes"],
+        ),
+    ):
+        notes = convert(ann, Samples({"x": x}, labels), code="delta", n_steps=2).notes
+        assert [note for note in notes if "labels" in note] == told

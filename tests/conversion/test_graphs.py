@@ -53,6 +53,8 @@ GRAPHS = {
     "Gather": "s = Gather<axis = 2>(a, CHANNELS)  c = Conv(s, K)  b = Relu(c)",
     "LayerNormalization": """t = Transpose<perm = [0, 2, 3, 1]>(a)  n = LayerNormalization<axis = -1>(t, B1, B2)
         m = MatMul(n, Q)  e = Relu(m)  b = Transpose<perm = [0, 3, 1, 2]>(e)""",
+    "LayerNormalization, a scale for each sample": """t = Transpose<perm = [0, 2, 3, 1]>(a)  s = MatMul(t, Q2)
+        n = LayerNormalization<axis = -1>(t, s)  m = MatMul(n, Q)  e = Relu(m)  b = Transpose<perm = [0, 3, 1, 2]>(e)""",
     "LayerNormalization in pieces": """t = Transpose<perm = [0, 2, 3, 1]>(a)  u = ReduceMean<keepdims = 1>(t, LAST)
         d = Sub(t, u)  s = Mul(d, d)  v = ReduceMean<keepdims = 1>(s, LAST)  w = Add(v, EPSILON)  r = Sqrt(w)  n = Div(d, r)
         h = Mul(n, B1)  k = Add(h, B2)  m = MatMul(k, Q)  e = Relu(m)  b = Transpose<perm = [0, 3, 1, 2]>(e)""",

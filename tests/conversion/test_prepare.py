@@ -54,6 +54,32 @@ def test_refuses_with_reason(text, reason, tmp_path) -> None:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (
+            "y = com.microsoft.FusedMatMul(x, A)",
+            "it has com.microsoft.FusedMatMul; convert the model before it was optimised",
+        ),
+        (
+            'y = ai.onnx.ml.Normalizer<norm = "L2">(x)',
+            "it has ai.onnx.ml.Normalizer, of which nothing is known; export the model with ONNX's own operators",
+        ),
+        ("y = Relu(x)", "it has no layer with weights that neurons could send a value to; run it as it is"),
+    ],
+)
+def test_operators_of_others_are_the_reason(layer, reason, tmp_path) -> None:
+    """An optimised layer has weights, if none that are known; and not all that is foreign was optimised."""
+    model = text_model(f"m (float[N,4] x) => (float[N,4] y) <float[4,4] A> {{ {layer} }}")
+    for domain, version in (("com.microsoft", 1), ("ai.onnx.ml", 3)):
+        model.opset_import.append(onnx.helper.make_opsetid(domain, version))
+    path = save(model, tmp_path / "m.onnx")
+    for code in ("rate", "delta") if "run it" not in reason else ("delta",):
+        with pytest.raises(RefusedError) as refused:
+            convert(path, samples(model, 16), code=code)
+        assert str(refused.value).endswith(reason)
+
+
 def test_recurrent_layers_stay_analog_before_the_first_neuron(tmp_path) -> None:
     """Also what lies before them: the first Relu does not spike."""
     model = text_model(

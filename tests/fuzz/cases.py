@@ -109,7 +109,8 @@ def _mutate(model: onnx.ModelProto, rng: np.random.Generator) -> None:
     node = graph.node[int(rng.integers(len(graph.node)))] if graph.node else onnx.NodeProto()
     names = [name for each in graph.node for name in (*each.input, *each.output)] + ["", "nowhere"]
     tensor = graph.initializer[int(rng.integers(len(graph.initializer)))] if graph.initializer else TensorProto()
-    value = _pick(rng, [*graph.input, *graph.output, *graph.value_info])
+    values = [*graph.input, *graph.output, *graph.value_info]
+    value = _pick(rng, values) if values else onnx.ValueInfoProto()
     what = int(rng.integers(16))
     if what == 0 and node.attribute:
         attribute = node.attribute[int(rng.integers(len(node.attribute)))]

@@ -36,6 +36,29 @@ def test_one_that_cannot_be_freed_is_named(tmp_path) -> None:
         prove(ann, {"x": np.random.default_rng(0).normal(size=(5, 5, 4)).astype(np.float32)})
 
 
+@pytest.mark.parametrize(
+    ("body", "is_batch"),
+    [
+        ("y = Softmax<axis = 0>(x)", False),
+        ("c = CumSum(x, ZERO)  y = Relu(c)", False),
+        ("a = Add(x, ROWS)  y = Relu(a)", True),
+        ("a = Gather(x, ORDER)  y = Relu(a)", False),
+    ],
+)
+def test_a_batch_is_called_so_only_where_its_rows_are_independent(body, is_batch, tmp_path) -> None:
+    """A fixed length of axis 0 may be that of a sequence: then the samples are said to mix, and nothing else."""
+    ann = ann_of(
+        f"m (float[5,4] x) => (float[5,4] y) <float[5,4] ROWS, int64[] ZERO, int64[5] ORDER> {{ {body} }}",
+        tmp_path,
+        ZERO=0,
+        ORDER=[4, 3, 2, 1, 0],
+    )
+    with pytest.raises(RefusedError) as refused:
+        prove(ann, {"x": normal(5, 4)})
+    assert ("It was exported for a batch of 5" in str(refused.value)) == is_batch
+    assert ("so axis 0 is not a batch of independent samples" in str(refused.value)) != is_batch
+
+
 def ann_of(text: str, folder: Path, **arrays: list[int]) -> Ann:
     model = text_model(text, opset=18, **{name: np.asarray(array) for name, array in arrays.items()})
     return load_ann(save(model, folder / "m.onnx"))
@@ -49,13 +72,11 @@ LAYER_BEFORE_A_MIX = """m (float[N,4] x) => (float[N,3] y) <float[1,9,4] W, floa
 
 
 def test_recurrent_layers_are_named_as_the_reason(tmp_path) -> None:
-    """Not twice, where the layer itself is what mixes the samples."""
+    """Only where they are: not where another node mixes samples, and not twice."""
     with pytest.raises(RefusedError, match="GRU runs through the samples as if they were a sequence") as refused:
         prove(ann_of(LAYER_THAT_MIXES, tmp_path, ZERO=[0]), {"x": normal(5, 5, 4)})
     assert "keeps a state of its own" not in str(refused.value)
-    with pytest.raises(
-        RefusedError, match=r"GRU keeps a state of its own over a sequence, .*\(node 'm': ReduceMean reduces"
-    ):
+    with pytest.raises(RefusedError, match=r"^node 'm': ReduceMean reduces over the samples, so axis 0 is not a batch"):
         prove(ann_of(LAYER_BEFORE_A_MIX, tmp_path, ZERO=[0]), {"x": normal(5, 4)})
 
 

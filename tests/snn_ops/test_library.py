@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
+import pickle
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx.parser
 import onnxruntime as ort
 import pytest
 
 import snn_ops
 from snn_ops.library import LibraryNotFoundError, library_path, register
+from snn_ops.ops import OPERATORS
 from snn_ops.single import operator_model
 
 
@@ -81,3 +87,94 @@ def test_the_instruction_set_is_one_that_the_cpu_has(monkeypatch) -> None:
         expected = "avx512" if set(flags) >= AVX512 else "avx2"
     assert isa_in_a_process("", monkeypatch) == isa_in_a_process("avx512", monkeypatch) == expected
     assert isa_in_a_process("avx2", monkeypatch) == ("generic" if expected == "generic" else "avx2")
+
+
+def with_operators_of_others(*, python: bool) -> tuple[onnx.ModelProto, onnx.ModelProto]:
+    """``y = mean of IF(x)``, and the same of max(x, 0), or 2 max(x, 0) with a Python operator, from onnxruntime-extensions."""
+    alone = onnx.parser.parse_model("""
+        <ir_version: 9, opset_import: ["" : 18, "onnx_snn" : 1, "ai.onnx.contrib" : 1]>
+        m (float[batch, 3] x, int64 n_steps) => (float[batch, 3] y)
+        <int64 n_steps = {6}, float threshold = {0.7}, float zero = {0}, int64 step = {0}>
+        {
+          current = Identity(x)
+          spikes, net, voltage = onnx_snn.IF<max_spikes: int = 1, signed: int = 0, constant_current: int = 1>
+                                 (current, n_steps, threshold, zero, zero)
+          y, sum, done = onnx_snn.TimeMean(spikes, n_steps, zero, step)
+        }""")
+    alone.functions.extend([OPERATORS[name].at(1).function() for name in ("IF", "TimeMean")])
+    alone.graph.value_info.append(onnx.helper.make_tensor_value_info("current", onnx.TensorProto.FLOAT, ["batch", 3]))
+    mixed = onnx.ModelProto.FromString(alone.SerializeToString())
+    mixed.graph.node[0].CopyFrom(onnx.helper.make_node("NegPos", ["x"], ["neg", "current"], domain="ai.onnx.contrib"))
+    if python:
+        mixed.graph.node[0].output[1] = "positive"
+        twice = onnx.helper.make_node("TwiceForATest", ["positive"], ["current"], domain="ai.onnx.contrib")
+        mixed.graph.node.insert(1, twice)
+    return alone, mixed
+
+
+def check_operators_of_others() -> None:
+    """In a process whose Python operators are not known: native kernels and functions before, NumPy's after."""
+    others = importlib.import_module("onnxruntime_extensions")
+    kind, path = others.PyOp.dt_float, others.get_library_path()
+    others.onnx_op(op_type="TwiceForATest", inputs=[kind], outputs=[kind])(lambda x: 2 * x)
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    for backend in ("native", "functions", "numpy"):
+        for python in (False, True):
+            alone, mixed = with_operators_of_others(python=python)
+            (expected,) = snn_ops.Session(alone, n_steps=6).run(np.maximum(x, 0) * (2 if python else 1))
+            assert 0 < np.count_nonzero(expected) < expected.size
+            if backend != "numpy":  # which registers the library of onnxruntime-extensions itself
+                with pytest.raises(Exception, match="NegPos"):
+                    snn_ops.Session(mixed, backend=backend)
+            session = snn_ops.Session(mixed, n_steps=6, backend=backend, libraries=(Path(path), path))
+            np.testing.assert_array_equal(session.run(x)[0], expected)
+            again = pickle.loads(pickle.dumps(session))
+            np.testing.assert_array_equal(again.run(x)[0], expected)
+            for ours_first in (True, False) if backend == "native" else ():  # registered by the caller
+                options = ort.SessionOptions()
+                options.log_severity_level = 4
+                if ours_first:
+                    register(options)
+                options.register_custom_ops_library(path)
+                if not ours_first:
+                    register(options)
+                (found,) = ort.InferenceSession(mixed.SerializeToString(), options).run(["y"], {"x": x})
+                np.testing.assert_array_equal(found, expected)
+    for backend in ("native", "functions"):
+        assert snn_ops.Session(alone, backend=backend).run(x)
+        with pytest.raises(
+            RuntimeError, match=r"this process runs the Python operators on 'numpy', .*; use another process"
+        ):
+            snn_ops.Session(mixed, backend=backend, libraries=[path])
+
+
+def test_operators_of_others_beside_ours() -> None:
+    pytest.importorskip("onnxruntime_extensions", reason="onnxruntime-extensions is not installed: extra python-ops")
+    code = f"from {__name__} import check_operators_of_others as check; check()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_libraries_that_are_none(tmp_path, monkeypatch) -> None:
+    """A name without a folder is a file here, never one that the system looks for."""
+    alone, _ = with_operators_of_others(python=False)
+    monkeypatch.chdir(tmp_path)
+    for name in ("lost.so", "libm.so.6"):
+        with pytest.raises(LibraryNotFoundError, match=rf"^{tmp_path}/{name} does not exist; `libraries` names files"):
+            snn_ops.Session(alone, libraries=[name])
+    Path("text.so").write_text("no library")
+    with pytest.raises(RuntimeError, match=r"^.*/text\.so is no library of operators for ONNX Runtime: .*text\.so"):
+        snn_ops.Session(alone, libraries=["text.so"])
+    shutil.copy(library_path(), "copy.so")
+    with pytest.raises(
+        RuntimeError, match=r"^two of these libraries and ours have operators of the same domain: .*copy\.so$"
+    ):
+        snn_ops.Session(alone, libraries=["copy.so"])
+    x = np.ones((2, 3), np.float32)
+    for libraries in ([library_path()], ["copy.so"]):  # ours by its name; a copy of it in its place
+        session = snn_ops.Session(
+            alone, libraries=libraries, backend="functions" if libraries == ["copy.so"] else "native"
+        )
+        np.testing.assert_array_equal(session.run(x)[0], snn_ops.Session(alone).run(x)[0])

@@ -5,6 +5,7 @@ The exporter runs in a process of its own, which keeps the state and memory of t
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import subprocess
@@ -17,7 +18,7 @@ import onnx
 
 from converter.errors import RefusedError
 from converter.io.optional import search_path
-from converter.normalise.frameworks.keras_files import code_in_keras_file
+from converter.normalise.frameworks.keras_files import code_in_keras_file, keras_that_wrote
 from snn_ops.files import temporary_folder
 
 
@@ -101,8 +102,8 @@ def export_to_onnx(
     missing = [name for name in framework.needs if importlib.util.find_spec(name) is None]
     if missing:
         raise RefusedError(
-            f"reading {framework.name} models needs {' and '.join(missing)}; install {framework.install}, or export the "
-            "model to ONNX yourself",
+            f"reading {framework.name} models needs {' and '.join(missing)}; install {framework.install}, or "
+            f"{_way_out(path, framework)}",
             file=path,
         )
     if framework is TORCHSCRIPT and sample_shape is None:
@@ -138,10 +139,29 @@ def export_to_onnx(
         if done.returncode or not target.is_file():
             last = [line for line in done.stderr.splitlines() if line.strip()]
             raise RefusedError(
-                f"{framework.name} cannot export it: {last[-1].strip()[:300] if last else 'it gave no message'}",
+                f"{framework.name} cannot export it: {last[-1].strip()[:300] if last else 'it gave no message'}; "
+                f"{_way_out(path, framework)}",
                 file=path,
             )
         return onnx.load(target)
+
+
+def _way_out(path: Path, framework: Framework) -> str:
+    """What to do where the file cannot be exported here; of Keras, with the version that wrote it and that of the one here."""
+    wrote = keras_that_wrote(path) if framework is KERAS else ""
+    if not wrote:
+        return "export the model to ONNX yourself"
+    is_legacy = wrote.partition(".")[0] in ("1", "2")
+    try:
+        here = f"here is {importlib.metadata.version('tf-keras' if is_legacy else 'keras')}"
+    except importlib.metadata.PackageNotFoundError:
+        here = "here is none"
+    how = (
+        "tf2onnx.convert.from_keras(model, output_path='m.onnx')"
+        if is_legacy
+        else "model.export('m.onnx', format='onnx')"
+    )
+    return f"export the model to ONNX with the Keras that wrote it, {wrote} ({here}): {how}"
 
 
 __all__ = ["Framework", "export_to_onnx", "framework_of"]

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from converter.normalise.frameworks.keras_files import keras_that_wrote
+
 OPSET = 18
 
 
@@ -56,6 +58,8 @@ def _load(path: Path) -> Any:
     try:
         return importlib.import_module("keras").models.load_model(path, compile=False)
     except Exception:
+        if keras_that_wrote(path).partition(".")[0] not in ("", "1", "2"):
+            raise  # what version 2 says of it would not be the reason
         os.environ["TF_USE_LEGACY_KERAS"] = "1"
         try:
             legacy = importlib.import_module("tf_keras")

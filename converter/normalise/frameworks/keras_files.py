@@ -1,4 +1,4 @@
-"""What a Keras file says about its layers, read without Keras: whether loading it can run code of its author."""
+"""What a Keras file says, read without Keras: whether loading it can run code of its author, and which Keras wrote it."""
 
 from __future__ import annotations
 
@@ -39,6 +39,23 @@ def code_in_keras_file(path: Path) -> str:
     except Exception as error:  # whatever the libraries say of a damaged file, or a hostile one
         return f"its description cannot be read ({type(error).__name__}), so it may hold code"
     return ""
+
+
+def keras_that_wrote(path: Path) -> str:
+    """The version of the Keras that wrote a file, such as "3.5.0"; empty where it says none."""
+    try:
+        said = ""
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if archive.getinfo("metadata.json").file_size <= _MOST_BYTES:
+                    said = json.loads(archive.read("metadata.json"))["keras_version"]
+        else:
+            with importlib.import_module("h5py").File(path, "r") as file:
+                said = file.attrs["keras_version"]
+        text = said if isinstance(said, str) else bytes(said).decode()
+    except Exception:  # whatever the libraries say of a damaged file, or a hostile one, and where there is no h5py
+        return ""
+    return text if re.fullmatch(r"\d+(\.\w{1,9}){1,4}", text) else ""
 
 
 def _code_in(held: dict[str, Any]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from converter import RefusedError, convert, load_ann
 from converter.graph.build import to_proto
 from converter.graph.run import start_quietly
 from converter.normalise import frameworks
+from converter.normalise.frameworks.keras_files import keras_that_wrote
 
 
 def needs(*names: str) -> pytest.MarkDecorator:
@@ -91,6 +94,54 @@ def test_without_the_framework_one_line_says_so(name, tmp_path, monkeypatch) -> 
         RefusedError, match=r"needs (tensorflow and tf2onnx|torch); install .*, or export the model to ONNX"
     ):
         load_ann(path)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ('{"keras_version": "3.5.0"}', "3.5.0"),
+        ('{"keras_version": "2.15.0.dev1"}', "2.15.0.dev1"),
+        ('{"keras_version": "3.5 run this"}', ""),
+        ('{"keras_version": 3}', ""),
+        ("{}", ""),
+        ("[", ""),
+    ],
+)
+def test_the_keras_that_wrote_a_file(said, found, tmp_path) -> None:
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", said)
+    assert keras_that_wrote(path) == found
+    path.write_bytes(b"no archive")
+    assert keras_that_wrote(path) == ""
+
+
+@needs("h5py")
+def test_the_keras_that_wrote_an_hdf5_file(tmp_path) -> None:
+    h5py = importlib.import_module("h5py")
+    for said in ("2.4.0", b"2.4.0"):
+        with h5py.File(tmp_path / "m.h5", "w") as file:
+            file.attrs["keras_version"] = said
+        assert keras_that_wrote(tmp_path / "m.h5") == "2.4.0"
+
+
+@needs("tensorflow", "tf2onnx")
+def test_a_file_of_a_newer_keras(tmp_path) -> None:
+    """What Keras 3 says of it, not what version 2 would; and which Keras could."""
+    dense = {
+        "module": "keras.layers",
+        "class_name": "Dense",
+        "config": {"units": 2, "novel": 1},
+        "registered_name": None,
+    }
+    config = {"module": "keras", "class_name": "Sequential", "config": {"layers": [dense]}, "registered_name": None}
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        archive.writestr("metadata.json", '{"keras_version": "4.1.0"}')
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", b"")
+    way_out = r"export the model to ONNX with the Keras that wrote it, 4\.1\.0 \(here is [\d.]+\): model\.export.*"
+    with pytest.raises(RefusedError, match=rf"m\.keras: Keras cannot export it: .*novel.*; {way_out}$"):
+        load_ann(tmp_path / "m.keras")
 
 
 @needs("tensorflow", "tf2onnx")

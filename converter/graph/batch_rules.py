@@ -11,6 +11,8 @@ import onnx_ir as ir
 from converter.graph.op_facts import OPS, Channels, facts
 from converter.graph.shapes import Shapes
 
+RUNS_THROUGH = "runs through the samples as if they were a sequence"
+
 
 class Open:
     """The axis of a value that comes from a node type without a rule."""
@@ -162,7 +164,7 @@ def _recurrent(view: View) -> tuple[int, ...]:
     """X [seq, batch, input] -> Y [seq, directions, batch, hidden], states [directions, batch, hidden]; or batch first."""
     first = view.integer("layout", 0)
     if view.axis() != (0 if first else 1):
-        raise MixesSamplesError("runs through the samples as if they were a sequence")
+        raise MixesSamplesError(RUNS_THROUGH)
     for index, value in enumerate(view.node.inputs[4:], 4):  # lengths [batch], states [directions, batch, hidden]
         place = 0 if first or index == 4 else 1
         if value is not None and view.axes[index] is None and view.shape(index)[place : place + 1] != (view.batch,):

@@ -141,10 +141,8 @@ class _Walk:
             if value in self._more:
                 value.shape = ir.Shape([1 if self._is_fixed() else BATCH, *self._shape(value)])
             elif _first(value) not in (None, 1):
-                source = self._source.get(value, self._graph.inputs[0])
-                raise self._refused(
-                    source,
-                    f"output {value.name!r} {_lengths(value)} does not depend on it, or holds the samples elsewhere",
+                raise RefusedError(
+                    f"output {value.name!r} {_lengths(value)} does not hold the samples in axis 0; {_EXPORT}"
                 )
         for role, values in (("input", self._graph.inputs), ("output", self._graph.outputs)):
             for value in values:

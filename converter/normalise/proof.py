@@ -10,7 +10,7 @@ from onnx_ir.passes import common as common_passes
 
 from converter.errors import RefusedError, retold
 from converter.graph.batch_axis import NO_BATCH, BatchAxes, trace_batch_axis
-from converter.graph.op_facts import facts
+from converter.graph.batch_rules import RUNS_THROUGH
 from converter.graph.passes import PassReport, library_pass
 from converter.graph.run import RUNTIME_ERRORS, Feed, Probe, start_quietly
 from converter.graph.shapes import MANY_SAMPLES, Shapes, annotate, infer_shapes, input_shapes
@@ -78,9 +78,7 @@ def _trace(ann: Ann, shapes_of_inputs: Shapes) -> Trained:
     try:
         return _trace_copy(ann, shapes_of_inputs)
     except RefusedError as error:
-        recurrent = next((node for node in ann.model.graph if facts(node).recurrent), None)
-        is_recurrent = recurrent is not None and str(error).startswith(f"node '{recurrent.name}'")
-        if ann.batch is None or is_recurrent or not _holds_samples(ann, ann.batch):
+        if ann.batch is None or RUNS_THROUGH in str(error) or not _holds_samples(ann, ann.batch):
             raise
         name = ann.inputs[0].name
         raise retold(

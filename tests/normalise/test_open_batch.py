@@ -3,27 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from converter.errors import RefusedError
 from converter.graph.shapes import annotate
 from converter.normalise.open_batch import fixed_batch_size, open_batch
 from tests.passes import from_text, normal, outputs
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (
-            "m (float[6,4] x) => (float[3,8] y) <int64[2] S> { y = Reshape(x, S) }",
-            "axis 0 has length 6 in input 'x' and 3",
-        ),
-        ("m (float[6] x) => (float y) { y = ReduceSum<keepdims = 0>(x) }", "output 'y' is a scalar"),
-    ],
-)
-def test_no_batch_axis(text, reason) -> None:
-    with pytest.raises(RefusedError, match=reason):
-        fixed_batch_size(from_text(text, S=np.asarray([3, 8])))
 
 
 def test_the_first_axis_is_free_and_inner_shapes_are_forgotten() -> None:

@@ -19,6 +19,7 @@ from converter.normalise.ann import load_ann
 from converter.normalise.frameworks import KERAS, TORCH, TORCHSCRIPT, Framework, export_to_onnx
 from converter.normalise.plain_form import plain_form
 from tests.models import text_model
+from tests.normalise.test_already_spiking import MAKE
 from tests.passes import from_text
 from tests.refusals.case import Case, graph, loading
 
@@ -322,17 +323,19 @@ CASES = {
             r"yourself",
         ),
     },
-    "normalise/open_batch.py": {
-        "fixed_batch_size: {} {} is a scalar: axis 0 must hold the samples": loading(
+    "normalise/add_batch.py": {
+        "finish: output {} {} does not hold the samples in axis 0; {}": loading(
             lambda: text_model("m (float[N,4] x) => (float[] y) { r = Relu(x)  y = ReduceSum<keepdims = 0>(r) }"),
-            ": output 'y' is a scalar: axis 0 must hold the samples",
+            r": output 'y' \[\] does not hold the samples in axis 0; export the model with the batch as axis 0 of every input "
+            "and output",
         ),
-        "fixed_batch_size: axis 0 has length {} in {} and {} in {}, so it does not hold the samples; export the model with the "
-        "batch as axis 0 of every input and output": loading(
-            lambda: text_model("m (float[3,4] x) => (float[4,3] y) { r = Relu(x)  y = Transpose(r) }"),
-            ": axis 0 has length 3 in input 'x' and 4 in output 'y', so it does not hold the samples; export the model with "
-            "the "
-            "batch as axis 0 of every input and output",
+    },
+    "normalise/already_spiking.py": {
+        "check_not_spiking: {} compares a potential with its threshold, and spikes reset that for the next step: this is a "
+        "spiking network already. Run it as it is, in any ONNX Runtime; to get one of ours, convert the network with ordinary "
+        "activations, such as Relu, that it came from or that is trained in its place": loading(
+            lambda: MAKE["unrolled"]("reset by subtraction"),
+            ": node '.*': GreaterOrEqual compares a potential with its threshold, and spikes reset that for the next step: .*",
         ),
     },
     "normalise/raise_opset.py": {

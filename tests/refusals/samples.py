@@ -13,6 +13,7 @@ import onnx
 import onnxruntime as ort
 
 from converter.graph.batch_axis import NO_BATCH, BatchWalk
+from converter.graph.batch_rules import RUNS_THROUGH
 from converter.graph.shapes import MANY_SAMPLES, infer_shapes
 from converter.normalise.ann import load_ann
 from converter.normalise.proof import prove
@@ -99,7 +100,7 @@ MIXES = {
     ),
     "_cumulate: sums over the samples": ("CumSum", "y = CumSum(x, I0)"),
     "_normalise_last: normalises over the samples": ("LayerNormalization", "y = LayerNormalization<axis = 0>(x, ALL)"),
-    "_recurrent: runs through the samples as if they were a sequence": (
+    "_recurrent: {}": (
         "GRU",
         "y, last = GRU<hidden_size = 3>(x, G, R)",
     ),
@@ -182,7 +183,7 @@ CASES = {
     "graph/batch_rules.py": {
         **{
             key: mixing(op_type, r"from \[11, 4, 4\] to \[4, 11, 4\] spreads the samples over other axes"
-                        if "spreads" in key else key.partition(": ")[2], body)
+                        if "spreads" in key else key.partition(": ")[2].replace("{}", RUNS_THROUGH), body)
             for key, (op_type, body) in MIXES.items()
         },
         **UNCLEAR,

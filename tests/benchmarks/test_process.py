@@ -48,7 +48,14 @@ def gone(numbers: list[int]) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL], ids=lambda n: n.name)
 def test_nothing_is_left_behind(number, state, tmp_path) -> None:
     command = [sys.executable, "-c", STARTS, str(tmp_path), state]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as parent:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's job in the background ignores it
+    ) as parent:
         started = [int(word) for word in parent.stdout.readline().split()]
         assert len(started) == 2
         assert all(map(lives, started))

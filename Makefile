@@ -32,7 +32,7 @@ demo: $(VENV)/ready ## the main job: convert an embedded LeNet-5, run it, compar
 	$(BIN)/onnx-snn demo
 
 test: $(VENV)/ready-dev ## all tests but the slow ones
-	$(BIN)/python -m pytest -m 'not slow' -n auto --dist loadfile
+	$(BIN)/python -m pytest -m 'not slow' -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/ready-dev ## the slow tests alone
 	$(BIN)/python -m pytest -m slow

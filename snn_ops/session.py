@@ -47,9 +47,8 @@ LEAST_ROWS = 64
 """Fewer than these are not worth a call of ONNX Runtime, however large they are: weights are read anew in every call."""
 SAME_DOMAIN = "Domain already set in registry"
 """What ONNX Runtime says of two libraries with one domain."""
-LARGEST_VALUE = {"cpu": 64 << 20, "cuda": 256 << 20}
-"""Bytes that a model's largest value may take by default, by provider: models of large images run fewer rows at once. On an
-H200 networks were up to four times as fast with 256 MiB as with 64, and no faster with more (docs/gpu.md)."""
+LARGEST_VALUE = 64 << 20
+"""Bytes that a model's largest value may take by default: models of large images run fewer rows at once."""
 
 
 class Session:
@@ -68,8 +67,8 @@ class Session:
             Runtime; "numpy" references or "cupy" kernels as Python operators, in float32 or float64.
         threads: ONNX Runtime's threads for one call; default: its own choice.
         batch_size: samples per call; default: as many as make about `rows` with their T steps.
-        bytes_at_once: how much memory the model's largest value may take; default: 64 MiB on a CPU, where other values can only
-            lower the rows, 256 MiB on a GPU.
+        bytes_at_once: how much memory the model's largest value may take; default: `LARGEST_VALUE`, little for a large GPU.
+            On a CPU it can only lower the rows.
         profile: how the name of the file begins into which ONNX Runtime's profiler writes what each node took;
             ``session.ort.end_profiling()`` ends it and gives the name.
         libraries: files with operators of others that the model has beside ours, in any order, such as
@@ -103,7 +102,7 @@ class Session:
         backend: str = "native",
         threads: int | None = None,
         batch_size: int | None = None,
-        bytes_at_once: int | None = None,
+        bytes_at_once: int = LARGEST_VALUE,
         profile: str | PathLike[str] | None = None,
         libraries: Sequence[str | PathLike[str]] = (),
     ) -> None:
@@ -118,7 +117,7 @@ class Session:
         self._has_steps, self._has_random_neurons = N_STEPS in optional, FIRST_SAMPLE in optional
         self.n_steps = checked_steps(n_steps if n_steps is not None else self._metadata.n_steps)
         self._batch_size = None if batch_size is None else checked_count(batch_size, "batch_size")
-        self._bytes_at_once = bytes_at_once or LARGEST_VALUE[provider]
+        self._bytes_at_once = bytes_at_once
         self._same_shapes = provider == "cuda"  # where a call of another size begins with a search for its convolutions
         self._run_options = without_graph()
         own = [i for i in self.ort.get_inputs() if i.name not in self._defaults]
@@ -410,19 +409,19 @@ def _restarted(model: str | bytes, arguments: dict[str, Any]) -> Session:
 
 
 def rows_at_once(
-    row_bytes: int, provider: str = "cpu", bytes_at_once: int | None = None, most_on_cpu: int = ROWS
+    row_bytes: int, provider: str = "cpu", bytes_at_once: int = LARGEST_VALUE, most_on_cpu: int = ROWS
 ) -> int:
     """Samples times steps that a model runs at once by default.
 
     Args:
         row_bytes: about how many bytes one sample needs for one step; 0: not known.
         provider: "cpu" or "cuda".
-        bytes_at_once: that the largest value of all rows may take; default: `LARGEST_VALUE`.
+        bytes_at_once: that the largest value of all rows may take.
         most_on_cpu: rows beyond which a CPU is not faster; the default is the same on every machine.
     """
     if not row_bytes:
         return ROWS
-    rows = max(1, (bytes_at_once or LARGEST_VALUE[provider]) // row_bytes)
+    rows = max(1, bytes_at_once // row_bytes)
     return rows if provider == "cuda" else min(most_on_cpu, rows)
 
 

@@ -123,6 +123,16 @@ def test_chunks_share_one_upload_and_one_way_back(op_type, monkeypatch, capfd) -
     assert counts[0]["copy out"] == 1
 
 
+@pytest.mark.parametrize("op_type", ["IF", "PoissonSpiking"])
+def test_calls_of_one_size_are_one_run(op_type) -> None:
+    """A last call takes samples again; rows for each step, and what random neurons draw, stay in their places."""
+    x = np.random.default_rng(0).uniform(0, 2, (11, 7)).astype(np.float32)
+    proto = streaming_layer(op_type)
+    expected = snn_ops.Session(proto, n_steps=4).run(x)[0]
+    found = snn_ops.Session(proto, n_steps=4, batch_size=4, provider="cuda").run(x)[0]
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_provider_options_are_in_force() -> None:
     """Ours, the caller's over it, and a word about one that is not known."""
     proto = streaming_layer("LIF")

@@ -115,6 +115,14 @@ def test_bytes_that_must_be_moved(device) -> None:
         assert bandwidth._prepared(device, operator, case, element, neurons)[1] == expected
 
 
+@pytest.mark.parametrize(("operator", "n_steps"), [("IF", 2), ("TimeRepeat", 2), ("LIFRate", 1)])
+def test_every_case_moves_as_many_bytes(operator, n_steps, device) -> None:
+    """What reads or writes one step has more neurons, so that neither lies in a cache."""
+    currents = 4 * 64 * 32 * 32
+    row = bandwidth.measure(device, bandwidth.Case(operator, n_steps=2), np.dtype(np.float32), currents)
+    assert row["neurons"] * n_steps == currents
+
+
 def test_command_writes_as_it_goes(built, tmp_path, monkeypatch, capsys) -> None:
     """And ends with what is wrong."""
     path = tmp_path / "out.json"

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from snn_ops.cupy_ops import bind
 from snn_ops.ops import OPERATORS, Kind, Operator, Time
 from tools.expected_figures import steps_taken
 from tools.gpu.library import Device
+from tools.gpu.rows import attempt
 
 STEPS = 32
 REPEATS = 15
@@ -65,15 +67,16 @@ CASES = (
 
 def rows(device: Device, neurons: int) -> Iterator[dict[str, Any]]:
     """A row for each case and type: as many currents are read for every T, those of so many neurons at `STEPS`."""
+    measure(device, CASES[0], ELEMENTS[0], neurons * STEPS)  # until the card has its full speed
     for case in CASES:
         for element in ELEMENTS:
-            yield measure(device, case, element, neurons * STEPS)
+            yield attempt(_about(case, element), partial(measure, device, case, element, neurons * STEPS))
 
 
 def measure(device: Device, case: Case, element: np.dtype, currents: int) -> dict[str, Any]:
     """Milliseconds, bytes a second, and the share of the copy: its time over the kernel's."""
     operator = OPERATORS[case.operator]
-    neurons = currents // _rows(operator, case)
+    neurons = currents // (case.n_steps if operator.kernel is None else _rows(operator, case))
     if case.operands == "full":
         neurons = min(neurons, MOST_WITH_STATES)
     batch = max(1, neurons // (CHANNELS * SIDE * SIDE))
@@ -87,18 +90,24 @@ def measure(device: Device, case: Case, element: np.dtype, currents: int) -> dic
     times, copies = (device.milliseconds(action, WARM_UP + REPEATS)[WARM_UP:] for action in (run, copy))
     time, copy_time = statistics.median(times), statistics.median(copies)
     return {
-        "operator": case.operator,
-        **dict(case.attributes),
-        **({"variant": case.variant} if case.variant else {}),
-        "operands": case.operands,
-        "n_steps": case.n_steps,
-        "type": element.name,
+        **_about(case, element),
         "neurons": batch * CHANNELS * SIDE * SIDE,
         "milliseconds": time,
         "GB/s": moved / time / 1e6,
         "copy_GB/s": moved / copy_time / 1e6,
         "share_of_copy": copy_time / time,
         "spread": (max(times) - min(times)) / time,
+    }
+
+
+def _about(case: Case, element: np.dtype) -> dict[str, Any]:
+    return {
+        "operator": case.operator,
+        **dict(case.attributes),
+        **({"variant": case.variant} if case.variant else {}),
+        "operands": case.operands,
+        "n_steps": case.n_steps,
+        "type": element.name,
     }
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # make_kit.sh [FOLDER]: fills FOLDER (default: build/gpu_kit) with what tools/gpu_check.sh needs on a machine with a GPU and
-# without a network, about 50 MiB: the library and the kernels by themselves for one GPU architecture, a wheel of onnxruntime-gpu
+# without a network, about 57 MiB: the library and the kernels by themselves for one GPU architecture, a wheel of onnxruntime-gpu
 # pruned to it, wheels that such a machine may lack, converted models. See README.md.
 # Needs: nvcc, cmake, readelf, ONNX Runtime's headers as cmake/OrtHeaders.cmake finds them, pip with a package index.
 #   PYTHON        a Python with what pip install '.[cpu,test]' installs; default: .venv/bin/python

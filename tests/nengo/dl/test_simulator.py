@@ -19,7 +19,9 @@ from snn_ops import Session
 from tests.nengo.models import OPERATIONS, images, lenet5, operation
 
 
-@pytest.mark.parametrize(("neuron", "layers"), [("lif", 4), ("adaptive-lif", 4), ("izhikevich", 1)])
+@pytest.mark.parametrize(
+    ("neuron", "layers"), [("lif", 4), ("adaptive-lif", 4), pytest.param("izhikevich", 1, marks=pytest.mark.slow)]
+)
 def test_float32_is_nengo_dl_bit_for_bit(neuron, layers) -> None:
     """Sums of the first Conv, with a gain after it, and spikes, whose heights are amplitude / dt.
 

@@ -21,6 +21,7 @@ from converter.commands.evaluate import evaluate_command
 from converter.commands.export import export_app
 from converter.commands.import_weights import import_weights_command
 from converter.commands.inspect import inspect_command
+from converter.commands.plot import plot_app
 from converter.commands.run import run_command
 from converter.commands.train import train_command
 from converter.commands.verify import verify_command
@@ -40,6 +41,7 @@ app.command("run")(run_command)
 app.command("evaluate")(evaluate_command)
 app.command("bench")(bench_command)
 app.command("inspect")(inspect_command)
+app.add_typer(plot_app, name="plot")
 app.add_typer(export_app, name="export")
 app.command("import-weights")(import_weights_command)
 app.command("train")(train_command)

@@ -188,7 +188,7 @@ def convert_command(
     ann = load_ann(model, sample_shape=peek_shape(calibration), trust=trust)
     samples = load_samples(calibration, ann.input_specs)
     with progress() as advance:
-        conversion = convert(ann, samples, options=options, progress=advance)
+        conversion = convert(ann, samples, options=options, progress=advance, traces=report is not None)
     conversion.save(out)
     if json:
         passes = {"passes": [asdict(report) for report in conversion.reports]} if verbose else {}

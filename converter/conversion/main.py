@@ -28,6 +28,7 @@ def convert(
     *,
     options: Options | None = None,
     progress: Progress = silent,
+    traces: bool = False,
     **changes: Any,
 ) -> Conversion:
     """Converts a trained model into a spiking one.
@@ -37,6 +38,7 @@ def convert(
         calibration: samples as the model expects them, preprocessed, first axis = samples; some hundreds are enough.
         options: how; `changes` replace single options, e.g. ``neuron="lif"``.
         progress: called as work advances.
+        traces: also keep what some neurons do over time, `Conversion.traces`: a report shows it.
 
     Raises:
         RefusedError: the model or the samples cannot be used; the message says why and what to do.
@@ -50,4 +52,4 @@ def convert(
         taken = take(prepared, options, recipe)
         draft = build(taken.prepared, taken.recipe, taken.prepared.samples)
         taken.prepared.observations.clear()  # of a large model, as large as its weights
-        return describe(taken, trials, draft)
+        return describe(taken, trials, draft, traces=traces)

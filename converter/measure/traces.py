@@ -18,8 +18,7 @@ import onnx
 import onnx_ir as ir
 from onnx import numpy_helper
 
-from converter.errors import RefusedError
-from converter.graph.run import RUNTIME_ERRORS, Feed, Probe, batches, brief
+from converter.graph.run import Feed, Probe, batches
 from converter.io.samples import Samples
 from converter.measure.scores import StepResult, classes_of
 from converter.neurons.neuron import Placed
@@ -232,20 +231,13 @@ def record_firing(
         followed: how many of these are followed closely.
 
     Raises:
-        RefusedError: there is no such layer, or its spikes have no order in time.
+        RecordingError: there is no such layer, or its spikes have no order in time.
     """
     nodes = layers_of(spiking.proto)
-    if not nodes:
-        raise RefusedError("it has no layer that spikes")
     states = [f"{layer}.voltage"] if layer in nodes and _has_voltage(nodes[layer]) else []
-    try:
-        _, recording = spiking.session().run(feed, n_steps=n_steps, record=[layer, *states])
-    except RecordingError as error:
-        raise RefusedError(str(error)) from error
-    except RUNTIME_ERRORS as error:
-        raise RefusedError(f"ONNX Runtime cannot run it: {brief(error)}") from error
+    _, recording = spiking.session().run(feed, n_steps=n_steps, record=[layer, *states])
     if layer not in nodes:
-        raise RefusedError(f"{layer!r} is no layer that spikes; there are {', '.join(nodes)}")
+        raise RecordingError(f"{layer!r} is no layer that spikes; there are {', '.join(nodes)}")
     return _firing(recording, layer, nodes[layer], spiking.proto, neurons, None, followed)
 
 

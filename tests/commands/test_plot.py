@@ -48,7 +48,10 @@ def test_every_picture_is_written_in_the_format_of_its_name(command, model, tmp_
         (("rates", "M", "--data", "N", "-o", "O/p.png"), "`x` holds no samples"),
         (("raster", "M", "--data", "X", "-o", "O/p.png", "--layer", "third"), "there is no layer 'third' to record"),
         (("voltage", "M", "--data", "X", "-o", "O/p.png", "--sample", "16"), "there is no sample 16: there are 16"),
-        (("energy", "T", "--data", "X", "-o", "O/p.png"), "this is not a spiking model; make one with `onnx-snn convert`"),
+        (
+            ("energy", "T", "--data", "X", "-o", "O/p.png"),
+            "this is not a spiking model; make one with `onnx-snn convert`",
+        ),
         (("rates", "M", "--data", "X", "-o", "O/p.png", "--steps", "0"), "at least 1"),
     ],
 )

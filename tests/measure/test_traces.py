@@ -40,7 +40,9 @@ def converted(folder: Path, activation: str = "Relu", **options):
 def test_the_error_after_all_steps_is_that_of_the_layer(tmp_path, monkeypatch, options, activation) -> None:
     """`Layer.relative_error` comes from another way: means that the graph computes itself."""
     monkeypatch.setattr("converter.conversion.describe.MOST_TRACED", 32)  # the same samples
-    conversion, _ = converted(tmp_path, activation, n_steps=STEPS if options.get("schedule") != "two-phase" else 8, **options)
+    conversion, _ = converted(
+        tmp_path, activation, n_steps=STEPS if options.get("schedule") != "two-phase" else 8, **options
+    )
     assert conversion.traces is not None
     assert len(conversion.traces.layers) == len(conversion.layers)
     for trace, layer in zip(conversion.traces.layers, conversion.layers, strict=True):
@@ -125,7 +127,14 @@ def test_histograms_hold_every_value() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "picture"),
-    [((1, 28, 28), (28, 28)), ((3, 32, 32), (32, 32)), ((32, 32, 3), (32, 32)), ((3, 224, 224), (56, 56)), ((8,), None), ((2, 49), None)],
+    [
+        ((1, 28, 28), (28, 28)),
+        ((3, 32, 32), (32, 32)),
+        ((32, 32, 3), (32, 32)),
+        ((3, 224, 224), (56, 56)),
+        ((8,), None),
+        ((2, 49), None),
+    ],
 )
 def test_what_looks_like_an_image_is_one(shape, picture) -> None:
     found = picture_of(np.random.default_rng(0).normal(size=shape))

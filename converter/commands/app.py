@@ -15,6 +15,7 @@ import typer
 
 import snn_ops
 from converter.commands.bench import bench_command
+from converter.commands.check import check_command
 from converter.commands.convert import convert_command
 from converter.commands.demo import demo_command
 from converter.commands.evaluate import evaluate_command
@@ -35,6 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Trained ONNX models become spiking networks that are still ONNX files, and run in ONNX Runtime.",
 )
+app.command("check")(check_command)
 app.command("convert")(convert_command)
 app.command("run")(run_command)
 app.command("evaluate")(evaluate_command)

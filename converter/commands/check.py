@@ -19,7 +19,7 @@ from converter.io.onnx_files import holds_operators, read_proto
 from converter.normalise.ann import load_ann
 from converter.normalise.frameworks import framework_of
 from converter.options import Options
-from converter.report.check_tables import check_tables, folder_table
+from converter.report.check_tables import check_tables, folder_tables
 from converter.report.console import messages, print_passes, results
 from converter.report.json_file import write_json
 
@@ -107,10 +107,8 @@ def _check_folder(folder: Path, options: Options, shapes: Mapping[str, Sequence[
     if json:
         write_json(data, json)
     if str(json) != "-":
-        results().print(folder_table(str(folder), found))
-    for name, result in found.items():
-        if isinstance(result, str):
-            messages().print(f"{name}: {result}", soft_wrap=True)
+        for table in folder_tables(str(folder), found):
+            results().print(table)
     if spiking:
         messages().print(f"note: left out: {spiking} of the .onnx files, which spike already")
     if any(isinstance(result, str) for result in found.values()):

@@ -22,25 +22,21 @@ def check_tables(found: Check) -> list[Table]:
     return tables
 
 
-def folder_table(folder: str, found: Mapping[str, Check | str]) -> Table:
-    """A row for each model; a text says why one is refused."""
+def folder_tables(folder: str, found: Mapping[str, Check | str]) -> list[Table]:
+    """A row for each model; a text says why one is refused, in a table of its own."""
+    refused = [(name, result) for name, result in found.items() if isinstance(result, str)]
+    title = f"{folder}: {len(found) - len(refused)} of {len(found)} models convert"
+    columns = ("model", "converts", "spikes", "energy, about", "multiply-adds", "layers")
     rows = [(name, *_row(result)) for name, result in found.items()]
-    refused = sum(isinstance(result, str) for result in found.values())
-    title = f"{folder}: {len(found) - refused} of {len(found)} models convert"
-    columns = ("model", "converts", "spikes", "energy, about", "multiply-adds", "layers", "why not")
-    shown = columns if refused else columns[:-1]
-    drop = ("layers", "multiply-adds", "why not")
-    made = table(title, shown, [row[: len(shown)] for row in rows], left=2, drop=drop)
-    if refused:
-        made.columns[-1].justify = "left"
-    return made
+    models = table(title, columns, rows, left=2, drop=("layers", "multiply-adds"))
+    return [models, *([table("Refused", ("model", "why, and what to do"), refused, left=2)] if refused else [])]
 
 
 def _row(result: Check | str) -> tuple[object, ...]:
     if isinstance(result, str):
-        return "no", "-", "-", "-", "-", result
+        return "no", "-", "-", "-", "-"
     spikes = percent(result.spiking_share, 1)
-    return "yes", spikes, _energy(result), f"{result.multiply_adds:,}", len(result.layers), ""
+    return "yes", spikes, _energy(result), f"{result.multiply_adds:,}", len(result.layers)
 
 
 def _verdict(found: Check) -> Table:

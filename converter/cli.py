@@ -16,7 +16,13 @@ def main() -> None:
         from converter.commands.app import run
     except KeyboardInterrupt:  # imports take a second or more
         sys.exit(130)
-    except ModuleNotFoundError as error:
+    except Exception as error:
+        if sys.argv[1:2] == ["doctor"]:
+            from converter.doctor import main as doctor
+
+            sys.exit(doctor(sys.argv[2:]))
+        if not isinstance(error, ModuleNotFoundError):
+            raise
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "converter", "snn_ops"):
             raise

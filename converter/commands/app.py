@@ -18,6 +18,7 @@ from converter.commands.bench import bench_command
 from converter.commands.check import check_command
 from converter.commands.convert import convert_command
 from converter.commands.demo import demo_command
+from converter.commands.doctor import doctor_command
 from converter.commands.evaluate import evaluate_command
 from converter.commands.export import export_app
 from converter.commands.import_weights import import_weights_command
@@ -31,7 +32,6 @@ from converter.graph.run import ONNX_RUNTIME_ERRORS, brief, silence_runtime
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Trained ONNX models become spiking networks that are still ONNX files, and run in ONNX Runtime.",
@@ -47,6 +47,7 @@ app.command("import-weights")(import_weights_command)
 app.command("train")(train_command)
 app.command("verify")(verify_command)
 app.command("demo")(demo_command)
+app.command("doctor")(doctor_command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -12,6 +12,7 @@ from rich import progress as rich_progress
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Column, Table
+from rich.text import Text
 
 from converter.graph.passes import PassReport
 from converter.io.progress import Progress
@@ -82,20 +83,23 @@ class FittingTable(Table):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The table, or as much of it as fits."""
         shown, widths = self._fitted(options.max_width, may_drop=console.is_terminal)
-        fitted = Table(title=self.title, title_justify="left", header_style="bold")
+        yield Text(str(self.title), style="table.title")  # a table wraps it at its own width
+        fitted = Table(header_style="bold")
         for column, width in zip(shown, widths, strict=True):
             fitted.add_column(column.header, justify=column.justify, overflow="fold", width=width)
         for row in zip(*(column.cells for column in shown), strict=True):
             fitted.add_row(*row)
         yield fitted
-        missing = [str(column.header) for column in self.columns if column not in shown]
+        headers = [column.header for column in shown]
+        missing = [str(column.header) for column in self.columns if column.header and column.header not in headers]
         if missing:
             yield f"(a wider window also shows: {', '.join(missing)})"
 
     def _fitted(self, width: int, *, may_drop: bool) -> tuple[list[Column], list[int]]:
         """The columns to show, and how wide."""
         shown = list(self.columns)
-        waiting = list(self.drop) if may_drop else []
+        empty = [str(c.header) for c in self.columns if c.header in self.drop and set(c.cells) <= {"-", ""}]
+        waiting = [*empty, *(name for name in self.drop if name not in empty)] if may_drop else []
         while True:
             room = width - 3 * len(shown) - 1
             natural, least = [_natural(column) for column in shown], [_least(column) for column in shown]

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,17 +97,19 @@ class Diagnosis:
         for finding in self.findings:
             text = f"{finding.value}  WRONG: {finding.wrong}" if finding.wrong else finding.value
             yield from _wrapped(finding.what, text, left)
-        complete = [extra for extra, missing in self.extras.items() if not missing]
-        if self.extras:
-            yield from _wrapped("extras", f"complete: {', '.join(complete) or 'none'}", left)
-        for extra, missing in self.extras.items():
-            if missing:
-                yield from _wrapped("", f"{extra} lacks {', '.join(missing)}", left)
+        for title, chosen in (("extras", True), ("other extras", False)):
+            names = [
+                extra if chosen else f"{extra} (lacks {', '.join(missing)})"
+                for extra, missing in self.extras.items()
+                if chosen is not bool(missing)
+            ]
+            if names:
+                yield from _wrapped(title, ", ".join(names), left)
         yield ""
         if not self.wrong:
             yield "Nothing is wrong."
-        for index, finding in enumerate(self.wrong):
-            yield from _wrapped("do first:" if not index else "then:", finding.do, 11)
+        for index, do in enumerate(dict.fromkeys(finding.do for finding in self.wrong)):
+            yield from _wrapped("do first:" if not index else "then:", do, 11)
         hints = [finding.do for finding in self.findings if finding.do and not finding.wrong]
         for hint in hints:
             yield from textwrap.wrap(f"You may want to: {hint}", WIDTH, break_on_hyphens=False, break_long_words=False)
@@ -118,6 +120,8 @@ def diagnose() -> Diagnosis:
     needs = requirements()
     findings = [_ours(), _python()]
     numpy, runtime = _package("numpy", needs), _runtime(needs)
+    if numpy.wrong and runtime.wrong:  # one command brings both
+        numpy = replace(numpy, do=runtime.do)
     findings += [numpy, runtime]
     if not numpy.wrong and not runtime.wrong:
         findings += _library()

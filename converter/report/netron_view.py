@@ -1,8 +1,8 @@
 """A model in Netron, in the browser: Netron's own page from its package, with our operators explained.
 
 Netron knows ONNX's operators by a file of descriptions, to which ours are added. So it shows names, inputs, outputs and
-attributes of each of our nodes, and what each of them is. The page comes from this machine and fetches nothing from any other: Netron's
-count of its users is left out, and the browser is told to refuse other addresses.
+attributes of each of our nodes, and what each of them is. The page comes from this machine and fetches nothing from any other:
+Netron's count of its users is left out, and the browser is told to refuse other addresses.
 """
 
 from __future__ import annotations

@@ -230,7 +230,9 @@ CASES = {
         ),
     },
     "io/onnx_files.py": {
-        "read_without_data: {}": Case(lambda folder: read_proto(folder / "lost.onnx"), r"{folder}/lost\.onnx: there is no such file"),
+        "read_without_data: {}": Case(
+            lambda folder: read_proto(folder / "lost.onnx"), r"{folder}/lost\.onnx: there is no such file"
+        ),
         "read_without_data: not an ONNX model, or the file is truncated; export it again": Case(
             holding("m.onnx", b"\xff" * 50), r"{folder}/m\.onnx: not an ONNX model, or the file is truncated; export it again"
         ),

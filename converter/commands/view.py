@@ -32,3 +32,4 @@ def view_command(
         webbrowser.open(viewer.url)
     with suppress(KeyboardInterrupt):
         viewer.serve()
+    viewer.close_port()

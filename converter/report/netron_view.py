@@ -32,6 +32,7 @@ _POLICY = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; worker-src 'self' blob:; "
     "connect-src 'self' data: blob:; frame-src 'none'"
 )
+_FLOATS = ("float16", "float", "double")
 _OPERATORS_OF_NETRON = "onnx-metadata.json"
 
 
@@ -113,8 +114,12 @@ class Viewer:
         self._server.serve_forever()
 
     def close(self) -> None:
-        """Ends `serve`, and frees the port."""
+        """Ends `serve`, which runs in another thread, and frees the port."""
         self._server.shutdown()
+        self.close_port()
+
+    def close_port(self) -> None:
+        """Frees the port of a viewer that does not serve."""
         self._server.server_close()
 
 
@@ -130,13 +135,14 @@ def _described(operator: Operator) -> dict[str, Any]:
     def tensors(given: Any) -> list[dict[str, str]]:
         return [{"name": each.name, "type": each.kind.value, "description": each.description} for each in given]
 
+    equation = "\n".join(["```", *operator.equation.split("; "), "```"])
     twin = f"\n\nAs {operator.twin}." if operator.twin else ""
     return {
         "name": operator.name,
         "module": DOMAIN,
         "version": operator.since_version,
         "category": "Activation" if operator.height is not None else "Transform",
-        "description": f"{operator.summary}\n\n" + "\n".join(operator.equation.split("; ")) + twin,
+        "description": f"{operator.summary}\n\n{equation}{twin}",
         "inputs": tensors(operator.inputs),
         "outputs": tensors(operator.outputs),
         "attributes": [
@@ -144,9 +150,21 @@ def _described(operator: Operator) -> dict[str, Any]:
                 "name": attribute.name,
                 "type": "float32" if isinstance(attribute.default, float) else "int64",
                 "default": attribute.default,
-                "description": ". ".join(filter(None, [attribute.description, attribute.range.text])),
+                "description": attribute.description + (f" ({attribute.range.text})" if attribute.range.text else ""),
             }
             for attribute in operator.attributes
+        ],
+        "type_constraints": [
+            {
+                "type_param_str": "T",
+                "description": "currents and spikes",
+                "allowed_type_strs": [f"tensor({t})" for t in _FLOATS],
+            },
+            {
+                "type_param_str": "S",
+                "description": "parameters and states: float32 where T is float16, else T",
+                "allowed_type_strs": [f"tensor({t})" for t in _FLOATS[1:]],
+            },
         ],
     }
 

@@ -80,7 +80,7 @@ def run() -> None:
     try:
         try:
             with without_library_warnings():  # whatever is wrong with a file, we say it
-                app()
+                app(prog_name="onnx-snn")  # whatever starts it: completion asks for this name
         finally:
             output.flush()  # a full disk is told here, and not at Python's end
     except BrokenPipeError:

@@ -73,6 +73,7 @@ def check_command(
         print_passes(found.reports)
     for note in found.notes():
         messages().print(f"note: {note}")
+    messages().print(f"to convert it: onnx-snn convert {model} --calibration SAMPLES.npz")
 
 
 def _check(model: Path, options: Options, shapes: Mapping[str, Sequence[int]], *, trust: bool = False) -> Check:

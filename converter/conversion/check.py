@@ -39,6 +39,7 @@ from converter.measure.cost import (
     count_work,
     layer_signals,
 )
+from converter.measure.eight_bit import PICOJOULE_PER_MULTIPLY_ADD_8
 from converter.measure.instruments import emits_spikes
 from converter.measure.layers import Spikes
 from converter.measure.routes import Routes
@@ -103,12 +104,14 @@ class Estimate:
     Attributes:
         low, median, high: quartiles: a quarter of conversions would take less than `low`, a quarter more than `high`.
         models: how many were measured.
+        eight_bit: of the same network in 8-bit integers, every product counted.
     """
 
     low: float
     median: float
     high: float
     models: int
+    eight_bit: float = PICOJOULE_PER_MULTIPLY_ADD_8 / PICOJOULE_PER_MULTIPLY_ADD
 
 
 @dataclass(frozen=True)

@@ -46,11 +46,12 @@ def _verdict(found: Check) -> Table:
     rows = [
         ("multiply-adds that will spike", f"{percent(found.spiking_share, 1)} of {found.multiply_adds:,}"),
         ("layers with weights that will spike", f"{spiking} of {len(found.layers)}"),
-        ("energy, about, of the trained model's *", energy if energy != "-" else "convert measures it"),
+        ("energy, share of the trained model's *", f"about {energy}" if energy != "-" else "convert measures it"),
+        *([("the same network in 8-bit integers *", percent(found.estimate.eight_bit, 1))] if found.estimate else []),
         ("a sample", "; ".join(_input(found, index) for index in range(len(found.ann.inputs)))),
     ]
     if found.functions:
-        what = "computed as numbers, in every step" if not options.is_delta else "functions between layers, kept"
+        what = "between the layers, as they are" if options.is_delta else "computed as numbers, in every step"
         rows.append((what, ", ".join(f"{count} {name}" for name, count in found.functions.items())))
     title = f"{found.ann.path.name} will convert: {options.code} code, {options.schedule}"
     if found.estimate is not None:

@@ -77,13 +77,16 @@ def idle_options(prepared: Prepared, recipe: Recipe, *, chooses: bool) -> list[I
         chooses: T or J is chosen by measuring, so that `Options.output` has a say.
     """
     asked = prepared.options
+    given = [each for each in _given(asked) if each[1] not in ALWAYS]
+    if not given:
+        return []
     built = asked if asked.is_delta else replace(asked, **asdict(recipe))
     draft = place_neurons(prepared, built)
     now = _sketch(draft, built, chooses)
     found = list(_unfit_neurons(draft, asked))
     told = {(idle.of_layer, idle.option) for idle in found}
-    for layer, name, value in _given(asked):
-        if (layer, name) in told or name in ALWAYS:
+    for layer, name, value in given:
+        if (layer, name) in told:
             continue
         other = _changed(built, layer, name, value)
         if other is None:

@@ -121,7 +121,8 @@ def _least(column: Column) -> int:
     """Without breaking a number or a word of the header; text may be broken."""
     words = max(map(cell_len, str(column.header).split()), default=0)
     longest = max((cell_len(line) for text in column.cells for line in str(text).splitlines()), default=0)
-    return max(words, longest if column.justify == "right" else min(longest, LEAST_TEXT))
+    is_text = column.justify == "left" and bool(column.header)  # without a name it is a bar, or a mark
+    return max(words, min(longest, LEAST_TEXT) if is_text else longest)
 
 
 def _widths(natural: Sequence[int], least: Sequence[int], room: int) -> list[int]:

@@ -105,7 +105,7 @@ def front_table(front: Front) -> Table:
     names = ("agreement", "error", "points lost")
     columns = ("", "code, schedule", "T", "J", *names, "spikes/synapse", "energy *", "answer after")
     title = f"Accuracy against energy, on {front.samples} samples that ranges do not follow from"
-    drop = ("answer after", "points lost", "spikes/synapse", "J", "error")
+    drop = ("answer after", "points lost", "spikes/synapse", "error", "J", "agreement")
     return table(title, columns, rows, left=2, drop=drop)
 
 

@@ -83,6 +83,15 @@ def test_the_least_important_columns_go_first() -> None:
     assert left_out(shown(32, empty)) == ["b"]
 
 
+def test_a_bar_is_never_broken() -> None:
+    """It has no name, and is left out where there is no room for the longest."""
+    bars = table(
+        "t", ("layer", "", "time"), [("n" * 30, "\u2588" * 20, "1.25 ms"), ("m", "\u2588", "1 ms")], left=2, drop=("",)
+    )
+    assert any("\u2588" * 20 in line for line in shown(60, bars))
+    assert "\u2588" not in "".join(shown(40, bars))
+
+
 def test_nothing_is_left_out_where_there_is_no_terminal(capsys) -> None:
     results().print(WIDE)
     out = capsys.readouterr().out

@@ -149,7 +149,7 @@ def _parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
             numbers = tuple(int(word) for word in lengths.split(",")) if lengths.strip() else ()
         except ValueError:
             numbers = (0,)
-        if min(numbers, default=1) < 1:
+        if not 1 <= min(numbers, default=1) <= max(numbers, default=1) < 2**40:
             raise typer.BadParameter(f"{text!r} is not of the form 3,224,224 or NAME=3,224,224", param_hint="--shape")
         shapes[name] = numbers
     return shapes

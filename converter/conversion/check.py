@@ -7,6 +7,7 @@ samples, a budget that nothing keeps.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -30,7 +31,7 @@ from converter.graph.op_facts import Cost, facts, takes
 from converter.graph.passes import PassReport
 from converter.graph.run import CANNOT_RUN
 from converter.graph.shapes import FREE_LENGTH, infer_shapes
-from converter.io.samples import InputSpec, Samples
+from converter.io.samples import InputSpec, Samples, check_takes_samples
 from converter.measure.cost import (
     PICOJOULE_PER_ADDITION,
     PICOJOULE_PER_MULTIPLY_ADD,
@@ -51,6 +52,8 @@ from snn_ops.format import DOMAIN
 MADE_UP = 4
 """Samples: as many as the proof that they do not influence each other takes."""
 
+MOST_NUMBERS = 2**28
+"""Of a sample of one input."""
 FEW = 0.5
 """Of the multiply-adds, below which another code is worth a look."""
 
@@ -242,8 +245,7 @@ def check(
 
 def _made_up(inputs: Sequence[InputSpec], lengths: Mapping[str, Sequence[int]]) -> tuple[Samples, dict[str, list[int]]]:
     """Samples from 0 to 1, 0 and 1 for integers, and the lengths that had to be assumed."""
-    if not inputs:
-        raise RefusedError("the model has no input that samples could go into")
+    check_takes_samples(inputs)
     unknown = lengths.keys() - {spec.name for spec in inputs}
     if unknown:
         raise RefusedError(f"it has no input {min(unknown)!r}; there are {', '.join(spec.name for spec in inputs)}")
@@ -261,6 +263,10 @@ def _made_up(inputs: Sequence[InputSpec], lengths: Mapping[str, Sequence[int]]) 
                 f"input {spec.name!r} has samples of the shape {wanted}, not {','.join(map(str, named))}"
             )
         shape = list(named) if named is not None else [d if isinstance(d, int) else FREE_LENGTH for d in declared]
+        if math.prod(shape) > MOST_NUMBERS:
+            raise RefusedError(
+                f"a sample of input {spec.name!r} has {math.prod(shape):,} numbers, too many to make some up"
+            )
         if shape != declared and named is None:
             assumed[spec.name] = shape
         numbers = rng.random((MADE_UP, *shape))

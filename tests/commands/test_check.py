@@ -93,6 +93,7 @@ def test_a_folder(command, folder) -> None:
         (("m.onnx", "--shape", "z=8"), 1, "m.onnx: it has no input 'z'; there are x"),
         (("m.onnx", "--shape", "8,-1"), 2, "--shape"),
         (("m.onnx", "--shape", "wide"), 2, "--shape"),
+        (("m.onnx", "--shape", "9" * 60), 2, "--shape"),
         (("m.onnx", "--neuron", "snail"), 1, "there is no neuron 'snail'"),
         ((), 2, "model"),
     ],

@@ -11,7 +11,7 @@ REHEARSAL_VENV := .venv-rehearsal
 CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
 
-.PHONY: help demo test test-slow fuzz lint ci format wheel sanitize docs bench bench-check gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
+.PHONY: help demo test test-web test-slow fuzz lint ci format wheel sanitize docs bench bench-check gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -28,14 +28,23 @@ $(VENV)/ready-dev: $(VENV)/ready
 	CMAKE_ARGS="$(CMAKE_ARGS)" $(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
+# and with what drives a browser
+$(VENV)/ready-web: $(VENV)/ready-dev
+	CMAKE_ARGS="$(CMAKE_ARGS)" $(BIN)/python -m pip install --quiet --editable '.[web]'
+	@touch $@
+
 demo: $(VENV)/ready ## the main job: convert an embedded LeNet-5, run it, compare
 	$(BIN)/onnx-snn demo
 
-test: $(VENV)/ready-dev ## all tests but the slow ones
-	$(BIN)/python -m pytest -m 'not slow' -n auto --dist loadfile --no-loadscope-reorder
+test: $(VENV)/ready-dev ## all tests but the slow ones and those in a browser
+	$(BIN)/python -m pytest -m 'not slow and not web' -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/ready-dev ## the slow tests alone
 	$(BIN)/python -m pytest -m slow
+
+test-web: $(VENV)/ready-web ## what people see, in a headless Chromium: nothing is skipped
+	tools/web/browser.sh >/dev/null
+	$(BIN)/python -m pytest tests/web
 
 lint: $(VENV)/ready-dev ## ruff, mypy, and who may import whom
 	$(BIN)/ruff check .
@@ -43,7 +52,7 @@ lint: $(VENV)/ready-dev ## ruff, mypy, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-ci: lint test test-slow sanitize ## what CI runs
+ci: lint test test-web test-slow sanitize ## what CI runs
 
 format: $(VENV)/ready-dev ## let ruff format the code
 	$(BIN)/ruff check --fix .

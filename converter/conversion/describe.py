@@ -59,7 +59,7 @@ def describe(taken: Taken, trials: Sequence[Trial], draft: Draft) -> Conversion:
     layers = [_layer(placed, error, work, reasons.get(placed.site.name, "")) for placed, error in measured]
     if prepared.options.forgets:  # measured with the mean that a window takes the place of
         finish_readout(draft.model, prepared.options.readout, draft.readout_steps)
-    finishing = _finish_graph(draft.model, streaming=prepared.options.streaming)
+    finishing = finish_graph(draft.model, streaming=prepared.options.streaming)
     following = _follow(prepared, draft.model, samples) if prepared.options.streaming else None
     conversion = Conversion(
         ann=prepared.ann,
@@ -118,7 +118,7 @@ def _layer(placed: Placed, error: LayerError, work: Work, reason: str) -> Layer:
     )
 
 
-def _finish_graph(model: ir.Model, *, streaming: bool) -> tuple[PassReport, ...]:
+def finish_graph(model: ir.Model, *, streaming: bool) -> tuple[PassReport, ...]:
     """Nodes in order, functions, and states as inputs and outputs; what the passes did."""
     common_passes.RemoveUnusedNodesPass()(model)
     model.graph.sort()

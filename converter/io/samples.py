@@ -97,14 +97,19 @@ def peek_shape(path: str | Path) -> tuple[int, ...] | None:
         return None
 
 
+def check_takes_samples(inputs: Sequence[InputSpec]) -> None:
+    """Raises RefusedError where there is no input."""
+    if not inputs:
+        raise RefusedError("the model has no input that samples could go into")
+
+
 def check_samples(arrays: Mapping[str, np.ndarray] | np.ndarray, inputs: Sequence[InputSpec]) -> Samples:
     """Samples for these inputs; see `load_samples`."""
     if isinstance(arrays, np.ndarray):
         arrays = {"x": arrays}
     if not arrays:
         raise RefusedError("it holds no arrays; it needs `x`, the samples")
-    if not inputs:
-        raise RefusedError("the model has no input that samples could go into")
+    check_takes_samples(inputs)
     feed = {}
     for spec in inputs:
         name = spec.name if spec.name in arrays else "x"

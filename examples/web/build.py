@@ -138,24 +138,24 @@ def read(path: Path) -> tuple[list[dict[str, Any]], str, str]:
     neurons = [node for node in model.graph if node.domain == "onnx_snn" and OPERATORS[node.op_type].height]
     layers = []
     for node in neurons:
-        if OPERATORS[node.op_type].code == "delta":
-            where = {"state": f"{node.name}.sent"}
-        else:
-            where = {"output": node.outputs[0].name}
+        is_delta = OPERATORS[node.op_type].code == "delta"
+        where = {"state": f"{node.name}.sent"} if is_delta else {"output": node.outputs[0].name}
         shape = shape_of(node.outputs[0])
         layers.append({"neurons": math.prod(shape), "fanOut": additions(node.outputs[0]), **where})
     return layers, str(model.graph.inputs[0].name), str(model.graph.outputs[0].name)
 
 
 def shape_of(value: ir.Value) -> tuple[int, ...]:
-    """The shape for one sample in one step."""
+    """The shape, for one sample in one step."""
     assert value.shape is not None, value.name
-    return (1, *(int(length) for length in value.shape.dims[1:] if isinstance(length, int)))
+    return tuple(length if isinstance(length, int) else 1 for length in value.shape.dims)
 
 
 def additions(spikes: ir.Value) -> list[int]:
     """How many additions a spike of each neuron causes in the layer that it reaches; one number where all cause as many."""
     (node,) = {use.node for use in spikes.uses()}
+    if node.op_type == "LeakyMean":  # a mean goes on, no spikes
+        return [0]
     if not is_layer(node):
         behind = additions(node.outputs[0])
         if node.op_type != "AveragePool" or len(behind) == 1:

@@ -222,6 +222,26 @@ def test_a_missing_file_is_named(browser, serve, tmp_path) -> None:
     browser.errors.clear()
 
 
+def test_the_code_for_a_page_of_ones_own_runs(browser, serve, tmp_path) -> None:
+    (code,) = re.findall(r"```javascript\n(.*?)```", (SITE.parent / "README.md").read_text(), re.DOTALL)
+    shutil.copytree(SITE / "ort", tmp_path / "ort")
+    for source, name in (
+        ("stream.js",) * 2,
+        ("models/delta.snn.onnx", "model.snn.onnx"),
+        ("models/delta.json", "model.json"),
+    ):
+        shutil.copyfile(SITE / source, tmp_path / name)
+    script = f"const pixels = new Float32Array(784);{code}document.querySelector('p').textContent = logits.dims"
+    head = '<!doctype html><title>Mine</title><link rel="icon" href="data:,"><p></p>'
+    (tmp_path / "index.html").write_text(f'{head}<script type="module">{script}</script>')
+    text(browser.open(serve(tmp_path)), "p", "1,10")
+
+
+def test_a_reader_who_wants_little_motion_gets_it(browser, serve) -> None:
+    page = ready(browser.open(serve(SITE), reduced_motion="reduce"))
+    assert page.inner_text("#speed-value") == "1"
+
+
 def test_the_stream_is_that_of_the_documentation() -> None:
     (code,) = re.findall(r"```javascript\n(.*?)```", (ROOT / "docs/other-languages.md").read_text(), re.DOTALL)
     module = (SITE / "stream.js").read_text().replace("export ", "")

@@ -14,7 +14,7 @@ const page = {
   isChanged: false, // the image, after the last step
   isOther: false, // it is the beginning of another one: spikes are counted from here on
   isBusy: false,
-  isPlaying: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+  isPlaying: true,
   spikes: 0,
   additions: 0,
   changes: 0,
@@ -169,7 +169,10 @@ async function main() {
   });
   $("reset").addEventListener("click", rest);
   $("play").addEventListener("click", () => play(!page.isPlaying));
-  $("speed").addEventListener("input", () => ($("speed-value").textContent = $("speed").value));
+  const showSpeed = () => ($("speed-value").textContent = $("speed").value);
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) $("speed").value = 1;
+  showSpeed();
+  $("speed").addEventListener("input", showSpeed);
   play(page.isPlaying);
   $("main").hidden = false;
   await take(...entries[0]);

@@ -36,6 +36,11 @@ RUN = """async ([index, steps]) => {
 """Shows a digit to a network at rest, step by step, as one would by hand."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    assert (SITE / "network.json").exists(), "`make web` builds examples/web/dist"
+
+
 @pytest.fixture
 def page(browser, serve) -> Any:
     """The example, ready, and paused."""

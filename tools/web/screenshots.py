@@ -23,6 +23,7 @@ COLOURS = 64
 
 
 def main() -> None:
+    """Serves the page, uses it, and writes the pictures."""
     handler = functools.partial(SimpleHTTPRequestHandler, directory=str(ROOT / "examples" / "web" / "dist"))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -7,11 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 GPU_VENV := .venv-gpu
 REHEARSAL_VENV := .venv-rehearsal
+WEB := examples/web
 # one GPU architecture builds quickly; the wheel takes all (cmake/CudaKernels.cmake)
 CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
 
-.PHONY: help demo test test-web test-slow fuzz lint ci format wheel sanitize docs bench bench-check gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
+.PHONY: help demo web test test-web test-slow fuzz lint ci format wheel sanitize docs bench bench-check gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,9 +43,18 @@ test: $(VENV)/ready-dev ## all tests but the slow ones and those in a browser
 test-slow: $(VENV)/ready-dev ## the slow tests alone
 	$(BIN)/python -m pytest -m slow
 
-test-web: $(VENV)/ready-web ## what people see, in a headless Chromium: nothing is skipped
+test-web: $(VENV)/ready-web $(WEB)/dist/network.json ## what people see, in a headless Chromium: nothing is skipped
 	tools/web/browser.sh >/dev/null
-	$(BIN)/python -m pytest tests/web
+	PATH="$$(tools/web/node.sh $(BIN)/python):$$PATH" $(BIN)/python -m pytest tests/web
+
+web: $(WEB)/dist/network.json ## examples/web/dist: the network in the browser, static files for any web server
+
+$(WEB)/node_modules/ready: $(WEB)/package.json $(WEB)/package-lock.json $(VENV)/ready
+	PATH="$$(tools/web/node.sh $(BIN)/python):$$PATH" npm --prefix $(WEB) ci
+	@touch $@
+
+$(WEB)/dist/network.json: $(WEB)/build.py $(shell find examples/web/src converter snn_ops -name '*.py' -o -path '*/src/*' -type f) $(WEB)/node_modules/ready
+	$(BIN)/python $(WEB)/build.py
 
 lint: $(VENV)/ready-dev ## ruff, mypy, and who may import whom
 	$(BIN)/ruff check .
@@ -104,4 +114,4 @@ gpu-kit: $(VENV)/ready-dev ## build/gpu_kit: what a machine with a GPU and witho
 	PYTHON=$(BIN)/python tools/gpu/make_kit.sh
 
 clean: ## everything that make made
-	rm -rf $(VENV) .venv-peers $(GPU_VENV) $(REHEARSAL_VENV) build dist *.egg-info snn_ops/libonnx_snn.so
+	rm -rf $(VENV) .venv-peers $(GPU_VENV) $(REHEARSAL_VENV) $(WEB)/dist $(WEB)/node_modules build dist *.egg-info snn_ops/libonnx_snn.so

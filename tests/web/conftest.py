@@ -93,8 +93,10 @@ class Pages:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for all tests, that of tools/web/browser.sh."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 # `make test` collects this file without it
-
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415 # `make test` collects this file without it
+    except ImportError:
+        pytest.fail("Playwright is missing: `make test-web` sets it up, or pip install 'onnx-snn[web]'", pytrace=False)
     found = subprocess.run([ROOT / "tools/web/browser.sh"], capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     with sync_playwright() as playwright:

@@ -25,9 +25,12 @@ apt() {
   apt-get -qq -oDir::State::Lists="$work/lists" -oDir::Cache="$work/cache" -oAcquire::Languages=none \
     -oAcquire::Retries=3 -oAPT::Sandbox::User= -oDebug::NoLocking=1 "$@" >&2
 }
-apt update
-apt --yes --download-only --no-install-recommends install chromium-headless-shell # and the libraries that are not here
-apt download fonts-dejavu-core # a page without a font has no letters
+# the package and those libraries that are not installed; without a font a page has no letters
+if ! { apt update && apt --yes --download-only --no-install-recommends install chromium-headless-shell &&
+  apt download fonts-dejavu-core; }; then
+  echo "Debian's Chromium could not be fetched: install Chromium or Chrome" >&2
+  exit 1
+fi
 for package in *.deb; do
   dpkg -x "$package" "$work/browser"
 done
@@ -46,7 +49,7 @@ END
 cat >"$work/browser/chromium" <<'END'
 #!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd)
-for folder in "$here"/usr/lib/*-linux-gnu "$here"/usr/lib/*-linux-gnu/pulseaudio; do
+for folder in "$here"/lib/*-linux-gnu "$here"/usr/lib/*-linux-gnu "$here"/usr/lib/*-linux-gnu/pulseaudio; do
   LD_LIBRARY_PATH=$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 done
 export LD_LIBRARY_PATH FONTCONFIG_FILE="$here/fonts.conf"

@@ -7,10 +7,20 @@ from typing import Annotated
 
 import typer
 
+from converter.io.shards import HELP
 from snn_ops.library import BACKENDS
 
 SpikingFile = Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)]
 Steps = Annotated[int | None, typer.Option(help="time steps [default: those the model was made for]")]
+Data = Annotated[str, typer.Option(metavar="DATA", help=HELP, show_default=False)]
+Preprocess = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WORDS",
+        help="how pictures become samples, (scale * pixel - mean) / std, e.g. 'size=224x224 scale=1/255 "
+        "mean=0.485,0.456,0.406 std=0.229,0.224,0.225 layout=NCHW'; rate=N of .wav",
+    ),
+]
 FirstSamples = Annotated[int | None, typer.Option(min=1, help="use the first N samples only")]
 Backend = Annotated[str, typer.Option(help=f"whose operators run: {', '.join(BACKENDS)}")]
 Provider = Annotated[str, typer.Option(help="cpu or cuda")]

@@ -8,7 +8,8 @@ from typing import Annotated, cast
 
 import typer
 
-from converter.commands.arguments import Json, MemoryTables, Trust, Verbose
+from converter.commands.arguments import Data, Json, MemoryTables, Preprocess, Trust, Verbose
+from converter.commands.loading import preprocessing, say_doubts
 from converter.conversion.main import convert
 from converter.io.files import check_writable
 from converter.io.samples import load_samples, peek_shape
@@ -42,12 +43,7 @@ def convert_command(
             help="the trained model: ONNX, or .keras, .h5, a SavedModel, .pt2, TorchScript", show_default=False
         ),
     ],
-    calibration: Annotated[
-        Path,
-        typer.Option(
-            help="samples as the model expects them, preprocessed: .npz with `x` [samples, ...]", show_default=False
-        ),
-    ],
+    calibration: Data,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="the spiking model [default: MODEL.snn.onnx beside MODEL]")
     ] = None,
@@ -147,6 +143,7 @@ def convert_command(
             "cannot feed others",
         ),
     ] = _DEFAULTS.explicit_inputs,
+    preprocess: Preprocess = None,
     report: Annotated[Path | None, typer.Option(help="write what was done as a page to read, HTML")] = None,
     trust: Trust = False,
     memory_traffic: MemoryTables = False,
@@ -185,8 +182,10 @@ def convert_command(
     stem = model.name if model.is_dir() else model.stem
     out = out or model.with_name(f"{stem}.snn.onnx")
     check_writable(out, report, json)
-    ann = load_ann(model, sample_shape=peek_shape(calibration), trust=trust)
-    samples = load_samples(calibration, ann.input_specs)
+    prepared = preprocessing(preprocess)
+    ann = load_ann(model, sample_shape=peek_shape(calibration, prepared), trust=trust)
+    samples = load_samples(calibration, ann.input_specs, preprocess=prepared)
+    say_doubts(samples, None, ann)
     with progress() as advance:
         conversion = convert(ann, samples, options=options, progress=advance)
     conversion.save(out)

@@ -12,9 +12,11 @@ import typer
 
 from converter.commands.arguments import (
     Backend,
+    Data,
     FirstSamples,
     Json,
     Libraries,
+    Preprocess,
     Provider,
     ProviderOptions,
     SpikingFile,
@@ -23,9 +25,10 @@ from converter.commands.arguments import (
     parse_numbers,
     parse_provider_options,
 )
+from converter.commands.loading import load, preprocessing
 from converter.errors import RefusedError, concerning
 from converter.io.files import check_writable
-from converter.io.samples import load_samples, peek_shape
+from converter.io.samples import peek_shape
 from converter.measure.evaluation import Evaluation, evaluate, usual_steps
 from converter.measure.sequence import StreamEvaluation, evaluate_stream
 from converter.measure.totals import WorkTotals
@@ -45,9 +48,7 @@ LEAST_DIFFERENCE = 0.02
 
 def evaluate_command(
     model: SpikingFile,
-    data: Annotated[
-        Path, typer.Option(help="samples: .npz with `x` [samples, ...] and, if known, labels `y`", show_default=False)
-    ],
+    data: Data,
     against: Annotated[
         Path | None, typer.Option(help="the trained model [default: the file it was made from, if it is still there]")
     ] = None,
@@ -62,6 +63,7 @@ def evaluate_command(
         bool, typer.Option("--stream", help="the samples one after the other without a reset, --steps steps each")
     ] = False,
     samples: FirstSamples = None,
+    preprocess: Preprocess = None,
     backend: Backend = "native",
     provider: Provider = "cpu",
     provider_option: ProviderOptions = None,
@@ -81,8 +83,12 @@ def evaluate_command(
     check_writable(json, picture)
     spiking = SpikingModel(model, libraries=library or ())
     source = against or spiking.source()
-    ann: Ann | None = load_ann(source, sample_shape=peek_shape(data), trust=trust) if source else None
-    loaded = load_samples(data, spiking.inputs).first(samples)
+    ann: Ann | None = (
+        load_ann(source, sample_shape=peek_shape(data, preprocessing(preprocess, spiking)), trust=trust)
+        if source
+        else None
+    )
+    loaded = load(data, spiking, first=samples, preprocess=preprocess, against=ann)
     evaluation: Evaluation | StreamEvaluation
     work: WorkTotals | None = None
     counted: dict[str, Any] = {}

@@ -21,6 +21,7 @@ from converter.commands.evaluate import evaluate_command
 from converter.commands.export import export_app
 from converter.commands.import_weights import import_weights_command
 from converter.commands.inspect import inspect_command
+from converter.commands.predict import predict_command
 from converter.commands.run import run_command
 from converter.commands.train import train_command
 from converter.commands.verify import verify_command
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command("convert")(convert_command)
 app.command("run")(run_command)
 app.command("evaluate")(evaluate_command)
+app.command("predict")(predict_command)
 app.command("bench")(bench_command)
 app.command("inspect")(inspect_command)
 app.add_typer(export_app, name="export")

@@ -45,6 +45,13 @@ MemoryTables = Annotated[bool, typer.Option("--memory-traffic", help="show the b
 Trust = Annotated[
     bool, typer.Option("--trust", help="load a trained model of a framework whose file can run code of its author")
 ]
+EngineName = Annotated[
+    str, typer.Option("--engine", metavar="local|ray", help="where it runs: in this process, or on Ray's workers")
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="of a running Ray cluster, such as auto [default: one is started here]"),
+]
 Json = Annotated[Path | None, typer.Option(help="write the same as JSON; - is standard output")]
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, cast
 
 import typer
 
-from converter.commands.arguments import Data, Json, MemoryTables, Preprocess, Trust, Verbose
+from converter.commands.arguments import Data, EngineName, Json, MemoryTables, Preprocess, RayAddress, Trust, Verbose
+from converter.commands.engines import chosen_engine
 from converter.commands.loading import preprocessing, say_doubts
 from converter.conversion.main import convert
 from converter.io.files import check_writable
@@ -144,6 +145,8 @@ def convert_command(
         ),
     ] = _DEFAULTS.explicit_inputs,
     preprocess: Preprocess = None,
+    engine: EngineName = "local",
+    ray_address: RayAddress = None,
     report: Annotated[Path | None, typer.Option(help="write what was done as a page to read, HTML")] = None,
     trust: Trust = False,
     memory_traffic: MemoryTables = False,
@@ -186,8 +189,9 @@ def convert_command(
     ann = load_ann(model, sample_shape=peek_shape(calibration, prepared), trust=trust)
     samples = load_samples(calibration, ann.input_specs, preprocess=prepared)
     say_doubts(samples, None, ann)
+    where = None if engine == "local" else chosen_engine(engine, ray_address)
     with progress() as advance:
-        conversion = convert(ann, samples, options=options, progress=advance)
+        conversion = convert(ann, samples, options=options, progress=advance, engine=where)
     conversion.save(out)
     if json:
         passes = {"passes": [asdict(report) for report in conversion.reports]} if verbose else {}

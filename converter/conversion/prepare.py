@@ -10,6 +10,7 @@ import onnx_ir as ir
 from converter.activations.encoders import Encoder, find_encoders
 from converter.activations.sites import KeptAnalog, Site, find_sites
 from converter.calibration.histograms import Observations, Observed
+from converter.engine.local import Engine
 from converter.errors import RefusedError
 from converter.graph.batch_axis import BatchAxes
 from converter.graph.build import captured
@@ -103,8 +104,12 @@ class Prepared:
         return int(max(steps, min(least, self.options.n_steps)))
 
 
-def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = silent) -> Prepared:
+def prepare(
+    ann: Ann, samples: Samples, options: Options, progress: Progress = silent, engine: Engine | None = None
+) -> Prepared:
     """Proves that the model treats samples one by one, and finds the activations that become neurons.
+
+    `engine` is where statistics of the calibration samples are gathered; default: here.
 
     Raises:
         RefusedError: samples influence each other, there is nothing that a neuron could replace, an option names a layer that
@@ -146,7 +151,7 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
         kept_analog,
         multiply_adds(trained, shapes, 1),
         row_bytes(trained, shapes),
-        Observations(trained, [] if encoders else _observed(sites, options)),
+        Observations(trained, [] if encoders else _observed(sites, options), engine),
         encoders,
         reports,
     )

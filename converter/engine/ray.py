@@ -105,6 +105,7 @@ class _Worker:
 def _connect(address: str | None) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     folder = Path(sys.modules[__name__.partition(".")[0]].__path__[0]).parent
     if address is None:

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from converter.errors import RefusedError, concerning
 from converter.io.files import read_npz
 from converter.io.preprocess import Preprocessing
-from converter.io.shards import KINDS, Block, Shard, UnreadableError, find, read
+from converter.io.shards import KINDS, Block, Data, Shard, UnreadableError, find, read
 from snn_ops import files
 from snn_ops.feed import as_type, first_not_finite
 
@@ -108,7 +108,7 @@ def load_samples(
     parts: list[Samples] = []
     held = 0
     for shard in data.shards:
-        for part in _strictly(shard, inputs, preprocess):
+        for part in strict_blocks(shard, inputs, preprocess):
             held += sum(array.nbytes for array in part.feed.values())
             if held > files.memory_bytes() // 2:
                 raise RefusedError(
@@ -124,18 +124,40 @@ def load_samples(
     return Samples(feed, labels, preprocess).first(first)
 
 
-def _strictly(shard: Shard, inputs: Sequence[InputSpec], preprocess: Preprocessing | None) -> Iterator[Samples]:
-    """The samples of a shard, of which each has to be right."""
+def strict_blocks(
+    shard: Shard, inputs: Sequence[InputSpec], preprocess: Preprocessing | None, size: int = 256
+) -> Iterator[Samples]:
+    """The samples of a shard, of which each has to be right, in pieces of at most `size`.
+
+    Raises:
+        RefusedError: the shard or a sample cannot be read, or the model does not take it.
+    """
     file = shard.files[0] if shard.files else shard.name
     try:
-        for block in read(shard, {spec.name: spec.shape for spec in inputs}, preprocess):
-            if block.odd:
-                key, reason = block.odd[0]
-                raise RefusedError(reason, file=key if shard.names else f"{file}, sample {key.rpartition('#')[2]}")
+        for block in read(shard, {spec.name: spec.shape for spec in inputs}, preprocess, size):
             with concerning(file):
-                yield check_samples(block.arrays, inputs)
+                samples, _, odd = fitting(block, inputs, preprocess)
+                if odd and samples is None and not block.odd:  # all of them: it is not this sample that is wrong
+                    check_samples(block.arrays, inputs)
+                if odd:
+                    key, reason = odd[0]
+                    raise RefusedError(reason, file=key if shard.names else f"{file}, sample {key.rpartition('#')[2]}")
+            if samples is not None:
+                yield samples
     except UnreadableError as error:
         raise RefusedError(str(error), file=file) from error
+
+
+def head(data: Data, inputs: Sequence[InputSpec], preprocess: Preprocessing | None = None, size: int = 256) -> Samples:
+    """Some of the first samples.
+
+    Raises:
+        RefusedError: there are none, or they are not right.
+    """
+    for shard in data.shards:
+        for samples in strict_blocks(shard, inputs, preprocess, size):
+            return samples
+    raise RefusedError("it holds no samples", file=data.text)
 
 
 def fitting(

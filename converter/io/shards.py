@@ -122,6 +122,11 @@ class Data:
         return not isinstance(self.shards, tuple)
 
     @property
+    def is_one(self) -> bool:
+        """It is a single shard."""
+        return isinstance(self.shards, tuple) and len(self.shards) == 1
+
+    @property
     def count(self) -> int | None:
         """Samples in all; None: not known."""
         if not isinstance(self.shards, tuple) or any(shard.count is None for shard in self.shards):

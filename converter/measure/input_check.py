@@ -94,6 +94,6 @@ def _near_chance(few: Samples, trained: ir.Model) -> str | None:
     if right > chance + 3 * np.sqrt(chance * (1 - chance) / len(few)):
         return None
     return (
-        f"the trained model is right on {right:.0%} of {len(few)} labelled samples, chance is {chance:.0%}: are the labels `y` "
-        "in its order, and the samples preprocessed as in training?"
+        f"the trained model is right on {right:.0%} of {len(few)} labelled samples, chance is {chance:.0%}: does `y` "
+        "number its classes, and are the samples preprocessed as in training?"
     )

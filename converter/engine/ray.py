@@ -8,6 +8,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -106,6 +107,7 @@ def _connect(address: str | None) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # as this process; Ray's own choice is 15
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     folder = Path(sys.modules[__name__.partition(".")[0]].__path__[0]).parent
     if address is None:
@@ -117,12 +119,27 @@ def _connect(address: str | None) -> None:
         modules = [str(folder / name) for name in PACKAGES]
         options |= {"address": address, "runtime_env": {"py_modules": modules, "excludes": _LEFT_OUT}}
     try:
-        ray.init(**options)
+        with _quiet():
+            ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise RefusedError(
             f"Ray does not start: {first}" if address is None else f"no Ray cluster at {address}: {first}"
         ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Ray's C++ part says on standard error that it will say less; errors are exceptions."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _plain(error: Exception) -> Exception:

@@ -1,6 +1,6 @@
 """Predictions of many shards: the same on Ray, in flat memory, every sample once whatever is killed (docs/scale.md).
 
-    python -m benchmarks.scale same|memory|kills|cluster|overhead [--folder FOLDER] [--samples N] [--shards N] [--json OUT]
+    python -m benchmarks.scale same|memory|kills|cluster|overhead|throughput [--samples N] [--shards N] [--json OUT]
 
 The network is a small convolutional one with weights from a seed, the images are random; what is measured is not accuracy.
 Processes are killed by their number, and only those that this script started.
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,12 @@ import numpy as np
 import onnx
 import onnx.parser
 
+import snn_ops
+from benchmarks.machine import describe
 from converter.conversion.main import convert
-from converter.io.shards import find
+from converter.graph.run import start_quietly
+from converter.io.shards import find, read
+from converter.measure.instruments import with_sample_spikes
 
 SHAPE = (3, 32, 32)
 NETWORK = """<ir_version: 8, opset_import: ["" : 17]>
@@ -281,6 +286,113 @@ def overhead(folder: Path, samples: int, shards: int) -> dict[str, Any]:
     }
 
 
+class Net:
+    """An ONNX network put together layer by layer, with weights from a seed."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.nodes: list[Any] = []
+        self.weights: list[Any] = []
+        self.channels, self.shape = shape[0], shape
+        self.rng = np.random.default_rng(0)
+
+    def add(self, op: str, *inputs: str, **attributes: Any) -> str:
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(onnx.helper.make_node(op, inputs, [name], name=f"n{len(self.nodes)}", **attributes))
+        return name
+
+    def weight(self, *shape: int) -> str:
+        name = f"w{len(self.weights)}"
+        scale = (2 / np.prod(shape[1:])) ** 0.5
+        self.weights.append(onnx.numpy_helper.from_array(self.rng.normal(0, scale, shape).astype(np.float32), name))
+        return name
+
+    def conv(self, x: str, out: int, size: tuple[int, int], stride: int = 1, *, depthwise: bool = False) -> str:
+        pads = [size[0] // 2, size[1] // 2, (size[0] - 1) // 2, (size[1] - 1) // 2]
+        group = self.channels if depthwise else 1
+        w = self.weight(out, self.channels // group, *size)
+        self.channels = out
+        return self.add("Conv", x, w, pads=pads, strides=[stride, stride], group=group)
+
+    def model(self, x: str, classes: int) -> onnx.ModelProto:
+        pooled = self.add("Flatten", self.add("GlobalAveragePool", x))
+        scores = self.add("Gemm", pooled, self.weight(classes, self.channels), transB=1)
+        kinds = [
+            onnx.helper.make_tensor_value_info(name, 1, ["N", *shape])
+            for name, shape in (("x", self.shape), (scores, (classes,)))
+        ]
+        graph = onnx.helper.make_graph(self.nodes, "net", kinds[:1], kinds[1:], self.weights)
+        return onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)])
+
+
+def resnet18() -> onnx.ModelProto:
+    """ResNet-18's layers for 224 x 224 pixels, without normalisation: 1.8 G multiply-adds."""
+    net = Net((3, 224, 224))
+    x = net.add("Relu", net.conv("x", 64, (7, 7), 2))
+    x = net.add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    for channels, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):
+        before = net.channels
+        y = net.add("Relu", net.conv(x, channels, (3, 3), stride))
+        y = net.conv(y, channels, (3, 3))
+        if before != channels:
+            net.channels = before
+            x = net.conv(x, channels, (1, 1), stride)
+        x = net.add("Relu", net.add("Add", x, y))
+    return net.model(x, 1000)
+
+
+def dscnn() -> onnx.ModelProto:
+    """The keyword spotter of MLPerf Tiny on a second of sound, 49 x 10 coefficients: 2.7 M multiply-adds."""
+    net = Net((1, 49, 10))
+    x = net.add("Relu", net.conv("x", 64, (10, 4), 2))
+    for _ in range(4):
+        x = net.add("Relu", net.conv(x, 64, (3, 3), depthwise=True))
+        x = net.add("Relu", net.conv(x, 64, (1, 1)))
+    return net.model(x, 12)
+
+
+def throughput(folder: Path, samples: int, shards: int) -> dict[str, Any]:
+    """Processor seconds of a sample with one thread, and of reading it: they count what a shared machine lets others do out."""
+    found: dict[str, Any] = {"machine": describe(), "load": os.getloadavg()[0]}
+    for name, proto, count in (("keyword spotter, 1 s", dscnn(), 64), ("ResNet-18, 224 x 224", resnet18(), 4)):
+        shape = tuple(d.dim_value for d in proto.graph.input[0].type.tensor_type.shape.dim[1:])
+        x = np.random.default_rng(0).uniform(0, 1, (max(count, 8), *shape)).astype(np.float32)
+        onnx.save(proto, folder / "big.onnx")
+        conversion = convert(str(folder / "big.onnx"), x[:8], code="delta", n_steps=STEPS)
+        conversion.save(folder / "big.snn.onnx")
+        seconds = {}
+        trained = start_quietly(proto, threads=1)
+        plain, counted = (
+            snn_ops.Session(model, threads=1) for model in (conversion.proto(), with_sample_spikes(conversion.proto()))
+        )
+        runs: dict[str, Callable[[np.ndarray], Any]] = {
+            "trained": partial(_run_trained, trained),
+            "spiking": plain.run,
+            "counted": counted.run,
+        }
+        for what, run in runs.items():
+            run(x[:1])
+            begun = time.process_time()
+            run(x[:count])
+            seconds[what] = (time.process_time() - begun) / count
+        np.savez(folder / "big.npz", x=x)
+        begun = time.process_time()
+        for shard in find(folder / "big.npz").shards:
+            for _ in read(shard, {"x": ["N", *shape]}):
+                pass
+        seconds["reading"] = (time.process_time() - begun) / len(x)
+        found[name] = {
+            "multiply-adds": conversion.totals().multiply_adds,
+            "steps": STEPS,
+            "processor milliseconds a sample": {what: round(1000 * each, 4) for what, each in seconds.items()},
+            "samples a core and second": round(1 / seconds["counted"], 2),
+        }
+    return found
+
+
+def _run_trained(session: Any, x: np.ndarray) -> Any:
+    return session.run(None, {"x": x})
+
+
 class _Nothing:
     """Work that is none: Ray's actors are started once before the time is taken."""
 
@@ -294,6 +406,7 @@ COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "kills": kills,
     "cluster": cluster,
     "overhead": overhead,
+    "throughput": throughput,
 }
 
 

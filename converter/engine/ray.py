@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import pickle
@@ -83,24 +82,39 @@ class RayEngine:
         )
         try:
             for row in data.iter_rows():
-                yield int(row["index"]), pickle.loads(row["result"])  # our own worker wrote it
+                done, result = pickle.loads(row["result"])  # our own worker wrote it
+                if not done:
+                    raise result
+                yield int(row["index"]), result
         except ray.exceptions.RayError as error:
-            raise _plain(error) from error
+            first = next(iter(str(error).splitlines()), type(error).__name__)
+            raise RefusedError(f"Ray: {first}") from error
 
 
 class _Worker:
-    """An actor."""
+    """An actor. What is raised in it is a result: Ray would hand on its text only."""
 
     def __init__(self, shipped: list[Any]) -> None:
-        self._work = ray.get(shipped[0])()
+        self._start = ray.get(shipped[0])
+        self._work: Callable[[Any], Any] | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         import numpy as np  # noqa: PLC0415 # where the actor runs
 
         results = np.empty(len(batch["item"]), object)
         for place, item in enumerate(batch["item"]):
-            results[place] = pickle.dumps(self._work(pickle.loads(item)))
+            results[place] = self._outcome(item)
         return {"index": batch["index"], "result": results}
+
+    def _outcome(self, item: bytes) -> bytes:
+        try:
+            if self._work is None:
+                self._work = self._start()
+            return pickle.dumps((True, self._work(pickle.loads(item))))
+        except Exception as error:
+            if isinstance(error, RefusedError | OSError | MemoryError):
+                return pickle.dumps((False, error))
+            return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
 
 
 def _connect(address: str | None) -> None:
@@ -140,19 +154,3 @@ def _quiet() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-def _plain(error: Exception) -> Exception:
-    """What went wrong in a worker, as it would be raised here."""
-    for each in itertools.islice(_causes(error), 8):
-        if isinstance(each, RefusedError):
-            return each
-        if isinstance(each, OSError | MemoryError) and not isinstance(each, ray.exceptions.RayError):
-            return RefusedError(str(each) or "it does not fit into memory")
-    return RefusedError(f"Ray: {next(iter(str(error).splitlines()), type(error).__name__)}")
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = getattr(error, "cause", None) or error.__cause__

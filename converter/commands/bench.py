@@ -16,6 +16,7 @@ from converter.bench.timing import SECONDS
 from converter.commands.arguments import (
     Backend,
     Json,
+    Preprocess,
     Provider,
     ProviderOptions,
     SpikingFile,
@@ -23,8 +24,10 @@ from converter.commands.arguments import (
     parse_numbers,
     parse_provider_options,
 )
+from converter.commands.loading import load, preprocessing
 from converter.io.files import check_writable
-from converter.io.samples import load_samples, peek_shape
+from converter.io.samples import peek_shape
+from converter.io.shards import HELP
 from converter.normalise.ann import load_ann
 from converter.report.console import messages, number, percent, progress, results, table
 from converter.report.json_file import write_json
@@ -39,8 +42,9 @@ _EIGHTHS = " \u258f\u258e\u258d\u258c\u258b\u258a\u2589\u2588"
 def bench_command(
     model: SpikingFile,
     data: Annotated[
-        Path | None, typer.Option(help="samples: .npz with `x` [samples, ...] [default: random numbers from 0 to 1]")
+        str | None, typer.Option(metavar="DATA", help=f"{HELP} [default: random numbers from 0 to 1]")
     ] = None,
+    preprocess: Preprocess = None,
     against: Annotated[
         Path | None, typer.Option(help="the trained model [default: the file it was made from, if it is still there]")
     ] = None,
@@ -67,8 +71,9 @@ def bench_command(
     check_writable(json)
     spiking = SpikingModel(model)
     source = against or spiking.source()
-    ann = load_ann(source, sample_shape=peek_shape(data) if data else None, trust=trust) if source else None
-    samples = load_samples(data, spiking.inputs) if data else None
+    shape = peek_shape(data, preprocessing(preprocess, spiking)) if data else None
+    ann = load_ann(source, sample_shape=shape, trust=trust) if source else None
+    samples = load(data, spiking, preprocess=preprocess, against=ann) if data else None
     with progress() as advance:
         found = benchmark(
             spiking,

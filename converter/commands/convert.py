@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from converter.commands.arguments import Json, MemoryTables, Trust, Verbose
+from converter.commands.arguments import Data, EngineName, Json, MemoryTables, Preprocess, RayAddress, Trust, Verbose
+from converter.commands.engines import chosen_engine
+from converter.commands.loading import preprocessing, say_doubts
 from converter.commands.options import takes_conversion_options
 from converter.conversion.main import convert
 from converter.io.files import check_writable
@@ -29,17 +31,15 @@ def convert_command(
             help="the trained model: ONNX, or .keras, .h5, a SavedModel, .pt2, TorchScript", show_default=False
         ),
     ],
-    calibration: Annotated[
-        Path,
-        typer.Option(
-            help="samples as the model expects them, preprocessed: .npz with `x` [samples, ...]", show_default=False
-        ),
-    ],
+    calibration: Data,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="the spiking model [default: MODEL.snn.onnx beside MODEL]")
     ] = None,
     *,
     options: Options,
+    preprocess: Preprocess = None,
+    engine: EngineName = "local",
+    ray_address: RayAddress = None,
     report: Annotated[Path | None, typer.Option(help="write what was done as a page to read, HTML")] = None,
     trust: Trust = False,
     memory_traffic: MemoryTables = False,
@@ -50,10 +50,13 @@ def convert_command(
     stem = model.name if model.is_dir() else model.stem
     out = out or model.with_name(f"{stem}.snn.onnx")
     check_writable(out, report, json)
-    ann = load_ann(model, sample_shape=peek_shape(calibration), trust=trust)
-    samples = load_samples(calibration, ann.input_specs)
+    prepared = preprocessing(preprocess)
+    ann = load_ann(model, sample_shape=peek_shape(calibration, prepared), trust=trust)
+    samples = load_samples(calibration, ann.input_specs, preprocess=prepared)
+    say_doubts(samples, None, ann)
+    where = None if engine == "local" else chosen_engine(engine, ray_address)
     with progress() as advance:
-        conversion = convert(ann, samples, options=options, progress=advance)
+        conversion = convert(ann, samples, options=options, progress=advance, engine=where)
     conversion.save(out)
     if json:
         passes = {"passes": [asdict(report) for report in conversion.reports]} if verbose else {}

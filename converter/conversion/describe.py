@@ -22,6 +22,7 @@ from converter.graph.shapes import infer_shapes
 from converter.io.samples import Samples
 from converter.measure.cost import Work, analog_layers, count_work
 from converter.measure.eight_bit import eight_bit
+from converter.measure.input_check import ranges
 from converter.measure.layers import LayerError, compare
 from converter.measure.routes import Routes
 from converter.measure.sequence import FRAMES, follow
@@ -91,7 +92,7 @@ def describe(taken: Taken, trials: Sequence[Trial], draft: Draft) -> Conversion:
         trials=list(trials),
         reports=(*prepared.reports, *draft.reports, *finishing),
     )
-    _write_metadata(conversion)
+    _write_metadata(conversion, prepared.all_samples())
     onnx.checker.check_model(conversion.proto(), full_check=False)
     return replace(conversion, notes=advice(conversion, taken, samples))
 
@@ -132,8 +133,8 @@ def _follow(prepared: Prepared, model: ir.Model, samples: Samples) -> Following:
     return follow(to_proto(model), prepared.trained, few, prepared.options.steps_of_file)
 
 
-def _write_metadata(conversion: Conversion) -> None:
-    """What the file says about itself."""
+def _write_metadata(conversion: Conversion, samples: Samples) -> None:
+    """What the file says about itself; the samples are those of the user."""
     model, options = conversion.model, conversion.options
     model.producer_name, model.producer_version = "onnx-snn", snn_ops.__version__
     metadata = Metadata.read(model.metadata_props) | Metadata(
@@ -154,5 +155,7 @@ def _write_metadata(conversion: Conversion) -> None:
         front=None if conversion.front is None else asdict(conversion.front),
         islands=[asdict(island) for island in conversion.islands],
         kept_analog=[asdict(kept) for kept in conversion.kept_analog],
+        preprocess=None if samples.preprocess is None else samples.preprocess.stored(),
+        input_ranges=ranges(samples),
     )
     metadata.write(model.metadata_props)

@@ -172,7 +172,8 @@ class _Search:
         steps = self.asked.n_steps if not self.asked.opens_steps else MOST_STEPS
         options = replace(self.asked, code="rate", schedule="stepped", n_steps=steps)
         try:
-            other = prepare(self.prepared.ann, self.prepared.all_samples(), options, self.prepared.progress)
+            engine = self.prepared.observations.engine
+            other = prepare(self.prepared.ann, self.prepared.all_samples(), options, self.prepared.progress, engine)
         except RefusedError:  # it has no activation that a neuron could replace
             return
         yield other, default_recipe(options)

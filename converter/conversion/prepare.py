@@ -10,6 +10,7 @@ import onnx_ir as ir
 from converter.activations.encoders import Encoder, find_encoders
 from converter.activations.sites import KeptAnalog, Site, find_sites
 from converter.calibration.histograms import Observations, Observed
+from converter.engine.local import Engine
 from converter.errors import RefusedError
 from converter.graph.batch_axis import BatchAxes
 from converter.graph.build import captured
@@ -105,15 +106,19 @@ class Prepared:
         return int(max(steps, min(least, self.options.n_steps)))
 
 
-def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = silent) -> Prepared:
+def prepare(
+    ann: Ann, samples: Samples, options: Options, progress: Progress = silent, engine: Engine | None = None
+) -> Prepared:
     """Proves that the model treats samples one by one, and finds the activations that become neurons.
+
+    `engine` is where statistics of the calibration samples are gathered; default: here.
 
     Raises:
         RefusedError: samples influence each other, there is nothing that a neuron could replace, an option names a layer that
             does not exist, or control flow uses what comes after a neuron.
     """
     samples, held_out = _hold_out(samples)
-    return _with_places(prove(ann, samples.feed), samples, held_out, options, progress)
+    return _with_places(prove(ann, samples.feed), samples, held_out, options, progress, engine)
 
 
 def prepared_for(prepared: Prepared, options: Options) -> Prepared:
@@ -123,11 +128,17 @@ def prepared_for(prepared: Prepared, options: Options) -> Prepared:
         RefusedError: as for `prepare`.
     """
     assert prepared.proven is not None
-    return _with_places(prepared.proven, prepared.samples, prepared.held_out, options, prepared.progress)
+    engine = prepared.observations.engine
+    return _with_places(prepared.proven, prepared.samples, prepared.held_out, options, prepared.progress, engine)
 
 
 def _with_places(
-    proven: Trained, samples: Samples, held_out: Samples | None, options: Options, progress: Progress
+    proven: Trained,
+    samples: Samples,
+    held_out: Samples | None,
+    options: Options,
+    progress: Progress,
+    engine: Engine | None,
 ) -> Prepared:
     """Finds where neurons go, in a copy of the model."""
     trained = proven.model.clone()
@@ -164,7 +175,7 @@ def _with_places(
         kept_analog,
         multiply_adds(trained, shapes, 1),
         row_bytes(trained, shapes),
-        Observations(trained, [] if encoders else _observed(sites, options)),
+        Observations(trained, [] if encoders else _observed(sites, options), engine),
         encoders,
         reports,
         proven,

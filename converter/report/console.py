@@ -41,12 +41,17 @@ def messages() -> Console:
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
-    """Progress bars, one for each work. Nothing is shown where standard error is no terminal."""
+def progress(*, rate: bool = False) -> Iterator[Progress]:
+    """Progress bars, one for each work. Nothing is shown where standard error is no terminal.
+
+    Args:
+        rate: show samples per second, too.
+    """
     columns = (
         rich_progress.TextColumn("{task.description}", markup=False),
         rich_progress.BarColumn(),
         rich_progress.MofNCompleteColumn(),
+        *((_Rate(),) if rate else ()),
         rich_progress.TimeRemainingColumn(),
     )
     shown = sys.stderr.isatty()
@@ -59,6 +64,15 @@ def progress() -> Iterator[Progress]:
             bars.update(tasks[what], completed=done, total=of)
 
         yield advance
+
+
+class _Rate(rich_progress.ProgressColumn):
+    """Samples per second."""
+
+    def render(self, task: rich_progress.Task) -> Text:
+        """The text of a task."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.1f}/s")
 
 
 def print_passes(reports: Sequence[PassReport]) -> None:

@@ -161,7 +161,7 @@ CASES = {
         ),
     },
     "calibration/histograms.py": {
-        "_add: the trained model computes values that are not finite on the calibration samples": converting(
+        "_check_finite: the trained model computes values that are not finite on the calibration samples": converting(
             lambda: graph("h = MatMul(x, W)  l = Log(h)  [odd] a = Tanh(l)  y = MatMul(a, W)"),
             f": node 'odd': {NOT_FINITE}",
             code="rate",

@@ -1,0 +1,1 @@
+"""Spiking models at work: predictions for shards of samples, every sample once."""

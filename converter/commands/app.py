@@ -22,6 +22,7 @@ from converter.commands.export import export_app
 from converter.commands.import_weights import import_weights_command
 from converter.commands.inspect import inspect_command
 from converter.commands.run import run_command
+from converter.commands.serve import serve_command
 from converter.commands.train import train_command
 from converter.commands.verify import verify_command
 from converter.errors import RefusedError
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command("convert")(convert_command)
 app.command("run")(run_command)
 app.command("evaluate")(evaluate_command)
+app.command("serve")(serve_command)
 app.command("bench")(bench_command)
 app.command("inspect")(inspect_command)
 app.add_typer(export_app, name="export")

@@ -114,11 +114,11 @@ def serve_command(
     local = import_optional("converter.serving.local", "serve")
     made = service.Service(spiking, name=name, limits=limits, running=running)
     _say(f"{made.name}: {made.capacity}")
-    local.serve(
-        http.Application(made, token=token, origins=origins),
-        local.Listening(host, port, grace=grace),
-        lambda url: _say(f"serving {url}/v2/models/{made.name}, until Ctrl-C"),
+    server = local.LocalServer(
+        http.Application(made, token=token, origins=origins), local.Listening(host, port, grace=grace)
     )
+    _say(f"serving {server.url}/v2/models/{made.name}, until Ctrl-C")
+    server.run()
 
 
 def _say(line: str) -> None:

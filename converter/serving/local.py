@@ -7,7 +7,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,47 +126,59 @@ class _BoundedWebSocket(WebSocketsSansIOProtocol):
             super().shutdown()
 
 
-def serve(application: Application, listening: Listening, ready: Callable[[str], None] = lambda url: None) -> None:
-    """Serves until the process is told to end (SIGTERM, SIGINT), then answers what is in flight.
+class LocalServer:
+    """A process that serves. It listens from the beginning, and answers once it runs.
 
     Args:
         application: what answers.
         listening: where.
-        ready: is told the address when connections are taken.
+
+    Attributes:
+        url: the address.
 
     Raises:
         RefusedError: the address cannot be used.
     """
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what clients do wrong is counted, not logged
-    limits = application.service.limits
-    config = uvicorn.Config(
-        application,
-        http=_BoundedHttp,
-        ws=_BoundedWebSocket,
-        ws_max_size=limits.body,
-        ws_per_message_deflate=False,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        limit_concurrency=listening.connections,
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=max(1, round(listening.grace)),
-    )
-    bound = _bind(listening)
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    server = uvicorn.Server(config)
-    before = [(number, signal.signal(number, _no_signal)) for number in (signal.SIGTERM, signal.SIGINT)]
-    try:
-        host, port = bound.getsockname()[:2]
-        ready(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
-        server.run(sockets=[bound])
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
-        bound.close()
-        application.service.stop()
+
+    def __init__(self, application: Application, listening: Listening) -> None:
+        self._service = application.service
+        config = uvicorn.Config(
+            application,
+            http=_BoundedHttp,
+            ws=_BoundedWebSocket,
+            ws_max_size=self._service.limits.body,
+            ws_per_message_deflate=False,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            limit_concurrency=listening.connections,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=max(1, round(listening.grace)),
+        )
+        self._socket = _bind(listening)
+        host, port = self._socket.getsockname()[:2]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._server = uvicorn.Server(config)
+
+    def run(self) -> None:
+        """Serves until `stop`, SIGTERM or SIGINT, then answers what is in flight."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what clients do wrong is counted, not logged
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        numbers = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+        before = [(number, signal.signal(number, _no_signal)) for number in numbers]
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            for number, handler in before:
+                signal.signal(number, handler)
+            self._socket.close()
+            self._service.stop()
+
+    def stop(self) -> None:
+        """Lets `run` end."""
+        self._server.should_exit = True
 
 
 def _no_signal(number: int, frame: Any) -> None:

@@ -13,7 +13,7 @@ _LEAST_GAIN = 1.05
 """Batches that bring less than that are not worth it."""
 _NEAR_BEST = 0.95
 """The smallest batch with this share of the best throughput is taken."""
-_SECONDS = 0.15
+_SECONDS = 0.08
 """To measure each size for."""
 _SLOW = 2.0
 """A call that takes longer is the last one measured."""

@@ -233,8 +233,7 @@ def test_slow_clients(served) -> None:
     begin = time.monotonic()
     slow: list[bytes] = []
     threads = [
-        threading.Thread(target=lambda: slow.append(raw(served, request(1000, body=b"{" * 10))))
-        for _ in range(8)
+        threading.Thread(target=lambda: slow.append(raw(served, request(1000, body=b"{" * 10)))) for _ in range(8)
     ]
     for thread in threads:
         thread.start()

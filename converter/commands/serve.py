@@ -101,9 +101,7 @@ def serve_command(
     running = service.Running(steps, batch, workers, count_spikes, options)
     origins = tuple(allow_origin or ())
     if token is None and not _is_local(host):
-        messages().print(
-            f"note: whoever reaches {host}:{port} may use the service; --token or {TOKEN} asks for a token"
-        )
+        _say(f"note: whoever reaches {host}:{port} may use the service; --token or {TOKEN} asks for a token")
     spiking = SpikingModel(model, libraries=library or ())
     if engine == "ray":
         on_ray = import_optional("converter.serving.on_ray", "scale")

@@ -104,7 +104,7 @@ def serve_command(
         _say(f"note: whoever reaches {host}:{port} may use the service; --token or {TOKEN} asks for a token")
     spiking = SpikingModel(model, libraries=library or ())
     if engine == "ray":
-        on_ray = import_optional("converter.serving.on_ray", "scale")
+        on_ray = import_optional("converter.serving.on_ray", "serve-ray")
         wanted = on_ray.Deployment(name, limits, running, token, origins, parse_replicas(replicas))
         on_ray.serve(spiking, wanted, host=host, port=port, address=ray_address, ready=_say)
         return

@@ -28,6 +28,13 @@ _LEFT_OUT = ["**/__pycache__", "**/*.pyc", "converter/demo/data/**"]
 _ONGOING_OF_A_REPLICA = 16
 """Requests and streams in flight for which one replica is about right: autoscaling aims there."""
 _END_SECONDS = 30.0
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # a machine that is busy starts slowly
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
+}
+"""Variables of the environment, where they are not set: Ray tells nobody of its use."""
 _MOST_BYTES = 2**31 - 1
 
 
@@ -149,8 +156,8 @@ def _builder(shipped: Any, libraries: tuple[str, ...], name: str, wanted: Deploy
 
 def _connect(address: str | None) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
     folder = Path(sys.modules[__name__.partition(".")[0]].__path__[0]).parent
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:

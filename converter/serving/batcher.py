@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,11 @@ import numpy as np
 Feed = Mapping[str, np.ndarray]
 RunBatch = Callable[[Feed, int, Callable[[], None]], list[np.ndarray]]
 """Runs samples for so many steps; between parts of its work it calls the function, which raises `AbandonedError`."""
-Observe = Callable[[Feed, int, float, list[float]], None]
+Observe = Callable[[Feed, int, float, Sequence[float]], None]
 """Is told of a batch: its samples, steps, the seconds that it took, and how long each request in it had waited."""
+
+After = Callable[[Feed, int], None]
+"""Is called with a batch and its steps when the answers are on their way."""
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +54,7 @@ class Job:
         n_steps: to run them for.
         since: when it came.
         key: jobs with the same one may run together.
+        after: is called when the result of `call` is on its way.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -59,6 +64,7 @@ class Job:
     n_steps: int = 1
     since: float = field(default_factory=time.monotonic)
     key: tuple[object, ...] = ()
+    after: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         self.key = (self.n_steps, *((name, array.shape[1:]) for name, array in self.feed.items()))
@@ -83,12 +89,21 @@ class Batcher:
         threads: that run.
         queue: jobs that may wait.
         observe: is told of each batch.
+        after: what else a thread does with a batch; nobody waits for it.
     """
 
     def __init__(
-        self, run: RunBatch, *, batch: int, threads: int = 1, queue: int, observe: Observe = lambda *_: None
+        self,
+        run: RunBatch,
+        *,
+        batch: int,
+        threads: int = 1,
+        queue: int,
+        observe: Observe = lambda *_: None,
+        after: After = lambda *_: None,
     ) -> None:
-        self._run, self._batch, self._most_waiting, self._observe = run, batch, queue, observe
+        self._run, self._batch, self._most_waiting = run, batch, queue
+        self._observe, self._after = observe, after
         self._jobs: deque[Job] = deque()
         self._ready = threading.Condition()
         self._idle, self._stopping, self._bounded = 0, False, 0
@@ -118,15 +133,19 @@ class Batcher:
         result: list[np.ndarray] = await self._submit(Job(loop, loop.create_future(), feed=feed, n_steps=n_steps))
         return result
 
-    async def call(self, function: Callable[[], Any]) -> Any:
+    async def call(self, function: Callable[[], Any], after: Callable[[], None] | None = None) -> Any:
         """What a function gives that a thread runs alone. It waits in the same queue, whose bound does not count it.
+
+        Args:
+            function: to run.
+            after: what the thread does when the result is on its way.
 
         Raises:
             StoppedError: `stop` was called.
             Whatever the function raises.
         """
         loop = asyncio.get_running_loop()
-        return await self._submit(Job(loop, loop.create_future(), call=function))
+        return await self._submit(Job(loop, loop.create_future(), call=function, after=after))
 
     def _submit(self, job: Job) -> asyncio.Future[Any]:
         with self._ready:
@@ -159,8 +178,14 @@ class Batcher:
                 if not self._jobs:
                     return
                 jobs = self._take()
+            after: list[Callable[[], None]] = []
             if jobs:
-                _deliver(self._done(jobs))
+                _deliver(self._done(jobs, after))
+            for each in after:
+                try:
+                    each()
+                except Exception:
+                    log.exception("what follows a batch failed")
 
     def _take(self) -> list[Job]:
         """The first job that somebody waits for, and those of its kind that still fit into the batch."""
@@ -187,22 +212,26 @@ class Batcher:
                 return job
         return None
 
-    def _done(self, jobs: Sequence[Job]) -> list[tuple[Job, Any, BaseException | None]]:
-        """The jobs with their results. One that cannot be run spoils no other's."""
+    def _done(
+        self, jobs: Sequence[Job], after: list[Callable[[], None]]
+    ) -> list[tuple[Job, Any, BaseException | None]]:
+        """The jobs with their results, and what to do after it. One that cannot be run spoils no other's."""
         try:
             if jobs[0].call is not None:
-                return [(jobs[0], jobs[0].call(), None)]
-            results = self._run_together(jobs)
+                result = jobs[0].call()
+                after += [jobs[0].after] if jobs[0].after is not None else []
+                return [(jobs[0], result, None)]
+            results = self._run_together(jobs, after)
             return [(job, result, None) for job, result in zip(jobs, results, strict=True)]
         except AbandonedError:
             return []
         except Exception as error:
             if len(jobs) > 1:
                 log.warning("a batch of %d requests failed, each is run alone: %s", len(jobs), error)
-                return [done for job in jobs for done in self._done([job])]
+                return [done for job in jobs for done in self._done([job], after)]
             return [(jobs[0], None, error)]
 
-    def _run_together(self, jobs: Sequence[Job]) -> list[list[np.ndarray]]:
+    def _run_together(self, jobs: Sequence[Job], after: list[Callable[[], None]]) -> list[list[np.ndarray]]:
         begin = time.monotonic()
         counts = [job.samples for job in jobs]
         feed = jobs[0].feed
@@ -215,6 +244,7 @@ class Batcher:
 
         outputs = self._run(feed, jobs[0].n_steps, check)
         self._observe(feed, jobs[0].n_steps, time.monotonic() - begin, [begin - job.since for job in jobs])
+        after.append(partial(self._after, feed, jobs[0].n_steps))
         if len(jobs) == 1:
             return [outputs]
         if any(array.ndim == 0 or len(array) != sum(counts) for array in outputs):

@@ -318,8 +318,9 @@ class Application:
             except Exception:
                 log.exception("a stream failed")
             if code:
-                with suppress(OSError, RuntimeError):  # the client may have gone meanwhile
-                    await send({"type": "websocket.close", "code": code, "reason": reason})
+                with suppress(OSError, RuntimeError):  # the client may have gone meanwhile, or does not read
+                    async with within(_LINGER):
+                        await send({"type": "websocket.close", "code": code, "reason": reason})
 
     async def _converse(self, stream: ServedStream, receive: Receive, send: Send) -> tuple[int, str]:
         """Answers messages until the client leaves; with which code and why the stream is to be closed, 0 where it is."""

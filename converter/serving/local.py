@@ -24,6 +24,10 @@ HEADER_SECONDS = 10.0
 """For a request's headers, from its first byte or from the connection on."""
 KEEP_ALIVE = 30
 """Seconds that a connection stays open between two requests."""
+UNREAD_SECONDS = 30.0
+"""After which a connection ends whose client does not read what it is sent."""
+SPARE_CONNECTIONS = 64
+"""Beyond those that may be open: they are told so; more are closed."""
 FRAGMENTS = 4096
 """Of a message of a WebSocket."""
 _SWITCH_SECONDS = 0.0005
@@ -47,15 +51,44 @@ class Listening:
     grace: float = 30.0
 
 
-class _BoundedHttp(HttpToolsProtocol):
-    """HTTP, with bounds on the size and the time of headers, and on a client that does not read its answer."""
+class _Unread:
+    """Ends a connection whose client does not read: what it is sent would fill the memory."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: Any
+    _unread: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()  # type: ignore[misc]
+        if self._unread is None:
+            self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._forget()
+        super().resume_writing()  # type: ignore[misc]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)  # type: ignore[misc]
+
+    def _forget(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+
+class _BoundedHttp(_Unread, HttpToolsProtocol):
+    """HTTP, with bounds on the size and the time of headers."""
 
     _timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._start_timer()
+        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency + SPARE_CONNECTIONS:
+            transport.abort()
+        else:
+            self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -109,7 +142,7 @@ class _BoundedHttp(HttpToolsProtocol):
             self.transport.abort()
 
 
-class _BoundedWebSocket(WebSocketsSansIOProtocol):
+class _BoundedWebSocket(_Unread, WebSocketsSansIOProtocol):
     """WebSocket, with a bound on the fragments of a message. When the process ends, the chunk in flight is answered first."""
 
     def handle_cont(self, event: Any) -> None:

@@ -7,7 +7,10 @@ import os
 import signal
 import sys
 import threading
+import time
+import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -28,6 +31,9 @@ _LEFT_OUT = ["**/__pycache__", "**/*.pyc", "converter/demo/data/**"]
 _ONGOING_OF_A_REPLICA = 16
 """Requests and streams in flight for which one replica is about right: autoscaling aims there."""
 _END_SECONDS = 30.0
+_START_SECONDS = 300.0
+_ALL = ("0.0.0.0", "::")
+"""Addresses that are all of a machine's."""
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -95,10 +101,14 @@ def start(
         **scaling,
     )
     try:
-        ray_serve.start(http_options={"host": host, "port": port})
+        with suppress(TimeoutError):  # of a slow start; whether it answers is asked below
+            ray_serve.start(http_options={"host": host, "port": port})
         ray_serve.run(deployment.bind(), name=name, route_prefix="/")
     except (RuntimeError, ConnectionError, OSError, ray.exceptions.RayError) as error:
         raise RefusedError(f"Ray Serve: {_first_line(error)}", file=model.path) from error
+    place = f"http://{'127.0.0.1' if host in _ALL else host}:{port}"
+    if not _answers(f"{place}/v2/health/ready"):
+        raise RefusedError(f"nothing answers at {place}; Ray Serve of this cluster may have been started elsewhere")
     return f"http://{host}:{port}/v2/models/{name}"
 
 
@@ -152,6 +162,16 @@ def _builder(shipped: Any, libraries: tuple[str, ...], name: str, wanted: Deploy
         return Application(service, token=wanted.token, origins=wanted.origins)
 
     return build
+
+
+def _answers(url: str) -> bool:
+    """Whether a replica does, within some minutes."""
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until:
+        with suppress(OSError), urllib.request.urlopen(url, timeout=10) as answer:
+            return bool(answer.status == 200)
+        time.sleep(0.5)
+    return False
 
 
 def _connect(address: str | None) -> None:

@@ -142,6 +142,7 @@ class Service:
             threads=running.workers,
             queue=limits.queue,
             observe=self._observed,
+            after=self._count,
         )
         self._counter = SpikeCounter(model, self.metrics.spikes, **options) if running.count_spikes else None
         self._open = 0
@@ -229,16 +230,19 @@ class Service:
             raise RequestError(400, "`new_frame` must be true or false")
         feed = read_tensors(message, "inputs", self.inputs, self.limits.samples)
 
+        counter = self._counter if self._counter is not None and self._counter.is_due else None
+        before = stream.save() if counter is not None else {}
+
         def run() -> list[np.ndarray]:
-            counter = self._counter if self._counter is not None and self._counter.is_due else None
-            before = stream.save() if counter is not None else {}
             outputs = stream.run(feed, n_steps, new_frame=new_frame)
             self.metrics.steps(len(next(iter(feed.values()))), n_steps)
-            if counter is not None:
-                counter.count_chunk(before, feed, n_steps, new_frame=new_frame)
             return outputs
 
-        arrays = await self._answered(self._batcher.call(run))
+        def count() -> None:
+            if counter is not None:
+                counter.count_chunk(before, feed, n_steps, new_frame=new_frame)
+
+        arrays = await self._answered(self._batcher.call(run, count if counter is not None else None))
         found = {spec.name: array for spec, array in zip(self.outputs, arrays, strict=True)}
         return [(each, found[each.name]) for each in wanted]
 
@@ -270,8 +274,10 @@ class Service:
         names = [spec.name for spec in self.outputs]
         return self._session.run(feed, n_steps=n_steps, outputs=names, progress=lambda done, of: check())
 
-    def _observed(self, feed: Mapping[str, np.ndarray], n_steps: int, seconds: float, waited: list[float]) -> None:
+    def _observed(self, feed: Mapping[str, np.ndarray], n_steps: int, seconds: float, waited: Sequence[float]) -> None:
         self.metrics.batch(len(next(iter(feed.values()))), n_steps, seconds, waited)
+
+    def _count(self, feed: Mapping[str, np.ndarray], n_steps: int) -> None:
         if self._counter is not None:
             try:
                 self._counter.count(feed, n_steps)

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,8 @@ class Held:
             self.began.release()
             assert self.gate.wait(20)
 
-        async def held_call(function):
-            return await call(lambda: (wait(), function())[1])
+        async def held_call(function, after=None):
+            return await call(lambda: (wait(), function())[1], after)
 
         monkeypatch.setattr(batcher, "_run", lambda *arguments: (wait(), run(*arguments))[1])
         monkeypatch.setattr(batcher, "call", held_call)
@@ -92,3 +93,41 @@ def test_an_address_that_cannot_be_used(model) -> None:
                 LocalServer(application, Listening(host, port))
             assert "\n" not in str(caught.value)
     application.service.stop()
+
+
+def test_clients_that_do_not_read_what_they_are_sent(model, monkeypatch) -> None:
+    """Of a stream, and of requests one after the other: their connections end, and what waited for them with it."""
+    monkeypatch.setattr("converter.serving.local.UNREAD_SECONDS", 0.2)
+    service = Service(SpikingModel(model), running=Running(batch=1, count_spikes=False))
+    server = LocalServer(Application(service), Listening(port=0))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    host, port = server.url.removeprefix("http://").split(":")
+    message = json.dumps({"command": "save"}).encode()
+    frame = b"\x81" + bytes([0x80 | len(message)]) + bytes(4) + message
+    first = body(rows(16)).encode()
+    long = b"\x81" + bytes([0x80 | 126]) + len(first).to_bytes(2, "big") + bytes(4) + first
+    upgrade = (
+        b"GET /v2/models/m/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    metadata = b"GET /v2/models/m HTTP/1.1\r\nHost: x\r\n\r\n"
+    for begin, more in ((upgrade, frame * 100), (b"", metadata * 100)):
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.settimeout(20)
+            client.connect((host, int(port)))
+            if begin:
+                client.sendall(begin)
+                assert client.recv(4096).startswith(b"HTTP/1.1 101")
+                client.sendall(long)
+            with pytest.raises(ConnectionError):
+                while True:
+                    client.sendall(more)
+    until = time.monotonic() + 20
+    while (service._open or server._server.server_state.connections) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert service._open == 0
+    assert not server._server.server_state.connections
+    server.stop()
+    thread.join()

@@ -94,8 +94,8 @@ def test_a_stream_and_its_state(replicated, model) -> None:
         with connect(f"ws://{place}/v2/models/m/stream", additional_headers=BEARER) as stream:
 
             def talk(**message: object) -> dict[str, object]:
-                stream.send(json.dumps(message))  # noqa: B023
-                return json.loads(stream.recv(timeout=60))  # noqa: B023
+                stream.send(json.dumps(message))
+                return json.loads(stream.recv(timeout=60))
 
             talk(command="restore", states=states)
             tensor = {"name": "x", "datatype": "FP32", "shape": [1, 8], "data": chunk.tolist()}

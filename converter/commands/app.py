@@ -26,6 +26,7 @@ from converter.commands.import_weights import import_weights_command
 from converter.commands.inspect import inspect_command
 from converter.commands.predict import predict_command
 from converter.commands.run import run_command
+from converter.commands.serve import serve_command
 from converter.commands.train import train_command
 from converter.commands.verify import verify_command
 from converter.commands.view import view_command
@@ -44,6 +45,7 @@ app.command("convert", epilog=examples("convert"))(convert_command)
 app.command("run", epilog=examples("run"))(run_command)
 app.command("evaluate", epilog=examples("evaluate"))(evaluate_command)
 app.command("predict", epilog=examples("predict"))(predict_command)
+app.command("serve", epilog=examples("serve"))(serve_command)
 app.command("bench", epilog=examples("bench"))(bench_command)
 app.command("inspect", epilog=examples("inspect"))(inspect_command)
 app.command("view", epilog=examples("view"))(view_command)

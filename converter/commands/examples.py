@@ -21,6 +21,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "onnx-snn evaluate model.snn.onnx --data test.npz --against model.onnx --steps 2,4,8 --json result.json",
     ),
     "predict": ("onnx-snn predict model.snn.onnx --data test.npz -o outputs",),
+    "serve": ("onnx-snn serve model.snn.onnx --port 8080",),
     "bench": (
         "onnx-snn bench model.snn.onnx --batch 1 --seconds 0.1",
         "onnx-snn bench model.snn.onnx --data test.npz --batch 1 --seconds 0.1 --profile",

@@ -75,6 +75,7 @@ def test_an_example_runs(command, workplace, monkeypatch, name, example) -> None
     monkeypatch.chdir(workplace)
     monkeypatch.setattr(view.webbrowser, "open", lambda url: True)
     monkeypatch.setattr("converter.report.netron_view.Viewer.serve", lambda self: self.close_port())
+    monkeypatch.setattr("converter.serving.local.LocalServer.run", lambda self: None)
     if "model.snn.onnx" in example and not Path("model.snn.onnx").exists():
         options = ("--neuron", "if", "--method", "percentile", "--correction", "none", "--steps", "4")
         assert command("convert", "model.onnx", "--calibration", "samples.npz", *options).code == 0

@@ -24,6 +24,7 @@ from converter.commands.examples import examples
 from converter.commands.export import export_app
 from converter.commands.import_weights import import_weights_command
 from converter.commands.inspect import inspect_command
+from converter.commands.plot import plot_app
 from converter.commands.predict import predict_command
 from converter.commands.run import run_command
 from converter.commands.serve import serve_command
@@ -49,6 +50,7 @@ app.command("serve", epilog=examples("serve"))(serve_command)
 app.command("bench", epilog=examples("bench"))(bench_command)
 app.command("inspect", epilog=examples("inspect"))(inspect_command)
 app.command("view", epilog=examples("view"))(view_command)
+app.add_typer(plot_app, name="plot")
 app.add_typer(export_app, name="export")
 app.command("import-weights", epilog=examples("import-weights"))(import_weights_command)
 app.command("train", epilog=examples("train"))(train_command)

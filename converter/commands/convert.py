@@ -56,7 +56,7 @@ def convert_command(
     say_doubts(samples, None, ann)
     where = None if engine == "local" else chosen_engine(engine, ray_address)
     with progress() as advance:
-        conversion = convert(ann, samples, options=options, progress=advance, engine=where)
+        conversion = convert(ann, samples, options=options, progress=advance, engine=where, traces=report is not None)
     conversion.save(out)
     if json:
         passes = {"passes": [asdict(report) for report in conversion.reports]} if verbose else {}

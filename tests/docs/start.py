@@ -7,9 +7,11 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 
 from converter import Ann, convert, load_ann
 from converter.demo import demo_samples
+from tests.models import mlp, samples, save
 
 CALIBRATION = 160
 """Samples in calibration.npz; enough to choose T on."""
@@ -33,9 +35,9 @@ def lenet(folder: Path) -> Ann:
 
 
 def _images(ann: Ann, which: str) -> tuple[np.ndarray, np.ndarray]:
-    samples = demo_samples(which, ann.input_specs)
-    (x,) = samples.feed.values()
-    return x, samples.labels
+    images = demo_samples(which, ann.input_specs)
+    (x,) = images.feed.values()
+    return x, images.labels
 
 
 def _converted(folder: Path, **options: object) -> None:
@@ -55,5 +57,12 @@ def stream(folder: Path) -> None:
 
 
 def lif(folder: Path) -> None:
-    """The same, model.snn.onnx with LIF neurons."""
-    _converted(folder, n_steps=16, neuron="lif")
+    """model.onnx, a small network, model.snn.onnx with LIF neurons, samples with its own classes as labels."""
+    trained = mlp()
+    save(trained, folder / "model.onnx")
+    ann = load_ann(folder / "model.onnx")
+    for name, count in {"train": 160, "test": 40}.items():
+        x = samples(trained, count, seed=count)
+        (y,) = onnxruntime.InferenceSession(folder / "model.onnx").run(None, {"x": x})
+        np.savez(folder / f"{name}.npz", x=x, y=y.argmax(axis=1))
+    convert(ann, x, n_steps=16, neuron="lif").save(folder / "model.snn.onnx")

@@ -10,11 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import PAGES, ROOT, RUN, SHOWN, BlockError, blocks, commands, is_run_here, matches, run_page, start_of
+from tests.docs.blocks import (
+    PAGES,
+    ROOT,
+    RUN,
+    SHOWN,
+    BlockError,
+    blocks,
+    commands,
+    is_run_here,
+    matches,
+    run_page,
+    start_of,
+)
 
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
 RUNNABLE = [name for name, text in TEXTS.items() if is_run_here(text)]
-LIMIT = 300
+LIMIT = 600
 """Seconds for a page."""
 
 

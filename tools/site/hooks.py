@@ -2,7 +2,8 @@
 
 The pages are written for a reader of the repository, so they link to sources and to pages beside the docs folder. On the site
 these links lead to copies: pages of the root become pages of the site, a source becomes a page that shows it, a folder one that
-lists it. Formulas become MathML and diagrams SVG when the site is built, so that a reader's browser has nothing to fetch.
+lists it. Formulas become MathML, with the font that it is set in, and diagrams SVG when the site is built, so that a reader's
+browser has nothing to fetch.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 import posixpath
 import re
 from html import unescape
+from importlib import resources
 from pathlib import Path
 
 import latex2mathml.converter
 import mermaidx
+import nbformat
+from fontTools import subset
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -23,6 +27,8 @@ ROOT_PAGES = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
 """Pages beside the docs folder that are pages of the site too."""
 INSTEAD = {"README.md": "index.md"}
 """By a page of the root, what the site has in its place."""
+NOTEBOOKS = "notebooks"
+"""Folder of the site for the pages that examples/notebooks become, with the outputs that are in the files."""
 SOURCES = "source"
 """Folder of the site for sources that pages link to."""
 LARGEST = 100_000
@@ -35,11 +41,19 @@ TEST_COMMENT = re.compile(r"^<!-- docs: .*?-->\n", re.MULTILINE)
 """What tests/docs reads; nothing for a reader."""
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
+CHARACTERS = (
+    (0x20, 0x250), (0x300, 0x340), (0x370, 0x400), (0x2000, 0x2070), (0x2100, 0x2400), (0x27E0, 0x2800), (0x1D400, 0x1D4D0),
+    (0x1D6A8, 0x1D770),
+)  # fmt: skip
+"""Of formulas: Latin, accents, Greek, punctuation, operators and arrows, brackets, bold and italic letters."""
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages of the root, and a page for each source and folder that a page links to."""
     for name in ROOT_PAGES:
         files.append(File.generated(config, name, content=(ROOT / name).read_text()))
+    for notebook in sorted((ROOT / "examples" / "notebooks").glob("*.ipynb")):
+        files.append(File.generated(config, f"{NOTEBOOKS}/{notebook.stem}.md", content=notebook_page(notebook)))
     targets = set()
     for file in files.documentation_pages():
         for _, link, _ in LINK.findall(FENCE.sub("", file.content_string)):
@@ -59,7 +73,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Leads links to copies, draws diagrams, leaves out what only the tests read."""
-    if page.file.src_uri.startswith(f"{SOURCES}/"):
+    if page.file.src_uri.startswith((f"{SOURCES}/", f"{NOTEBOOKS}/")):
         return markdown
     markdown = TEST_COMMENT.sub("", markdown)
     markdown = MERMAID.sub(lambda found: f'<div class="diagram">{diagram(found[1])}</div>\n', markdown)
@@ -68,12 +82,18 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Formulas as MathML."""
-    return FORMULA.sub(
-        lambda found: latex2mathml.converter.convert(
-            unescape(found[2]).strip(), display="block" if found[1] == "div" else "inline"
-        ),
-        html,
-    )
+    return FORMULA.sub(lambda found: formula(unescape(found[2]).strip(), display=found[1] == "div"), html)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """The font of formulas: what they need of STIX Two Math (SIL Open Font License), which ziamath brings."""
+    options = subset.Options(layout_features=["*"], flavor="woff2")
+    with resources.as_file(resources.files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf") as path:
+        font = subset.load_font(str(path), options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(unicodes=[code for first, last in CHARACTERS for code in range(first, last)])
+    subsetter.subset(font)
+    subset.save_font(font, str(Path(config.site_dir) / "stylesheets" / "math.woff2"), options)
 
 
 def in_repository(page: str, link: str) -> Path | None:
@@ -92,7 +112,27 @@ def site_page(target: Path) -> str | None:
         return INSTEAD[name]
     if name in ROOT_PAGES:
         return name
+    if target.suffix == ".ipynb":
+        return f"{NOTEBOOKS}/{target.stem}.md"
     return name.removeprefix("docs/") if name.startswith("docs/") and target.is_file() else None
+
+
+def notebook_page(path: Path) -> str:
+    """A notebook's texts, code and outputs."""
+    parts = []
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+            continue
+        parts.append(f"```python\n{cell.source}\n```")
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if "image/png" in data:
+                parts.append(f'<img alt="a plot" src="data:image/png;base64,{"".join(data["image/png"].split())}">')
+            else:
+                parts.append(f"```text\n{output.get('text', data.get('text/plain', '')).rstrip()}\n```")
+    name = path.relative_to(ROOT).as_posix()
+    return "\n\n".join([*parts, f"---\n\nThe notebook: `{name}`."]) + "\n"
 
 
 def source_address(target: Path) -> str:
@@ -123,6 +163,12 @@ def site_link(page: str, link: str) -> str:
         return link
     address = site_page(target) or source_address(target)
     return posixpath.relpath(address, posixpath.dirname(page) or ".")
+
+
+def formula(text: str, *, display: bool) -> str:
+    """A formula in LaTeX as MathML; one on its own line scrolls by itself where the screen is narrow."""
+    math = latex2mathml.converter.convert(text, display="block" if display else "inline")
+    return f'<div class="formula">{math}</div>' if display else math
 
 
 def diagram(text: str) -> str:

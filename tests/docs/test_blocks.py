@@ -26,7 +26,7 @@ from tests.docs.blocks import (
 
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
 RUNNABLE = [name for name, text in TEXTS.items() if is_run_here(text)]
-LIMIT = 600
+LIMIT = 900
 """Seconds for a page."""
 
 

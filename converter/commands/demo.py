@@ -88,10 +88,8 @@ def demo_command(
         pictures.append(f"{name}.front.png")
         front_picture(conversion.front, out / pictures[-1], title=f"LeNet-5 ({activation}): accuracy against energy")
     results().print(_in_short(conversion, native))
-    messages().print(
-        f"wrote {spiking_path}, {name}.json, {' and '.join(pictures)} in {out}/; beside them the trained model, {trained.name}, "
-        "and its images, calibration.npz and test.npz, to try the other commands with"
-    )
+    messages().print(f"wrote {spiking_path}, {name}.json and {' and '.join(pictures)} in {out}/")
+    messages().print(f"to try other commands with, beside them: {trained.name}, calibration.npz, test.npz")
 
 
 def _write_samples(samples: Samples, path: Path) -> None:

@@ -30,7 +30,26 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = ("python", "sh")
-SHOWN = {"", "cpp", "csharp", "java", "javascript", "json", "mermaid", "onnx", "text", "toml", "html", "cmake"}
+SHOWN = {
+    "",
+    "cpp",
+    "csharp",
+    "css",
+    "dockerfile",
+    "ini",
+    "nginx",
+    "xml",
+    "yaml",
+    "java",
+    "javascript",
+    "json",
+    "mermaid",
+    "onnx",
+    "text",
+    "toml",
+    "html",
+    "cmake",
+}
 """Languages of blocks that are not run here."""
 COMMENT = re.compile(r"<!-- docs: (?P<what>\w+)(?:,? (?P<rest>.*?))? -->")
 PAGE_COMMENTS = {"start", "elsewhere"}

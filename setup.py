@@ -17,7 +17,7 @@ class BuildWithCMake(build_ext):
     def get_ext_filename(self, fullname):
         # no Python version in the name; as CMakeLists.txt and snn_ops/library.py have it
         name = {"win32": "onnx_snn.dll", "darwin": "libonnx_snn.dylib"}.get(sys.platform, "libonnx_snn.so")
-        return os.path.join(*fullname.split(".")[:-1], name)
+        return str(Path(*fullname.split(".")[:-1], name))
 
     def build_extension(self, ext):
         target = Path(self.get_ext_fullpath(ext.name)).resolve()

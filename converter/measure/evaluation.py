@@ -114,6 +114,8 @@ def evaluate(
     for batch in batches(samples.feed, max(1, simulate.rows // steps[-1])):
         count = len(next(iter(batch.values())))
         readout, spikes = simulate(batch)
+        if not readout:
+            raise RefusedError("it has no output, or none but its states: nothing can be evaluated", file=spiking.path)
         if not done and (strange := strange_labels(samples.labels, next(iter(readout.values()))[0])):
             notes.append(strange)
         reference = trained.run(list(readout), batch) if trained is not None else None

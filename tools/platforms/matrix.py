@@ -29,7 +29,9 @@ EXTRAS = ("convert", "python-ops")
 
 def last(text: str) -> str:
     """The line of an installer's words that says why not."""
-    lines = [line for line in text.strip().splitlines() if line.startswith("ERROR")] or text.strip().splitlines() or [""]
+    lines = (
+        [line for line in text.strip().splitlines() if line.startswith("ERROR")] or text.strip().splitlines() or [""]
+    )
     return lines[-1].removeprefix("ERROR: ")[:200]
 
 
@@ -46,7 +48,12 @@ class Python:
             (binary,) = self._root.glob("usr/bin/python3.*[0-9]")
             (loader,) = self._root.glob("usr/lib64/ld-linux-x86-64.so.2")
             (libc,) = self._root.glob("usr/lib/*/libc.so.6")
-            self._start = [str(loader.absolute()), "--library-path", str(libc.parent.absolute()), str(binary.absolute())]
+            self._start = [
+                str(loader.absolute()),
+                "--library-path",
+                str(libc.parent.absolute()),
+                str(binary.absolute()),
+            ]
         else:
             self._start = [shutil.which(program) or program]
         ask = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -66,7 +73,9 @@ class Python:
             pip = [sys.executable, "-m", "pip", "install", *options, "--python-version", self.version, *tags]
         else:
             pip = [str(self._site / "bin" / "python"), "-m", "pip", "install"]
-        done = subprocess.run([*pip, "--quiet", *requirements], capture_output=True, text=True, check=False)
+        # a checkout where Python looks would pass for the wheel
+        plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        done = subprocess.run([*pip, "--quiet", *requirements], capture_output=True, text=True, check=False, env=plain)
         return last(done.stderr) if done.returncode else ""
 
     def run(self, script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -81,7 +90,12 @@ class Python:
             start = self._start
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(
-            [*start, str(script), *arguments], env=environment, capture_output=True, text=True, check=False, timeout=1800
+            [*start, str(script), *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=1800,
         )
 
 

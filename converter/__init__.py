@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from converter.bench.main import Benchmark, benchmark
+    from converter.conversion.check import Check, check
     from converter.conversion.main import convert
     from converter.conversion.result import Conversion
     from converter.errors import RefusedError
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Ann",
     "Benchmark",
+    "Check",
     "Conversion",
     "Evaluation",
     "Options",
     "RefusedError",
     "SpikingModel",
     "benchmark",
+    "check",
     "convert",
     "evaluate",
     "load_ann",
@@ -45,12 +48,14 @@ __all__ = [
 _MODULES = {
     "Ann": "normalise.ann",
     "Benchmark": "bench.main",
+    "Check": "conversion.check",
     "Conversion": "conversion.result",
     "Evaluation": "measure.evaluation",
     "Options": "options",
     "RefusedError": "errors",
     "SpikingModel": "spiking.model",
     "benchmark": "bench.main",
+    "check": "conversion.check",
     "convert": "conversion.main",
     "evaluate": "measure.evaluation",
     "load_ann": "normalise.ann",

@@ -22,6 +22,7 @@ from converter.graph.shapes import infer_shapes
 from converter.io.samples import Samples
 from converter.measure.cost import Work, analog_layers, count_work
 from converter.measure.eight_bit import eight_bit
+from converter.measure.input_check import ranges
 from converter.measure.layers import LayerError, compare
 from converter.measure.routes import Routes
 from converter.measure.sequence import FRAMES, follow
@@ -76,7 +77,7 @@ def describe(taken: Taken, trials: Sequence[Trial], draft: Draft, *, traces: boo
     layers = [_layer(placed, error, work, reasons.get(placed.site.name, "")) for placed, error in measured]
     if prepared.options.forgets:  # measured with the mean that a window takes the place of
         finish_readout(draft.model, prepared.options.readout, draft.readout_steps)
-    finishing = _finish_graph(draft.model, streaming=prepared.options.streaming)
+    finishing = finish_graph(draft.model, streaming=prepared.options.streaming)
     following = _follow(prepared, draft.model, samples) if prepared.options.streaming else None
     conversion = Conversion(
         ann=prepared.ann,
@@ -108,7 +109,7 @@ def describe(taken: Taken, trials: Sequence[Trial], draft: Draft, *, traces: boo
         trials=list(trials),
         reports=(*prepared.reports, *draft.reports, *finishing),
     )
-    _write_metadata(conversion)
+    _write_metadata(conversion, prepared.all_samples())
     onnx.checker.check_model(conversion.proto(), full_check=False)
     if watch is not None:
         rates = {name: each.count / steps for name, each in found.spikes.items()}
@@ -163,7 +164,7 @@ def _layer(placed: Placed, error: LayerError, work: Work, reason: str) -> Layer:
     )
 
 
-def _finish_graph(model: ir.Model, *, streaming: bool) -> tuple[PassReport, ...]:
+def finish_graph(model: ir.Model, *, streaming: bool) -> tuple[PassReport, ...]:
     """Nodes in order, functions, and states as inputs and outputs; what the passes did."""
     common_passes.RemoveUnusedNodesPass()(model)
     model.graph.sort()
@@ -177,8 +178,8 @@ def _follow(prepared: Prepared, model: ir.Model, samples: Samples) -> Following:
     return follow(to_proto(model), prepared.trained, few, prepared.options.steps_of_file)
 
 
-def _write_metadata(conversion: Conversion) -> None:
-    """What the file says about itself."""
+def _write_metadata(conversion: Conversion, samples: Samples) -> None:
+    """What the file says about itself; the samples are those of the user."""
     model, options = conversion.model, conversion.options
     model.producer_name, model.producer_version = "onnx-snn", snn_ops.__version__
     metadata = Metadata.read(model.metadata_props) | Metadata(
@@ -199,5 +200,7 @@ def _write_metadata(conversion: Conversion) -> None:
         front=None if conversion.front is None else asdict(conversion.front),
         islands=[asdict(island) for island in conversion.islands],
         kept_analog=[asdict(kept) for kept in conversion.kept_analog],
+        preprocess=None if samples.preprocess is None else samples.preprocess.stored(),
+        input_ranges=ranges(samples),
     )
     metadata.write(model.metadata_props)

@@ -455,10 +455,11 @@
   drawFront(), drawOutputs(), drawNetwork();
   listen();
   const later = [drawLayer, samplesToChoose, drawFiring, assumptions, drawEnergy];
-  (function next() { // the top of the page first
+  const next = () => {
     const one = later.shift();
     if (!one) return void (document.documentElement.dataset.ready = "yes");
     one();
-    setTimeout(next);
-  })();
+    return setTimeout(next);
+  };
+  addEventListener("load", () => setTimeout(next)); // the top of the page is there first
 })();

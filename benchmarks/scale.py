@@ -355,9 +355,9 @@ def throughput(folder: Path, samples: int, shards: int) -> dict[str, Any]:
     found: dict[str, Any] = {"machine": describe(), "load": os.getloadavg()[0]}
     for name, proto, count in (("keyword spotter, 1 s", dscnn(), 64), ("ResNet-18, 224 x 224", resnet18(), 4)):
         shape = tuple(d.dim_value for d in proto.graph.input[0].type.tensor_type.shape.dim[1:])
-        x = np.random.default_rng(0).uniform(0, 1, (max(count, 8), *shape)).astype(np.float32)
+        x = np.random.default_rng(0).uniform(0, 1, (max(count, 16), *shape)).astype(np.float32)
         onnx.save(proto, folder / "big.onnx")
-        conversion = convert(str(folder / "big.onnx"), x[:8], code="delta", n_steps=STEPS)
+        conversion = convert(str(folder / "big.onnx"), x[:16], code="delta", n_steps=STEPS)
         conversion.save(folder / "big.snn.onnx")
         seconds = {}
         trained = start_quietly(proto, threads=1)

@@ -21,6 +21,7 @@ from onnx import TensorProto, helper
 from converter import RefusedError, convert, load_ann
 from converter.cli import main
 from converter.io.onnx_files import read_proto
+from converter.io.shards import UnreadableError, find, read
 from converter.normalise import frameworks
 from converter.report.html import write_html
 from converter.spiking.model import SpikingModel
@@ -210,6 +211,24 @@ def test_pickle(tmp_path, monkeypatch) -> None:
     for name in ("a.npz", "b.npz", "c.npy"):
         with pytest.raises(ValueError, match=r"not an \.npz file with arrays"):
             read_npz(name)
+    assert not Path("owned").exists()
+
+
+def test_data_code(tmp_path, monkeypatch) -> None:
+    """Only a function that the caller names is called, and nothing in its folder takes the place of a library."""
+    monkeypatch.chdir(tmp_path)
+    Path("d").mkdir()
+    np.save("d/a.npy", np.array([Trap()], dtype=object))
+    Path("d/evil.py").write_text("open('owned', 'w')")
+    (shard,) = find("d").shards
+    with pytest.raises(UnreadableError):
+        list(read(shard, {"x": ["N", 1]}))
+    Path("pickletools.py").write_text("open('owned', 'w')")
+    Path("own_reader.py").write_text("import pickletools\ndef f():\n yield [[1.0]]\n")
+    monkeypatch.delitem(sys.modules, "pickletools", raising=False)
+    (shard,) = find("own_reader:f").shards
+    assert shard.count == 1
+    assert str(tmp_path) not in sys.path
     assert not Path("owned").exists()
 
 

@@ -176,23 +176,8 @@ def kills(
     finished(start(command(folder, "whole")))
     whole = time.monotonic() - begun
     found: dict[str, Any] = {"samples": samples, "seconds of the single run": round(whole, 1)}
-    done, killed = [], 0
-    while killed < drivers:
-        process = start(command(folder, "killed"))
-        wanted = _shards(folder, "killed") + draw.choice([0, 0, 1, 1, 2, 3])
-        while process.poll() is None and _shards(folder, "killed") < wanted:
-            time.sleep(0.01)
-        time.sleep(draw.uniform(0, 0.1 * whole if wanted == _shards(folder, "killed") else 0))
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-            killed += 1
-            done.append(_shards(folder, "killed"))
-        else:
-            finished(process)
-            shutil.rmtree(folder / "killed")  # it came to its end: begin anew
-    finished(start(command(folder, "killed")))
-    found["drivers killed"], found["shards done at each kill"] = killed, done
+    done = _kill_drivers(folder, draw, drivers, 0.1 * whole)
+    found["drivers killed"], found["shards done at each kill"] = len(done), done
     found["after drivers were killed"] = _compared(folder, "killed", samples)
     process = start(command(folder, "actors", "--engine", "ray"))
     found["actors killed"] = _kill_actors(process, lambda: workers(process.pid), draw, actors)
@@ -213,6 +198,26 @@ def kills(
     finished(start(command(folder, "ray", "--engine", "ray")))
     found["after Ray's driver was killed"] = _compared(folder, "ray", samples)
     return found
+
+
+def _kill_drivers(folder: Path, draw: random.Random, most: int, longest: float) -> list[int]:
+    """Kills a local run, begun again each time, at random, after some more shards; tells the shards done at each kill."""
+    done: list[int] = []
+    while len(done) < most:
+        process = start(command(folder, "killed"))
+        wanted = _shards(folder, "killed") + draw.choice([0, 0, 1, 1, 2, 3])
+        while process.poll() is None and _shards(folder, "killed") < wanted:
+            time.sleep(0.01)
+        time.sleep(draw.uniform(0, longest))
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+            done.append(_shards(folder, "killed"))
+        else:
+            finished(process)
+            shutil.rmtree(folder / "killed")  # it came to its end: begin anew
+    finished(start(command(folder, "killed")))
+    return done
 
 
 def _shards(folder: Path, out: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,12 @@ import typer
 
 from converter.io.shards import HELP
 from snn_ops.library import BACKENDS
+
+
+def completing(words: Iterable[str]) -> Callable[[str], list[str]]:
+    """For a shell: those of the words that begin with what was typed."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
 
 SpikingFile = Annotated[Path, typer.Argument(help="the spiking model, .snn.onnx", show_default=False)]
 Steps = Annotated[int | None, typer.Option(help="time steps [default: those the model was made for]")]
@@ -22,8 +29,10 @@ Preprocess = Annotated[
     ),
 ]
 FirstSamples = Annotated[int | None, typer.Option(min=1, help="use the first N samples only")]
-Backend = Annotated[str, typer.Option(help=f"whose operators run: {', '.join(BACKENDS)}")]
-Provider = Annotated[str, typer.Option(help="cpu or cuda")]
+Backend = Annotated[
+    str, typer.Option(help=f"whose operators run: {', '.join(BACKENDS)}", autocompletion=completing(BACKENDS))
+]
+Provider = Annotated[str, typer.Option(help="cpu or cuda", autocompletion=completing(("cpu", "cuda")))]
 ProviderOptions = Annotated[
     list[str] | None,
     typer.Option("--provider-option", metavar="KEY=VALUE", help="option of ONNX Runtime's CUDA provider; repeatable"),

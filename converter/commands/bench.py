@@ -145,7 +145,8 @@ def _timings_table(timings: Sequence[Timing]) -> Table:
         )
         for timing in timings
     ]
-    return table("Time of a call", (*_WAY, "p50", "p10 - p90", "p99", "samples/s", "x trained"), rows)
+    columns = (*_WAY, "p50", "p10 - p90", "p99", "samples/s", "x trained")
+    return table("Time of a call", columns, rows, drop=("p99", "p10 - p90", "threads"))
 
 
 def _processes_table(timings: Sequence[Timing]) -> Table:
@@ -160,7 +161,7 @@ def _processes_table(timings: Sequence[Timing]) -> Table:
         for timing in timings
     ]
     columns = (*_WAY, "loaded after", "first answer after", "peak memory", "before loading")
-    return table("In a process of its own", columns, rows)
+    return table("In a process of its own", columns, rows, drop=("before loading", "threads"))
 
 
 _WAY = ("system", "steps", "threads", "batch")
@@ -180,7 +181,8 @@ def _layers_table(profile: Profile) -> Table:
         (layer.name, layer.op_type, layer.kind, _bar(layer.seconds / longest), *_figures(layer, profile))
         for layer in profile.layers
     ]
-    return table(title, ("layer", "operator", "kind", "", *_FIGURES), rows, left=4)
+    columns = ("layer", "operator", "kind", "", *_FIGURES)
+    return table(title, columns, rows, left=4, drop=("floor", "kind", "x floor", "operator", ""))
 
 
 def _kinds_table(profile: Profile) -> Table:
@@ -203,7 +205,8 @@ def _kinds_table(profile: Profile) -> Table:
     ]
     rate = max(profile.rates.multiply_adds.values()) / 1e9
     title = f"By kind; floor: multiply-adds at {rate:,.0f} G/s, or a copy of as many bytes, whichever takes longer"
-    return table(title, ("kind", "", *_FIGURES, "multiply-adds", "bytes moved"), rows, left=2)
+    columns = ("kind", "", *_FIGURES, "multiply-adds", "bytes moved")
+    return table(title, columns, rows, left=2, drop=("bytes moved", "floor", "multiply-adds", "x floor", ""))
 
 
 _LEAST_FLOOR = 1e-7

@@ -71,7 +71,8 @@ def _print_verification(verification: Verification) -> None:
     rows = [(y.node, y.op_type, y.neurons, y.compared, y.spikes, y.differing, y.original) for y in verification.layers]
     columns = ("layer", "neuron", "neurons", "neuron-steps", "with a spike", "differing", "original")
     run = f"{verification.n_steps} steps, {verification.samples} samples"
-    results().print(table(f"ONNX Runtime and {verification.simulator}, {run}", columns, rows, left=2))
+    title = f"ONNX Runtime and {verification.simulator}, {run}"
+    results().print(table(title, columns, rows, left=2, drop=("neurons", "original", "neuron-steps")))
     results().print(
         f"outputs: largest difference {number(verification.output_error)}, "
         f"the same class for {verification.same_class:.1%} of the samples"

@@ -68,7 +68,7 @@ def take(prepared: Prepared, asked: Options, recipe: Recipe) -> Taken:
     Raises:
         RefusedError: nothing has what the user named, or there are too few samples to say so.
     """
-    if not _leaves_open(asked, prepared.options) and not asked.has_budget:
+    if not leaves_open(asked, prepared.options) and not asked.has_budget:
         return Taken(prepared, recipe, None)
     parts = _split(prepared)
     if parts is None:
@@ -93,7 +93,7 @@ def steps_to_answer(model: ir.Model, options: Options) -> int:
     return options.n_steps * max(layers.values())
 
 
-def _leaves_open(asked: Options, settled: Options) -> bool:
+def leaves_open(asked: Options, settled: Options) -> bool:
     """Whether T or J is to be chosen."""
     if settled.is_delta and settled.schedule == "two-phase":
         return asked.exponent is None

@@ -30,6 +30,7 @@ def convert(
     options: Options | None = None,
     progress: Progress = silent,
     engine: Engine | None = None,
+    traces: bool = False,
     **changes: Any,
 ) -> Conversion:
     """Converts a trained model into a spiking one.
@@ -40,6 +41,7 @@ def convert(
         options: how; `changes` replace single options, e.g. ``neuron="lif"``.
         progress: called as work advances.
         engine: where the ranges of the rate code are gathered, `converter.engine`; default: here. They are the same.
+        traces: also keep what some neurons do over time, `Conversion.traces`: a report shows it.
 
     Raises:
         RefusedError: the model or the samples cannot be used; the message says why and what to do.
@@ -53,4 +55,4 @@ def convert(
         taken = take(prepared, options, recipe)
         draft = build(taken.prepared, taken.recipe, taken.prepared.samples)
         taken.prepared.observations.clear()  # of a large model, as large as its weights
-        return describe(taken, trials, draft)
+        return describe(taken, trials, draft, traces=traces)

@@ -21,7 +21,7 @@ from converter.io.progress import Progress, silent
 from converter.io.samples import Samples
 from converter.measure.cost import multiply_adds, row_bytes
 from converter.normalise.ann import Ann
-from converter.normalise.proof import prove
+from converter.normalise.proof import Trained, prove
 from converter.options import FITTED, Options
 from converter.spiking.batch_first import batch_first, values_batch_first
 from converter.spiking.pool_before_activation import pool_before_activation
@@ -76,6 +76,8 @@ class Prepared:
     observations: Observations
     encoders: Sequence[Encoder] = ()
     reports: tuple[PassReport, ...] = ()
+    proven: Trained | None = None
+    """The trained model before places for neurons were sought in it."""
 
     @property
     def sample_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -116,8 +118,30 @@ def prepare(
             does not exist, or control flow uses what comes after a neuron.
     """
     samples, held_out = _hold_out(samples)
-    proven = prove(ann, samples.feed)
-    trained = proven.model
+    return _with_places(prove(ann, samples.feed), samples, held_out, options, progress, engine)
+
+
+def prepared_for(prepared: Prepared, options: Options) -> Prepared:
+    """The same model with other options, which is not proven again.
+
+    Raises:
+        RefusedError: as for `prepare`.
+    """
+    assert prepared.proven is not None
+    engine = prepared.observations.engine
+    return _with_places(prepared.proven, prepared.samples, prepared.held_out, options, prepared.progress, engine)
+
+
+def _with_places(
+    proven: Trained,
+    samples: Samples,
+    held_out: Samples | None,
+    options: Options,
+    progress: Progress,
+    engine: Engine | None,
+) -> Prepared:
+    """Finds where neurons go, in a copy of the model."""
+    trained = proven.model.clone()
     sample_shapes = samples.shapes_of_one
     encoders: list[Encoder] = []
     if options.is_delta:
@@ -140,7 +164,7 @@ def prepare(
     _check_layers(options, sites)
     shapes = infer_shapes(trained, sample_shapes)
     return Prepared(
-        ann,
+        proven.ann,
         samples,
         held_out,
         options,
@@ -154,6 +178,7 @@ def prepare(
         Observations(trained, [] if encoders else _observed(sites, options), engine),
         encoders,
         reports,
+        proven,
     )
 
 

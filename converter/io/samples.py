@@ -213,14 +213,39 @@ def peek_shape(path: str | Path, preprocess: Preprocessing | None = None) -> tup
         return None
 
 
+def check_takes_samples(inputs: Sequence[InputSpec]) -> None:
+    """Raises RefusedError where there is no input."""
+    if not inputs:
+        raise RefusedError("the model has no input that samples could go into")
+
+
+def random_samples(inputs: Sequence[InputSpec], count: int) -> Samples:
+    """Samples for a model, always the same.
+
+    Raises:
+        RefusedError: a length or the numbers of an input are not known.
+    """
+    rng = np.random.default_rng(0)
+    feed = {}
+    for spec in inputs:
+        lengths = [length for length in spec.shape[1:] if isinstance(length, int)]
+        if len(lengths) < len(spec.shape) - 1:
+            raise RefusedError(f"input {spec.name!r} has an axis of any length; name samples with --data")
+        if spec.dtype.kind not in "fb":
+            what = f"input {spec.name!r} takes {spec.dtype}, in a range that the file does not say"
+            raise RefusedError(f"{what}; name samples with --data")
+        numbers = rng.random((count, *lengths))
+        feed[spec.name] = (numbers if spec.dtype.kind == "f" else numbers < 0.5).astype(spec.dtype)
+    return Samples(feed, None)
+
+
 def check_samples(arrays: Mapping[str, np.ndarray] | np.ndarray, inputs: Sequence[InputSpec]) -> Samples:
     """Samples for these inputs; see `load_samples`."""
     if isinstance(arrays, np.ndarray):
         arrays = {"x": arrays}
     if not arrays:
         raise RefusedError("it holds no arrays; it needs `x`, the samples")
-    if not inputs:
-        raise RefusedError("the model has no input that samples could go into")
+    check_takes_samples(inputs)
     feed = {}
     for spec in inputs:
         name = spec.name if spec.name in arrays else "x"

@@ -189,12 +189,11 @@ def kills(
     ours = [pid for pid, _ in descendants(process.pid)]
     process.kill()
     process.wait()
-    end = time.monotonic() + 60
-    while any(Path(f"/proc/{pid}").exists() for pid in ours) and time.monotonic() < end:
+    end = time.monotonic() + 120
+    while any(_lives(pid) for pid in ours) and time.monotonic() < end:
         time.sleep(0.5)
-    found["Ray's processes left a minute after its driver was killed"] = sum(
-        Path(f"/proc/{pid}").exists() for pid in ours
-    )
+    left = [name for pid, name in descendants(1) if pid in ours and _lives(pid)]
+    found["Ray's processes left two minutes after its driver was killed"] = left
     finished(start(command(folder, "ray", "--engine", "ray")))
     found["after Ray's driver was killed"] = _compared(folder, "ray", samples)
     return found

@@ -238,19 +238,20 @@ class Service:
         if not isinstance(new_frame, bool):
             raise RequestError(400, "`new_frame` must be true or false")
         feed = self._feed(message)
-        counter = self._counter if self._counter is not None and self._counter.is_due else None
-        before = stream.save() if counter is not None else {}
+        before: list[Mapping[str, np.ndarray]] = []
 
         def run() -> list[np.ndarray]:
+            if self._counter is not None and self._counter.is_due:
+                before.append(stream.save())
             outputs = stream.run(self._prepared(feed), n_steps, new_frame=new_frame)
             self.metrics.steps(len(next(iter(feed.values()))), n_steps)
             return outputs
 
         def count() -> None:
-            if counter is not None:
-                counter.count_chunk(before, self._prepared(feed), n_steps, new_frame=new_frame)
+            if self._counter is not None and before:
+                self._counter.count_chunk(before[0], self._prepared(feed), n_steps, new_frame=new_frame)
 
-        arrays = await self._answered(self._batcher.call(run, count if counter is not None else None))
+        arrays = await self._answered(self._batcher.call(run, count))
         found = {spec.name: array for spec, array in zip(self.outputs, arrays, strict=True)}
         return [(each, found[each.name]) for each in wanted]
 

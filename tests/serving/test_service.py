@@ -151,6 +151,21 @@ def test_several_inputs_of_free_lengths(tmp_path) -> None:
                 np.testing.assert_array_equal(y, wanted)
 
 
+def test_of_chunks_that_wait_together_one_is_counted(model) -> None:
+    """Whether a count is due is asked when a chunk runs, not when it comes."""
+
+    async def ask(made: Service) -> None:
+        streams = [made.open_stream() for _ in range(20)]
+        message = read_message(request(rows(1)))
+        await asyncio.gather(*(stream.answer(message, binary=False) for stream in streams))
+
+    with service(model, count_spikes=True) as made:
+        made._counter._share = 1e-9  # the next one is due in years
+        asyncio.run(ask(made))
+    assert made.metrics.registry.get_sample_value("onnx_snn_samples_total") == 20
+    assert made.metrics.registry.get_sample_value("onnx_snn_counted_samples_total") == 1
+
+
 def test_pictures_become_samples(tmp_path) -> None:
     """Beside samples of the same shape, which they are not mixed with; of another size they are brought to the model's."""
     model = text_model(

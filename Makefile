@@ -12,7 +12,7 @@ WEB := examples/web
 CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
 
-.PHONY: help demo web test test-web test-slow fuzz lint ci format wheel sanitize docs bench bench-check gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
+.PHONY: help demo web test test-web test-slow test-docs site fuzz fuzz-kernels mutants platforms lint ci format wheel sanitize docs bench bench-check gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,8 +37,13 @@ $(VENV)/ready-web: $(VENV)/ready-dev
 demo: $(VENV)/ready ## the main job: convert an embedded LeNet-5, run it, compare
 	$(BIN)/onnx-snn demo
 
-test: $(VENV)/ready-dev ## all tests but the slow ones and those in a browser
-	$(BIN)/python -m pytest -m 'not slow and not web' -n auto --dist loadfile --no-loadscope-reorder
+# The same with what the documentation's site, code blocks and notebooks need, PyTorch among it.
+$(VENV)/ready-docs: $(VENV)/ready-dev
+	CMAKE_ARGS="$(CMAKE_ARGS)" $(BIN)/python -m pip install --quiet --editable '.[dev,docs]'
+	@touch $@
+
+test: $(VENV)/ready-dev ## all tests but the slow ones, those in a browser and those of `make test-docs`
+	$(BIN)/python -m pytest -m 'not slow and not web and not docs' -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/ready-dev ## the slow tests alone
 	$(BIN)/python -m pytest -m slow
@@ -56,13 +61,19 @@ $(WEB)/node_modules/ready: $(WEB)/package.json $(WEB)/package-lock.json $(VENV)/
 $(WEB)/dist/network.json: $(WEB)/build.py $(shell find examples/web/src converter snn_ops -name '*.py' -o -path '*/src/*' -type f) $(WEB)/node_modules/ready
 	$(BIN)/python $(WEB)/build.py
 
+test-docs: $(VENV)/ready-docs ## the documentation's code blocks and notebooks run, its site is built and has no dead link
+	$(BIN)/python -m pytest -m docs -n auto tests/docs
+
+site: $(VENV)/ready-docs ## the documentation as a site, build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 lint: $(VENV)/ready-dev ## ruff, mypy, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-ci: lint test test-web test-slow sanitize ## what CI runs
+ci: lint test test-web test-docs test-slow sanitize ## what CI runs
 
 format: $(VENV)/ready-dev ## let ruff format the code
 	$(BIN)/ruff check --fix .
@@ -79,6 +90,20 @@ docs: $(VENV)/ready-dev ## what is written from the code: C++ headers, functions
 
 fuzz: $(VENV)/ready-dev ## hostile files, options and operator calls for some minutes; FUZZ="--minutes 30 --seed 1" (a minute is part of `make test`)
 	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+fuzz-kernels: $(VENV)/ready-dev ## CALLS=10000 hostile operator calls under AddressSanitizer and UBSan, from SEED on
+	CALLS=$(or $(CALLS),10000) SEED=$(or $(SEED),1) tools/sanitize.sh $(BIN)/python
+
+mutants: $(VENV)/ready-dev ## an hour of faults put into the code at random, and whether the tests see them; MUTANTS="--seed 2 --minutes 20"
+	$(BIN)/python -m tools.mutants $(MUTANTS)
+
+# what it needs of Debian and how the tables of docs/platforms.md came about: docs/platforms.md
+platforms: wheel ## the wheel under other Pythons, releases of ONNX Runtime, and processors
+	$(BIN)/python -m pip install --quiet --editable '.[platforms]'
+	$(BIN)/python -m tools.platforms.matrix dist/onnx_snn-*.whl
+	$(BIN)/python -m tools.platforms.cross
+	tools/platforms/arm64.sh dist/onnx_snn-*.whl
+	$(BIN)/actionlint -shellcheck= .github/workflows/*.yml
 
 bench: $(VENV)/ready-dev ## every benchmark that is not done yet, peers in environments of their own, and docs/benchmarks.md; BENCH="--budget 40" bounds it
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -28,6 +28,7 @@ WITHOUT_A_MODULE = {
     "tests/conversion/test_gpu.py": "where the nodes of converted models run",
     "tests/conversion/test_graphs.py": "graphs as exporters write them go through the whole conversion",
     "tests/examples": "examples/ is no package",
+    "tests/docs": "the pages in docs/, their code blocks, the notebooks and the site",
     "tests/fuzz": "hostile input goes through all commands and operators",
     "tests/gpu": "the kit for machines with a GPU, tools/gpu",
     "tests/refusals": "every text that refuses a model, wherever it stands",

@@ -35,6 +35,7 @@ WITHOUT_A_MODULE = {
     "tests/snn_ops/test_cupy_kernels.py": "snn_ops/cupy_ops.py without a GPU, beside test_cupy_ops.py on one",
     "tests/snn_ops/test_delta_stream.py": "snn_ops/stream.py with the delta code, beside test_stream.py",
     "tests/snn_ops/test_releases.py": "files of earlier releases in today's sessions",
+    "tests/web": "pages in a browser",
     "tests/test_adding_an_operator.py": "docs/adding-an-operator.md",
     "tests/test_architecture.py": "docs/architecture.md and the imports of all modules",
     "tests/test_docs.py": "the pages in docs/",

@@ -7,11 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 GPU_VENV := .venv-gpu
 REHEARSAL_VENV := .venv-rehearsal
+WEB := examples/web
 # one GPU architecture builds quickly; the wheel takes all (cmake/CudaKernels.cmake)
 CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
 
-.PHONY: help demo test test-slow fuzz fuzz-kernels mutants platforms lint ci format wheel sanitize docs bench bench-check gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
+.PHONY: help demo web test test-web test-slow test-docs site fuzz fuzz-kernels mutants platforms lint ci format wheel sanitize docs bench bench-check gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -28,14 +29,43 @@ $(VENV)/ready-dev: $(VENV)/ready
 	CMAKE_ARGS="$(CMAKE_ARGS)" $(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
+# and with what drives a browser
+$(VENV)/ready-web: $(VENV)/ready-dev
+	CMAKE_ARGS="$(CMAKE_ARGS)" $(BIN)/python -m pip install --quiet --editable '.[web]'
+	@touch $@
+
 demo: $(VENV)/ready ## the main job: convert an embedded LeNet-5, run it, compare
 	$(BIN)/onnx-snn demo
 
-test: $(VENV)/ready-dev ## all tests but the slow ones
-	$(BIN)/python -m pytest -m 'not slow' -n auto --dist loadfile --no-loadscope-reorder
+# The same with what the documentation's site, code blocks and notebooks need, PyTorch among it.
+$(VENV)/ready-docs: $(VENV)/ready-dev
+	CMAKE_ARGS="$(CMAKE_ARGS)" $(BIN)/python -m pip install --quiet --editable '.[dev,docs]'
+	@touch $@
+
+test: $(VENV)/ready-dev ## all tests but the slow ones, those in a browser and those of `make test-docs`
+	$(BIN)/python -m pytest -m 'not slow and not web and not docs' -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/ready-dev ## the slow tests alone
 	$(BIN)/python -m pytest -m slow
+
+test-web: $(VENV)/ready-web $(WEB)/dist/network.json ## what people see, in a headless Chromium: nothing is skipped
+	tools/web/browser.sh >/dev/null
+	PATH="$$(tools/web/node.sh $(BIN)/python):$$PATH" $(BIN)/python -m pytest tests/web
+
+web: $(WEB)/dist/network.json ## examples/web/dist: the network in the browser, static files for any web server
+
+$(WEB)/node_modules/ready: $(WEB)/package.json $(WEB)/package-lock.json $(VENV)/ready
+	PATH="$$(tools/web/node.sh $(BIN)/python):$$PATH" npm --prefix $(WEB) ci
+	@touch $@
+
+$(WEB)/dist/network.json: $(WEB)/build.py $(shell find examples/web/src converter snn_ops -name '*.py' -o -path '*/src/*' -type f) $(WEB)/node_modules/ready
+	$(BIN)/python $(WEB)/build.py
+
+test-docs: $(VENV)/ready-docs ## the documentation's code blocks and notebooks run, its site is built and has no dead link
+	$(BIN)/python -m pytest -m docs -n auto tests/docs
+
+site: $(VENV)/ready-docs ## the documentation as a site, build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 lint: $(VENV)/ready-dev ## ruff, mypy, and who may import whom
 	$(BIN)/ruff check .
@@ -43,7 +73,7 @@ lint: $(VENV)/ready-dev ## ruff, mypy, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-ci: lint test test-slow sanitize ## what CI runs
+ci: lint test test-web test-docs test-slow sanitize ## what CI runs
 
 format: $(VENV)/ready-dev ## let ruff format the code
 	$(BIN)/ruff check --fix .
@@ -109,4 +139,4 @@ gpu-kit: $(VENV)/ready-dev ## build/gpu_kit: what a machine with a GPU and witho
 	PYTHON=$(BIN)/python tools/gpu/make_kit.sh
 
 clean: ## everything that make made
-	rm -rf $(VENV) .venv-peers $(GPU_VENV) $(REHEARSAL_VENV) build dist *.egg-info snn_ops/libonnx_snn.so
+	rm -rf $(VENV) .venv-peers $(GPU_VENV) $(REHEARSAL_VENV) $(WEB)/dist $(WEB)/node_modules build dist *.egg-info snn_ops/libonnx_snn.so

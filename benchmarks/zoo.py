@@ -22,7 +22,7 @@ from benchmarks import datasets, zoo_data
 from benchmarks.machine import describe
 from converter import Options, SpikingModel, convert, evaluate, load_ann
 from converter.errors import RefusedError
-from converter.io.samples import InputSpec, Samples, check_samples
+from converter.io.samples import InputSpec, Samples, check_samples, load_samples
 from converter.normalise.ann import Ann
 from converter.report.json_file import write_json
 
@@ -118,6 +118,9 @@ def _options(texts: list[str]) -> dict[str, Any]:
 def samples_for(ann: Ann, entry: dict[str, Any], arguments: argparse.Namespace) -> tuple[Samples, Samples]:
     """Calibration samples and test samples."""
     specs = ann.input_specs
+    if "samples" in entry:
+        calibration, test = (load_samples(entry["path"].parent / name, specs) for name in entry["samples"])
+        return calibration, test
     if "dataset" in entry:
         data = datasets.load(entry["dataset"])
         x_calibration = zoo_data.model_input(data.x_train[: arguments.calibration], entry)

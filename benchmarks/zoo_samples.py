@@ -98,7 +98,7 @@ def _photograph(name: str) -> Image.Image:
     return Image.fromarray(bytes_[..., :3] if bytes_.ndim == 3 else bytes_).convert("RGB")
 
 
-def _text_lines(rng: np.random.Generator, count: int, _: bool) -> tuple[np.ndarray, np.ndarray]:
+def text_lines(rng: np.random.Generator, count: int, _: bool) -> tuple[np.ndarray, np.ndarray]:
     """Words and numbers, 48 x 192, noisy; every second one upside down."""
     font = ImageFont.truetype(matplotlib.font_manager.findfont("DejaVu Sans"), 30)
     images, labels = np.empty((count, 3, 48, 192), np.float32), rng.integers(0, 2, count)
@@ -245,7 +245,7 @@ MAKERS: Mapping[str, Callable[..., np.ndarray | tuple[np.ndarray, np.ndarray]]] 
     "dnsmos_model_v8": _speech_quality,
     "emclab_HAR-CNN": _movement,
     "oww_alexa": _embedding,
-    "ppocr_mobile_v2_cls": _text_lines,
+    "ppocr_mobile_v2_cls": text_lines,
     "tiny_ad01_fp32": _machines,
     "tiny_kws_ref_model_float32": _keywords,
     "vnn23_cgan_32_1": _noise,

@@ -16,15 +16,36 @@ def main() -> None:
         from converter.commands.app import run
     except KeyboardInterrupt:  # imports take a second or more
         sys.exit(130)
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing in ("", "converter", "snn_ops"):
+    except Exception as error:
+        if sys.argv[1:2] == ["doctor"]:  # which says what is missing, or broken
+            run = _doctor
+        elif isinstance(error, ModuleNotFoundError):
+            _say_what_is_missing(error)
+        else:
             raise
-        extra = "cpu" if missing == "onnxruntime" else "convert"
-        line = f"onnx-snn: the commands need {missing}, which is not installed: pip install 'onnx-snn[{extra}]'"
-        print(line, file=sys.stderr)
-        sys.exit(1)
     run()
+
+
+def _say_what_is_missing(error: ModuleNotFoundError) -> None:
+    missing = (error.name or "").partition(".")[0]
+    if missing in ("", "converter", "snn_ops"):
+        raise error
+    extra = "cpu" if missing == "onnxruntime" else "convert"
+    line = f"onnx-snn: the commands need {missing}, which is not installed: pip install 'onnx-snn[{extra}]'"
+    print(line, file=sys.stderr)
+    sys.exit(1)
+
+
+def _doctor() -> None:
+    from converter.doctor import main as doctor
+
+    try:
+        code = doctor(sys.argv[2:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    sys.exit(code)
 
 
 def _forget_current_folder() -> None:

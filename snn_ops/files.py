@@ -9,8 +9,8 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -223,6 +223,88 @@ def shapes_in_npz(path: str | PathLike[str]) -> dict[str, tuple[int, ...]]:
     except Exception as error:
         raise ValueError(f"{path} is not an .npz file with arrays") from error
     return {name.removesuffix(".npy"): shape for name, shape in headers.items()}
+
+
+def is_packed(path: str | PathLike[str]) -> bool:
+    """Whether an `.npz` file is compressed, so that rows in it are reached by unpacking those before them.
+
+    Raises:
+        OSError, ValueError: as `read_npz`.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist())
+    except OSError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} is not an .npz file with arrays") from error
+
+
+def rows_in_npz(
+    path: str | PathLike[str], names: Sequence[str], start: int, count: int | None, size: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """Reads arrays of an `.npz` file in pieces along their first axis, which are all that is in memory.
+
+    Args:
+        path: the file.
+        names: of the arrays; they have as many rows as each other.
+        start, count: the rows; count None: all from `start` on.
+        size: rows of a piece.
+
+    Raises:
+        OSError, ValueError: as `read_npz`; or the arrays have different numbers of rows.
+    """
+    try:
+        with ExitStack() as stack:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            readers = {name: _RowReader(stack, archive, f"{name}.npy") for name in names}
+            counts = {name: reader.shape[0] for name, reader in readers.items()}
+            if len(set(counts.values())) > 1:
+                raise TooLargeError(f"its arrays have different numbers of samples: {counts}")
+            total = next(iter(counts.values()))
+            stop = total if count is None else min(total, start + count)
+            for reader in readers.values():
+                reader.skip(start)
+            for first in range(start, stop, size):
+                yield {name: reader.take(min(size, stop - first)) for name, reader in readers.items()}
+    except (OSError, MemoryError, TooLargeError):
+        raise
+    except Exception as error:  # whatever zipfile, its decompressors and NumPy raise on a damaged file
+        raise ValueError(f"{path} is not an .npz file with arrays, or it is damaged") from error
+
+
+class _RowReader:
+    """Rows of an array in an archive, one after the other."""
+
+    def __init__(self, stack: ExitStack, archive: zipfile.ZipFile, name: str) -> None:
+        member = archive.getinfo(name)
+        self.shape = _array_header(archive, member)
+        self._file = stack.enter_context(archive.open(member))
+        version = np.lib.format.read_magic(self._file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        _, by_columns, self._dtype = read(self._file)
+        if not self.shape:
+            raise TooLargeError(f"`{name.removesuffix('.npy')}` is one number, not [samples, ...]")
+        self._row = math.prod(self.shape[1:]) * self._dtype.itemsize
+        self._whole: np.ndarray | None = None
+        self._at = 0
+        if by_columns and len(self.shape) > 1:  # a row of it lies everywhere in the file
+            data = np.frombuffer(self._file.read(member.file_size), self._dtype)
+            self._whole = data.reshape(self.shape[::-1]).T
+
+    def skip(self, rows: int) -> None:
+        self._at += rows
+        if self._whole is None:
+            self._file.seek(rows * self._row, os.SEEK_CUR)
+
+    def take(self, rows: int) -> np.ndarray:
+        self._at += rows
+        if self._whole is not None:
+            return np.ascontiguousarray(self._whole[self._at - rows : self._at])
+        data = self._file.read(rows * self._row)
+        if len(data) != rows * self._row:
+            raise ValueError("it ends too early")
+        return np.frombuffer(data, self._dtype).reshape(rows, *self.shape[1:])
 
 
 class TooLargeError(ValueError):

@@ -241,6 +241,8 @@ class Metadata:
         front: what was measured to choose T and J: accuracy against energy, and what was asked.
         islands: the parts that stay analog.
         kept_analog: the activations that no neuron took the place of.
+        preprocess: how a picture of bytes becomes a sample: ``size``, ``scale``, ``mean``, ``std``, ``layout``, ``rate``.
+        input_ranges: of the calibration samples, by input: ``low``, ``high``, ``mean`` and ``std`` of their numbers.
     """
 
     format: _Key[int] = _Key(_COUNT, 1)
@@ -266,6 +268,8 @@ class Metadata:
     front: _Key[Object] = _Key(_OBJECT, types.MappingProxyType({}), measured=True)
     islands: _Key[Sequence[Object]] = _Key(_OBJECTS, ())
     kept_analog: _Key[Sequence[Object]] = _Key(_OBJECTS, ())
+    preprocess: _Key[Object] = _Key(_OPTIONS, types.MappingProxyType({}))
+    input_ranges: _Key[Object] = _Key(_OBJECT, types.MappingProxyType({}))
 
     @classmethod
     def read(cls, mapping: Mapping[str, str]) -> Metadata:

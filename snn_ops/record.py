@@ -68,7 +68,7 @@ class _Graph:
         self._model, self._graph = model, model.graph
         imports = {entry.domain: entry.version for entry in model.opset_import}
         self._version, self._onnx_version = imports.get(DOMAIN, OPSET_VERSION), imports.get("", 1)
-        self._neurons = {_layer_name(node): node for node in self._graph.node if _spikes(node)}
+        self._neurons = layers_of(model)
         self._constants = {tensor.name: tensor for tensor in self._graph.initializer}
         given = {entry.key: entry.value for entry in model.metadata_props}
         self.states = list(Metadata.read(given).states)
@@ -280,10 +280,19 @@ def _spikes(node: onnx.NodeProto) -> bool:
     return node.domain == DOMAIN and OPERATORS[node.op_type].height is not None
 
 
-def _layer_name(node: onnx.NodeProto) -> str:
-    """As reports have it: a neuron of the delta code stands beside the node whose value it sends."""
-    is_delta = OPERATORS[node.op_type].code == "delta"
-    return str(node.name.removesuffix(f"_{node.op_type}") if is_delta else node.name)
+def layer_name(node: str, op_type: str) -> str:
+    """As reports have it: a neuron of the delta code stands beside the node whose value it sends.
+
+    Args:
+        node: the neurons' node, by name.
+        op_type: their operator.
+    """
+    return node.removesuffix(f"_{op_type}") if OPERATORS[op_type].code == "delta" else node
+
+
+def layers_of(model: Model) -> dict[str, onnx.NodeProto]:
+    """The nodes of neurons in a model, by the names of their layers, in the order of the graph."""
+    return {layer_name(node.name, node.op_type): node for node in loaded(model).graph.node if _spikes(node)}
 
 
 def _attributes(node: onnx.NodeProto) -> Attributes:

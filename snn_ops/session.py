@@ -174,9 +174,7 @@ class Session:
         On a CPU those of which the largest value stays in the cache (docs/FINDINGS.md), on a GPU as many as `bytes_at_once`
         allows. Whatever their number, the results have the same bits on a CPU.
         """
-        row_bytes = self._metadata.row_bytes
-        cached = max(LEAST_ROWS, cache_bytes(self._threads) // row_bytes) if row_bytes else ROWS
-        return rows_at_once(row_bytes, self._provider, self._bytes_at_once, cached)
+        return usual_rows(self._metadata.row_bytes, self._provider, self._bytes_at_once, self._threads)
 
     @overload
     def run(
@@ -406,6 +404,14 @@ class Session:
 def _restarted(model: str | bytes, arguments: dict[str, Any]) -> Session:
     """A session that was pickled."""
     return Session(model, **arguments)
+
+
+def usual_rows(
+    row_bytes: int, provider: str = "cpu", bytes_at_once: int = LARGEST_VALUE, threads: int | None = None
+) -> int:
+    """The same where a CPU's cache is known: that of this machine, for so many threads."""
+    cached = max(LEAST_ROWS, cache_bytes(threads) // row_bytes) if row_bytes else ROWS
+    return rows_at_once(row_bytes, provider, bytes_at_once, cached)
 
 
 def rows_at_once(

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import importlib.util
 import json
 import os
 import pickle
 import re
+import socket
 import subprocess
 import sys
+import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 from converter import RefusedError, convert, load_ann
 from converter.cli import main
 from converter.io.onnx_files import read_proto
 from converter.normalise import frameworks
 from converter.report.html import write_html
+from converter.serving.http import Application
+from converter.serving.local import Listening, LocalServer
+from converter.serving.service import Limits, Running, Service
 from converter.spiking.model import SpikingModel
 from snn_ops import Session
 from snn_ops.files import read_npz, write_whole
@@ -408,3 +419,135 @@ def test_kernels(steps, tmp_path) -> None:
             tensor.CopyFrom(onnx.numpy_helper.from_array(np.asarray(steps, np.int64), "n_steps"))
     with pytest.raises(Exception, match=r"."):  # and the process lives
         Session(proto).ort.run(None, {"x": samples(model)[:2]})
+
+
+@contextlib.contextmanager
+def a_service(folder: Path, **limits: float) -> Iterator[str]:
+    """Host and port of one, of a file whose name and folder no client shall see; its token is "t"."""
+    model = mlp()
+    path = folder / "secret name.snn.onnx"
+    convert(save(model, folder / "m.onnx"), samples(model), code="delta", n_steps=2, streaming=True).save(path)
+    running = Running(batch=4, count_spikes=False)
+    service = Service(SpikingModel(path), name="m", limits=Limits(**limits), running=running)
+    server = LocalServer(Application(service, token="t"), Listening(port=0))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield server.url.removeprefix("http://")
+    finally:
+        server.stop()
+        thread.join()
+
+
+def ask(place: str, body: bytes | None = None, path: str = "/v2/models/m", **headers: str) -> tuple[int, str]:
+    """Status and text; a body is a request to infer."""
+    connection = http.client.HTTPConnection(place, timeout=20)
+    try:
+        connection.request("GET" if body is None else "POST", path + ("/infer" if body else ""), body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def sample(**changes: object) -> bytes:
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 8], "data": [0.5] * 8}
+    return json.dumps({"inputs": [{**tensor, **changes}]}).encode()
+
+
+BEARER = {"Authorization": "Bearer t"}
+
+
+def test_serve_token(tmp_path) -> None:
+    with a_service(tmp_path) as place:
+        for given in ({}, {"Authorization": "Bearer "}, {"Authorization": "t"}, {"Authorization": "Bearer tt"}):
+            for path in ("/v2", "/v2/models/m", "/metrics", "/nothing"):
+                assert ask(place, path=path, **given)[0] == 401
+            assert ask(place, sample(), **given)[0] == 401
+            with pytest.raises(InvalidStatus, match="401"):
+                connect(f"ws://{place}/v2/models/m/stream", additional_headers=given)
+        assert ask(place, sample(), **BEARER)[0] == 200
+
+
+def test_serve_origin(tmp_path) -> None:
+    """A page of another host, and one whose host was made to be this machine."""
+    with a_service(tmp_path) as place:
+        for origin in ("https://elsewhere.example", f"http://{place}", "null"):
+            assert ask(place, sample(), Origin=origin, **BEARER)[0] == 403
+            with pytest.raises(InvalidStatus, match="403"):
+                connect(f"ws://{place}/v2/models/m/stream", additional_headers=BEARER, origin=origin)
+
+
+def test_serve_memory(tmp_path) -> None:
+    """No more than is said is kept: neither of one body, nor of all, nor of streams."""
+    with a_service(tmp_path, body=1 << 20, memory=2 << 20, streams=1, seconds=2.0) as place:
+        host, port = place.split(":")
+        head = "POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nContent-Length: "
+        with socket.create_connection((host, int(port)), timeout=20) as client:
+            client.sendall(f"{head}{1 << 30}\r\n\r\n".encode())
+            assert client.recv(12) == b"HTTP/1.1 413"
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(socket.create_connection((host, int(port)), timeout=20)) for _ in range(4)]
+            for client in clients:
+                client.sendall(f"{head}{1 << 20}\r\n\r\n".encode() + bytes((1 << 20) - 1))
+            assert {client.recv(12) for client in clients} == {b"HTTP/1.1 503", b"HTTP/1.1 408"}
+        with connect(f"ws://{place}/v2/models/m/stream", additional_headers=BEARER):  # noqa: SIM117
+            with pytest.raises(InvalidStatus, match="503"):
+                connect(f"ws://{place}/v2/models/m/stream", additional_headers=BEARER)
+        assert ask(place, sample(), **BEARER)[0] == 200
+
+
+def test_serve_time(tmp_path) -> None:
+    with a_service(tmp_path, samples=4, steps=8, seconds=0.5) as place:
+        for parameters in ({"n_steps": 10**9}, {"n_steps": 9}):
+            body = json.dumps({**json.loads(sample()), "parameters": parameters}).encode()
+            assert ask(place, body, **BEARER)[0] == 400
+        assert ask(place, sample(shape=[5, 8], data=[0.5] * 40), **BEARER)[0] == 400
+        host, port = place.split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as client:
+            client.sendall(
+                b"POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nContent-Length: 9\r\n\r\n{"
+            )
+            assert ask(place, sample(), **BEARER)[0] == 200
+            assert client.recv(12) == b"HTTP/1.1 408"
+
+
+def test_serve_path(tmp_path, monkeypatch) -> None:
+    """Also where something fails inside."""
+    with a_service(tmp_path) as place:
+        texts = [ask(place, path=path, **BEARER)[1] for path in ("/v2", "/v2/models/m", "/metrics", "/v2/models/..")]
+        texts += [ask(place, body, **BEARER)[1] for body in (sample(), b"{", sample(shape=[1, 7]), sample(name="/etc"))]
+        monkeypatch.setattr(Session, "run", lambda *_, **__: onnx.load(tmp_path / "not there"))
+        texts.append(ask(place, sample(), **BEARER)[1])
+        assert "fault of the service" in texts[-1]
+    for text in texts:
+        assert str(tmp_path) not in text
+        assert "secret" not in text
+        assert "not there" not in text
+
+
+def test_serve_state(tmp_path) -> None:
+    """States of other shapes and with numbers that no run gives; another stream goes on as it was."""
+    with a_service(tmp_path) as place:  # noqa: SIM117
+        with (
+            connect(f"ws://{place}/v2/models/m/stream", additional_headers=BEARER) as hostile,
+            connect(f"ws://{place}/v2/models/m/stream", additional_headers=BEARER) as other,
+        ):
+
+            def talk(stream: ClientConnection, message: object) -> dict[str, Any]:
+                stream.send(json.dumps(message))
+                return json.loads(stream.recv(timeout=20))
+
+            first = talk(other, json.loads(sample()))
+            assert talk(hostile, json.loads(sample())) == first
+            states = talk(hostile, {"command": "save"})["states"]
+            for value in (0, -1, 3e38, -3e38, 2**62, 2**63 - 1, -(2**63), 1e308, float("nan"), float("inf")):
+                for state in states:
+                    broken = {**state, "data": [value] * len(state["data"])}
+                    talk(hostile, {"command": "restore", "states": [broken if s is state else s for s in states]})
+                    assert talk(hostile, json.loads(sample())).keys() & {"outputs", "error"}
+            for shape in ([], [0], [10**18], [-1, 8], "x"):
+                broken = {**states[0], "shape": shape}
+                assert talk(hostile, {"command": "restore", "states": [broken, *states[1:]]})["status"] == 400
+            talk(hostile, {"command": "restore", "states": states})
+            assert talk(hostile, json.loads(sample())) == talk(other, json.loads(sample()))

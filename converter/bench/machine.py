@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import snn_ops
+from converter.doctor import gpu_names
 from converter.graph.run import RUNTIME_VERSION
 
 
@@ -58,13 +59,6 @@ def _processor() -> str:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def gpu_names(driver: Path = Path("/proc/driver/nvidia")) -> tuple[str, ...]:
-    """What NVIDIA's driver says of its GPUs; nothing without one."""
-    files = sorted(driver.glob("gpus/*/information"))
-    found = [re.search(r"^Model:\s*(.*)$", file.read_text(), re.MULTILINE) for file in files]
-    return tuple(match[1] for match in found if match)
 
 
 def _isa() -> str | None:

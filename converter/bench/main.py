@@ -23,7 +23,7 @@ from converter.graph.run import batches as pieces
 from converter.io.files import write_npz
 from converter.io.onnx_files import size_on_disk, write_model
 from converter.io.progress import Progress, silent
-from converter.io.samples import InputSpec, Samples
+from converter.io.samples import Samples, random_samples
 from converter.measure.evaluation import Evaluation
 from converter.measure.scores import Score
 from converter.normalise.ann import Ann
@@ -190,26 +190,6 @@ def benchmark(
         tuple(bench.profiles([way for way in ways if way.system == SPIKING])) if profiles else (),
         machine,
     )
-
-
-def random_samples(inputs: Sequence[InputSpec], count: int) -> Samples:
-    """Samples for a model, always the same.
-
-    Raises:
-        RefusedError: a length or the numbers of an input are not known.
-    """
-    rng = np.random.default_rng(0)
-    feed = {}
-    for spec in inputs:
-        lengths = [length for length in spec.shape[1:] if isinstance(length, int)]
-        if len(lengths) < len(spec.shape) - 1:
-            raise RefusedError(f"input {spec.name!r} has an axis of any length; name samples with --data")
-        if spec.dtype.kind not in "fb":
-            what = f"input {spec.name!r} takes {spec.dtype}, in a range that the file does not say"
-            raise RefusedError(f"{what}; name samples with --data")
-        numbers = rng.random((count, *lengths))
-        feed[spec.name] = (numbers if spec.dtype.kind == "f" else numbers < 0.5).astype(spec.dtype)
-    return Samples(feed, None)
 
 
 class _Bench:

@@ -19,7 +19,6 @@ from converter.graph.build import constant, operand, set_operand
 from converter.io.samples import Samples
 from converter.measure.layers import compare_layers
 from converter.neurons.neuron import Placed
-from snn_ops.ops import OPERATORS, Unit
 
 
 def correct(
@@ -33,7 +32,7 @@ def correct(
         trained, spiking, layers, samples, n_steps: as for `compare_layers`.
     """
     for placed in layers:
-        if not _takes(correction, placed.node):
+        if not placed.neuron.takes(correction):
             continue
         (error,) = compare_layers(trained, spiking, [placed], samples, n_steps)
         missing = placed.site.per_channel(error.missing)
@@ -43,13 +42,6 @@ def correct(
             voltage = operand(placed.node, "voltage").const_value
             assert voltage is not None
             set_operand(placed.node, "voltage", voltage.numpy() + n_steps * missing)
-
-
-def _takes(correction: str, node: ir.Node) -> bool:
-    """Whether the correction is possible for a neuron."""
-    operator, height = OPERATORS[node.op_type], OPERATORS[node.op_type].height
-    counts = height is not None and height.unit is Unit.COUNTED and not height.per_dt
-    return counts and (correction == "bias" or "voltage" in (tensor.name for tensor in operator.inputs))
 
 
 def _shift_current(graph: ir.Graph, node: ir.Node, amount: np.ndarray) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
+from converter.engine.local import Engine, in_order
 from converter.errors import RefusedError
 from converter.graph.build import maker_of
-from converter.graph.run import Feed, Probe, batches
+from converter.graph.run import Feed, Probe, batches, start_quietly, with_outputs
 from converter.io.progress import Progress, silent
 from converter.io.samples import Samples
 
@@ -47,6 +49,14 @@ class ChannelHistogram:
         self.counts += (
             np.bincount(index.ravel(), minlength=self.counts.size).reshape(self.counts.shape).astype(np.int32)
         )
+
+    def merge(self, other: ChannelHistogram) -> None:
+        """Adds the counts of values that come after these; `other` began with the limits that `Peaks.limits` gave it."""
+        unseen = self.limit == 0  # zeros alone, in the bin that doubling keeps
+        self.limit[unseen] = other.limit[unseen]
+        while (small := self.limit < other.limit).any():
+            self._double(small)
+        self.counts += other.counts
 
     def quantile(self, q: float) -> np.ndarray:
         """The value below which a share `q` of a channel's entries lies, per channel."""
@@ -89,6 +99,92 @@ class ChannelHistogram:
 
 
 @dataclass(frozen=True)
+class Peaks:
+    """What the range of a histogram follows from, per channel.
+
+    Attributes:
+        first: the largest magnitude in the first batch that has one above 0.
+        largest: of all.
+    """
+
+    first: np.ndarray
+    largest: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Peaks:
+        """Of a batch, ``[channels, n]``."""
+        peak = np.abs(values).max(axis=1, initial=0).astype(np.float64)
+        return cls(peak, peak)
+
+    def then(self, later: Peaks) -> Peaks:
+        """Of these and those after them."""
+        return Peaks(np.where(self.first == 0, later.first, self.first), np.maximum(self.largest, later.largest))
+
+    def limits(self, before: np.ndarray) -> np.ndarray:
+        """The limits of a histogram that had these before."""
+        limit = np.where(before == 0, self.first, before)
+        while (small := self.largest > limit).any():
+            limit[small] *= 2
+        return limit
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some calibration samples, for a worker.
+
+    Attributes:
+        feed: of the trained model.
+        limits: of the histograms when they come to these samples, by value; None: peaks are wanted.
+    """
+
+    feed: dict[str, np.ndarray]
+    limits: dict[str, np.ndarray] | None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """All that a worker needs to look at values of a model; called once in each process.
+
+    Attributes:
+        proto: the model whose outputs are the values.
+        axes: the axis of the channels, by value.
+        batch_size: samples run together.
+    """
+
+    proto: bytes
+    axes: dict[str, int | None]
+    batch_size: int
+
+    def __call__(self) -> Callable[[Piece], dict[str, Any]]:
+        """Starts a session."""
+        session = start_quietly(self.proto, threads=1)
+        taken = {i.name for i in (*session.get_inputs(), *session.get_overridable_initializers())}
+
+        def look(piece: Piece) -> dict[str, Any]:
+            """Peaks, or histograms, by value."""
+            found: dict[str, Any] = {}
+            for batch in batches(piece.feed, self.batch_size):
+                arrays = session.run(list(self.axes), {k: v for k, v in batch.items() if k in taken})
+                for (name, axis), array in zip(self.axes.items(), arrays, strict=True):
+                    values = channel_rows(array, axis)
+                    if piece.limits is None:
+                        peaks = Peaks.of(values)
+                        found[name] = found[name].then(peaks) if name in found else peaks
+                        continue
+                    if name not in found:
+                        found[name] = ChannelHistogram(len(values))
+                        found[name].limit = piece.limits[name].copy()
+                    found[name].add(values)
+            return found
+
+        return look
+
+
+PIECE_BATCHES = 8
+"""Batches that a worker looks at together."""
+
+
+@dataclass(frozen=True)
 class Observed:
     """A value to watch and the axis of its channels."""
 
@@ -102,10 +198,11 @@ class Observations:
     Args:
         model: the trained model.
         wanted: the values.
+        engine: where it is run, in two passes, one for the ranges; default: here, in one. The histograms are the same.
     """
 
-    def __init__(self, model: ir.Model, wanted: Iterable[Observed]) -> None:
-        self._model = model
+    def __init__(self, model: ir.Model, wanted: Iterable[Observed], engine: Engine | None = None) -> None:
+        self._model, self.engine = model, engine
         self._wanted = list({str(item.value.name): item for item in wanted}.values())
         self._histograms: dict[str, ChannelHistogram] = {}
         self._seen = 0
@@ -133,6 +230,9 @@ class Observations:
             return
         feed = samples.split(self._seen)[1].feed
         for group, batch_size in _groups(self._model, self._wanted, feed):
+            if self.engine is not None:
+                self._look(self.engine, group, batch_size, feed, progress)
+                continue
             probe = Probe(self._model, [item.value for item in group])
             for batch in batches(feed, batch_size):
                 self._add(group, probe.run(batch))
@@ -140,16 +240,39 @@ class Observations:
                 progress("calibrating", min(self._seen, len(samples)), len(samples))
         self._seen = len(samples)  # groups run over the same samples
 
+    def _look(self, engine: Engine, group: Sequence[Observed], batch_size: int, feed: Feed, progress: Progress) -> None:
+        """As `_add` for all samples, on the engine's workers: first where the ranges end, then what lies in them."""
+        values = {str(item.value.name): item for item in group}
+        axes = {name: item.channel_axis for name, item in values.items()}
+        watch = Watch(with_outputs(self._model, [v.value for v in group]).SerializeToString(), axes, batch_size)
+        pieces = [Piece(part, None) for part in batches(feed, batch_size * PIECE_BATCHES)]
+        limits = {name: histogram.limit for name, histogram in self._histograms.items() if name in values}
+        bounded = []
+        for piece, peaks in zip(pieces, in_order(engine.map(watch, pieces)), strict=True):
+            for name, each in peaks.items():
+                _check_finite(values[name], each.largest)
+                limits.setdefault(name, np.zeros(len(each.largest)))
+            bounded.append(Piece(piece.feed, dict(limits)))
+            limits = {name: each.limits(limits[name]) for name, each in peaks.items()}
+        for number, found in enumerate(in_order(engine.map(watch, bounded)), 1):
+            for name, histogram in found.items():
+                self._histograms.setdefault(name, ChannelHistogram(len(histogram.limit))).merge(histogram)
+            progress("calibrating", number, len(bounded))
+
     def _add(self, group: Sequence[Observed], arrays: Mapping[str, np.ndarray]) -> None:
         for item in group:
             name = str(item.value.name)
             values = channel_rows(arrays[name], item.channel_axis)
-            if not np.isfinite(values).all():
-                raise RefusedError(
-                    "the trained model computes values that are not finite on the calibration samples",
-                    node=maker_of(item.value),
-                )
+            _check_finite(item, values)
             self._histograms.setdefault(name, ChannelHistogram(len(values))).add(values)
+
+
+def _check_finite(item: Observed, values: np.ndarray) -> None:
+    if not np.isfinite(values).all():
+        raise RefusedError(
+            "the trained model computes values that are not finite on the calibration samples",
+            node=maker_of(item.value),
+        )
 
 
 def _groups(model: ir.Model, wanted: Sequence[Observed], feed: Feed) -> list[tuple[list[Observed], int]]:

@@ -15,36 +15,48 @@ import typer
 
 import snn_ops
 from converter.commands.bench import bench_command
+from converter.commands.check import check_command
 from converter.commands.convert import convert_command
 from converter.commands.demo import demo_command
+from converter.commands.doctor import doctor_command
 from converter.commands.evaluate import evaluate_command
+from converter.commands.examples import examples
 from converter.commands.export import export_app
 from converter.commands.import_weights import import_weights_command
 from converter.commands.inspect import inspect_command
+from converter.commands.plot import plot_app
+from converter.commands.predict import predict_command
 from converter.commands.run import run_command
+from converter.commands.serve import serve_command
 from converter.commands.train import train_command
 from converter.commands.verify import verify_command
+from converter.commands.view import view_command
 from converter.errors import RefusedError
 from converter.graph.build import without_library_warnings
 from converter.graph.run import ONNX_RUNTIME_ERRORS, brief, silence_runtime
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Trained ONNX models become spiking networks that are still ONNX files, and run in ONNX Runtime.",
 )
-app.command("convert")(convert_command)
-app.command("run")(run_command)
-app.command("evaluate")(evaluate_command)
-app.command("bench")(bench_command)
-app.command("inspect")(inspect_command)
+app.command("check", epilog=examples("check"))(check_command)
+app.command("convert", epilog=examples("convert"))(convert_command)
+app.command("run", epilog=examples("run"))(run_command)
+app.command("evaluate", epilog=examples("evaluate"))(evaluate_command)
+app.command("predict", epilog=examples("predict"))(predict_command)
+app.command("serve", epilog=examples("serve"))(serve_command)
+app.command("bench", epilog=examples("bench"))(bench_command)
+app.command("inspect", epilog=examples("inspect"))(inspect_command)
+app.command("view", epilog=examples("view"))(view_command)
+app.add_typer(plot_app, name="plot")
 app.add_typer(export_app, name="export")
-app.command("import-weights")(import_weights_command)
-app.command("train")(train_command)
-app.command("verify")(verify_command)
-app.command("demo")(demo_command)
+app.command("import-weights", epilog=examples("import-weights"))(import_weights_command)
+app.command("train", epilog=examples("train"))(train_command)
+app.command("verify", epilog=examples("verify"))(verify_command)
+app.command("demo", epilog=examples("demo"))(demo_command)
+app.command("doctor", epilog=examples("doctor"))(doctor_command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -74,7 +86,7 @@ def run() -> None:
     try:
         try:
             with without_library_warnings():  # whatever is wrong with a file, we say it
-                app()
+                app(prog_name="onnx-snn")  # whatever starts it: completion asks for this name
         finally:
             output.flush()  # a full disk is told here, and not at Python's end
     except BrokenPipeError:

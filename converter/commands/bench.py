@@ -16,6 +16,7 @@ from converter.bench.timing import SECONDS
 from converter.commands.arguments import (
     Backend,
     Json,
+    Preprocess,
     Provider,
     ProviderOptions,
     SpikingFile,
@@ -23,8 +24,10 @@ from converter.commands.arguments import (
     parse_numbers,
     parse_provider_options,
 )
+from converter.commands.loading import load, preprocessing
 from converter.io.files import check_writable
-from converter.io.samples import load_samples, peek_shape
+from converter.io.samples import peek_shape
+from converter.io.shards import HELP
 from converter.normalise.ann import load_ann
 from converter.report.console import messages, number, percent, progress, results, table
 from converter.report.json_file import write_json
@@ -39,8 +42,9 @@ _EIGHTHS = " \u258f\u258e\u258d\u258c\u258b\u258a\u2589\u2588"
 def bench_command(
     model: SpikingFile,
     data: Annotated[
-        Path | None, typer.Option(help="samples: .npz with `x` [samples, ...] [default: random numbers from 0 to 1]")
+        str | None, typer.Option(metavar="DATA", help=f"{HELP} [default: random numbers from 0 to 1]")
     ] = None,
+    preprocess: Preprocess = None,
     against: Annotated[
         Path | None, typer.Option(help="the trained model [default: the file it was made from, if it is still there]")
     ] = None,
@@ -67,8 +71,9 @@ def bench_command(
     check_writable(json)
     spiking = SpikingModel(model)
     source = against or spiking.source()
-    ann = load_ann(source, sample_shape=peek_shape(data) if data else None, trust=trust) if source else None
-    samples = load_samples(data, spiking.inputs) if data else None
+    shape = peek_shape(data, preprocessing(preprocess, spiking)) if data else None
+    ann = load_ann(source, sample_shape=shape, trust=trust) if source else None
+    samples = load(data, spiking, preprocess=preprocess, against=ann) if data else None
     with progress() as advance:
         found = benchmark(
             spiking,
@@ -140,7 +145,8 @@ def _timings_table(timings: Sequence[Timing]) -> Table:
         )
         for timing in timings
     ]
-    return table("Time of a call", (*_WAY, "p50", "p10 - p90", "p99", "samples/s", "x trained"), rows)
+    columns = (*_WAY, "p50", "p10 - p90", "p99", "samples/s", "x trained")
+    return table("Time of a call", columns, rows, drop=("p99", "p10 - p90", "threads"))
 
 
 def _processes_table(timings: Sequence[Timing]) -> Table:
@@ -155,7 +161,7 @@ def _processes_table(timings: Sequence[Timing]) -> Table:
         for timing in timings
     ]
     columns = (*_WAY, "loaded after", "first answer after", "peak memory", "before loading")
-    return table("In a process of its own", columns, rows)
+    return table("In a process of its own", columns, rows, drop=("before loading", "threads"))
 
 
 _WAY = ("system", "steps", "threads", "batch")
@@ -175,7 +181,8 @@ def _layers_table(profile: Profile) -> Table:
         (layer.name, layer.op_type, layer.kind, _bar(layer.seconds / longest), *_figures(layer, profile))
         for layer in profile.layers
     ]
-    return table(title, ("layer", "operator", "kind", "", *_FIGURES), rows, left=4)
+    columns = ("layer", "operator", "kind", "", *_FIGURES)
+    return table(title, columns, rows, left=4, drop=("floor", "kind", "x floor", "operator", ""))
 
 
 def _kinds_table(profile: Profile) -> Table:
@@ -198,7 +205,8 @@ def _kinds_table(profile: Profile) -> Table:
     ]
     rate = max(profile.rates.multiply_adds.values()) / 1e9
     title = f"By kind; floor: multiply-adds at {rate:,.0f} G/s, or a copy of as many bytes, whichever takes longer"
-    return table(title, ("kind", "", *_FIGURES, "multiply-adds", "bytes moved"), rows, left=2)
+    columns = ("kind", "", *_FIGURES, "multiply-adds", "bytes moved")
+    return table(title, columns, rows, left=2, drop=("bytes moved", "floor", "multiply-adds", "x floor", ""))
 
 
 _LEAST_FLOOR = 1e-7

@@ -15,6 +15,8 @@ import snn_ops
 from converter.conversion.main import convert
 from converter.conversion.result import Conversion
 from converter.demo import demo_samples
+from converter.io.files import write_npz
+from converter.io.samples import Samples
 from converter.measure.evaluation import Evaluation, evaluate, usual_steps
 from converter.measure.simulation import seconds_per_sample
 from converter.normalise.ann import load_ann
@@ -45,10 +47,11 @@ def demo_command(
     with resources.as_file(resources.files("converter.demo") / "data" / f"{name}.onnx") as source:
         shutil.copyfile(source, trained)
     ann = load_ann(trained)
-    test = demo_samples("test", ann.input_specs)
+    test, calibration = (demo_samples(which, ann.input_specs) for which in ("test", "calibration"))
+    for samples, path in ((test, out / "test.npz"), (calibration, out / "calibration.npz")):
+        _write_samples(samples, path)
     spiking_path = out / f"{name}.snn.onnx"
     with progress() as advance:
-        calibration = demo_samples("calibration", ann.input_specs)
         conversion = convert(ann, calibration, options=Options(neuron, code), progress=advance)
         conversion.save(spiking_path)
         spiking = SpikingModel(spiking_path)
@@ -86,6 +89,13 @@ def demo_command(
         front_picture(conversion.front, out / pictures[-1], title=f"LeNet-5 ({activation}): accuracy against energy")
     results().print(_in_short(conversion, native))
     messages().print(f"wrote {spiking_path}, {name}.json and {' and '.join(pictures)} in {out}/")
+    messages().print(f"to try other commands with, beside them: {trained.name}, calibration.npz, test.npz")
+
+
+def _write_samples(samples: Samples, path: Path) -> None:
+    """As the other commands read them."""
+    (x,) = samples.feed.values()
+    write_npz(path, {"x": x} if samples.labels is None else {"x": x, "y": samples.labels})
 
 
 def _in_short(conversion: Conversion, evaluation: Evaluation) -> Table:

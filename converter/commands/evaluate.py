@@ -12,21 +12,29 @@ import typer
 
 from converter.commands.arguments import (
     Backend,
+    EngineName,
     FirstSamples,
     Json,
     Libraries,
+    Preprocess,
     Provider,
     ProviderOptions,
+    RayAddress,
     SpikingFile,
     Threads,
     Trust,
     parse_numbers,
     parse_provider_options,
 )
+from converter.commands.arguments import Data as DataName
+from converter.commands.engines import chosen_engine
+from converter.commands.loading import load, preprocessing, say_doubts
+from converter.engine.local import Engine
 from converter.errors import RefusedError, concerning
 from converter.io.files import check_writable
-from converter.io.samples import load_samples, peek_shape
-from converter.measure.evaluation import Evaluation, evaluate, usual_steps
+from converter.io.samples import Samples, head, peek_shape, pinned
+from converter.io.shards import Data, find
+from converter.measure.evaluation import Evaluation, evaluate, evaluate_data, usual_steps
 from converter.measure.sequence import StreamEvaluation, evaluate_stream
 from converter.measure.totals import WorkTotals
 from converter.measure.work_of_file import work_of_file
@@ -45,9 +53,7 @@ LEAST_DIFFERENCE = 0.02
 
 def evaluate_command(
     model: SpikingFile,
-    data: Annotated[
-        Path, typer.Option(help="samples: .npz with `x` [samples, ...] and, if known, labels `y`", show_default=False)
-    ],
+    data: DataName,
     against: Annotated[
         Path | None, typer.Option(help="the trained model [default: the file it was made from, if it is still there]")
     ] = None,
@@ -62,6 +68,9 @@ def evaluate_command(
         bool, typer.Option("--stream", help="the samples one after the other without a reset, --steps steps each")
     ] = False,
     samples: FirstSamples = None,
+    preprocess: Preprocess = None,
+    engine: EngineName = "local",
+    ray_address: RayAddress = None,
     backend: Backend = "native",
     provider: Provider = "cpu",
     provider_option: ProviderOptions = None,
@@ -74,36 +83,38 @@ def evaluate_command(
     """Measure accuracy, agreement with the trained model, and spike rates over the number of time steps, or in a stream."""
     numbers = None if steps is None else parse_steps(steps)
     provider_options = parse_provider_options(provider_option)
-    if stream and picture:
-        raise RefusedError("a stream has no picture; leave --picture or --stream out")
-    if stream and numbers is not None and len(numbers) != 1:
-        raise RefusedError(f"in a stream every sample has the same number of steps; --steps {steps} names several")
+    if stream:
+        _check_stream(numbers, picture)
     check_writable(json, picture)
     spiking = SpikingModel(model, libraries=library or ())
     source = against or spiking.source()
-    ann: Ann | None = load_ann(source, sample_shape=peek_shape(data), trust=trust) if source else None
-    loaded = load_samples(data, spiking.inputs).first(samples)
+    chosen = preprocessing(preprocess, spiking)
+    ann: Ann | None = load_ann(source, sample_shape=peek_shape(data, chosen), trust=trust) if source else None
+    found, loaded = _loaded(data, spiking, samples, preprocess, ann, whole=stream)
+    where = _where(engine, ray_address, found, threads, provider)
     evaluation: Evaluation | StreamEvaluation
-    work: WorkTotals | None = None
-    counted: dict[str, Any] = {}
     with progress() as advance, concerning(model):
         place: dict[str, Any] = {
             "against": ann,
             "backend": backend,
             "provider": provider,
             "provider_options": provider_options,
-            "threads": threads,
+            "threads": threads or (1 if engine == "ray" else None),
             "progress": lambda done, of: advance("evaluating", done, of),
         }
         if stream:
             evaluation = evaluate_stream(spiking, loaded, numbers[0] if numbers else None, **place)
-        else:
+        elif found is None:
             evaluation = evaluate(spiking, loaded, numbers or usual_steps(spiking), **place)
-            n_steps = evaluation.steps[-1].n_steps
-            work = work_of_file(spiking, evaluation.spikes, loaded.shapes_of_one, n_steps)
-            counted = {"work": {"n_steps": n_steps, **asdict(work)}}
+        else:
+            place |= {"inputs": pinned(spiking.inputs, loaded), "preprocess": chosen, "engine": where}
+            evaluation = evaluate_data(spiking, found, numbers or usual_steps(spiking), **place)
+        work = _work(spiking, evaluation, loaded)
     if json:
         against_file = str(source) if source else None
+        counted: dict[str, Any] = {}
+        if work is not None and isinstance(evaluation, Evaluation):
+            counted = {"work": {"n_steps": evaluation.steps[-1].n_steps, **asdict(work)}}
         write_json({"model": str(spiking.path), "against": against_file, **evaluation.summary(), **counted}, json)
     if str(json) != "-":
         if isinstance(evaluation, StreamEvaluation):
@@ -116,7 +127,42 @@ def evaluate_command(
             )
     print_notes(spiking, evaluation)
     if picture and isinstance(evaluation, Evaluation):
-        accuracy_picture({spiking.path.name: evaluation}, picture, title=f"{spiking.path.name}, {len(loaded)} samples")
+        title = f"{spiking.path.name}, {evaluation.samples} samples"
+        accuracy_picture({spiking.path.name: evaluation}, picture, title=title)
+
+
+def _check_stream(numbers: list[int] | None, picture: Path | None) -> None:
+    if picture:
+        raise RefusedError("a stream has no picture; leave --picture or --stream out")
+    if numbers is not None and len(numbers) != 1:
+        named = ",".join(map(str, numbers))
+        raise RefusedError(f"in a stream every sample has the same number of steps; --steps {named} names several")
+
+
+def _loaded(
+    data: str, spiking: SpikingModel, first: int | None, words: list[str] | None, ann: Ann | None, *, whole: bool
+) -> tuple[Data | None, Samples]:
+    """The data and some of their samples; or None and all samples, where they are few, come only once, or are wanted so."""
+    found = find(data).first(first)
+    if whole or found.is_stream or found.is_one:
+        return None, load(data, spiking, first=first, preprocess=words, against=None if whole else ann)
+    some = head(found, spiking.inputs, preprocessing(words, spiking))
+    with suppress(FormatError):  # a damaged field tells nothing
+        say_doubts(some, spiking, ann)
+    return found, some
+
+
+def _where(engine: str, address: str | None, found: Data | None, threads: int | None, provider: str) -> Engine:
+    if found is None and engine == "ray":
+        raise RefusedError("a stream, a Python function or a single small file runs in one process; leave --engine out")
+    return chosen_engine(engine, address, threads=threads, provider=provider)
+
+
+def _work(spiking: SpikingModel, evaluation: Evaluation | StreamEvaluation, samples: Samples) -> WorkTotals | None:
+    """What the longest run costs; of a stream it is told frame by frame."""
+    if isinstance(evaluation, StreamEvaluation):
+        return None
+    return work_of_file(spiking, evaluation.spikes, samples.shapes_of_one, evaluation.steps[-1].n_steps)
 
 
 def print_notes(spiking: SpikingModel, evaluation: Evaluation | StreamEvaluation) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from converter.commands.arguments import SpikingFile
+from converter.commands.examples import examples
 from converter.errors import RefusedError, concerning
 from converter.io.files import write_npz
 from converter.io.optional import import_optional
@@ -18,7 +19,7 @@ from converter.spiking.model import SpikingModel
 export_app = typer.Typer(no_args_is_help=True, help="Write a spiking model in another form.")
 
 
-@export_app.command("nengo")
+@export_app.command("nengo", epilog=examples("export nengo"))
 def export_nengo(
     model: SpikingFile,
     out: Annotated[Path, typer.Option("-o", "--out", help="the script, .py; its weights go beside it, .npz")],
@@ -49,7 +50,7 @@ def export_nengo(
     messages().print(f"wrote {out} and {out.with_suffix('.npz').name}: {len(script.populations)} layers of neurons")
 
 
-@export_app.command("npz")
+@export_app.command("npz", epilog=examples("export npz"))
 def export_npz(
     model: SpikingFile, out: Annotated[Path, typer.Option("-o", "--out", help="the weights by name, .npz")]
 ) -> None:

@@ -8,11 +8,11 @@ from typing import Annotated
 import onnx_ir as ir
 import typer
 
-from converter.commands.arguments import SpikingFile
+from converter.commands.arguments import Preprocess, SpikingFile
+from converter.commands.loading import load
 from converter.conversion.recalibrate import recalibrated
 from converter.errors import RefusedError, concerning
 from converter.io.files import check_writable, read_npz
-from converter.io.samples import load_samples
 from converter.io.weights import import_weights, thresholds_of, weights_of
 from converter.report.console import messages, progress
 from converter.spiking.model import SpikingModel
@@ -24,9 +24,10 @@ def import_weights_command(
     model: SpikingFile,
     out: Annotated[Path, typer.Option("-o", "--out", help="the model with these weights")],
     calibration: Annotated[
-        Path | None,
-        typer.Option(help="delta code: samples, .npz with `x`, that thresholds follow from [default: thresholds stay]"),
+        str | None,
+        typer.Option(metavar="DATA", help="delta code: samples that thresholds follow from [default: thresholds stay]"),
     ] = None,
+    preprocess: Preprocess = None,
 ) -> None:
     """Put weights, such as trained ones, into a spiking model; names and shapes are checked. Thresholds stay, unless given.
 
@@ -39,7 +40,7 @@ def import_weights_command(
         raise RefusedError(
             "only the delta code is calibrated here; convert the trained network with these weights", file=model
         )
-    samples = load_samples(calibration, spiking.inputs) if calibration else None
+    samples = load(calibration, spiking, preprocess=preprocess) if calibration else None
     arrays = read_npz(weights, "write one with `onnx-snn export npz`")
     with concerning(weights):
         changed = import_weights(proto, arrays)

@@ -14,6 +14,7 @@ import typer
 from converter.commands.arguments import (
     Backend,
     Libraries,
+    Preprocess,
     Provider,
     ProviderOptions,
     SpikingFile,
@@ -21,10 +22,11 @@ from converter.commands.arguments import (
     Threads,
     parse_provider_options,
 )
+from converter.commands.loading import load
 from converter.errors import RefusedError, concerning
 from converter.graph.run import ONNX_RUNTIME_ERRORS, Feed, brief
 from converter.io.files import check_writable, read_npz, write_npz
-from converter.io.samples import load_samples
+from converter.io.shards import HELP
 from converter.options import check_steps
 from converter.report.console import messages, progress, results
 from converter.report.console import table as make_table
@@ -35,9 +37,10 @@ from snn_ops.files import Blocks
 
 def run_command(
     model: SpikingFile,
-    input: Annotated[Path, typer.Option("--input", help="samples: .npz with `x` [samples, ...]", show_default=False)],
+    input: Annotated[str, typer.Option("--input", metavar="DATA", help=HELP, show_default=False)],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="the outputs, .npz with an array per output")] = None,
     steps: Steps = None,
+    preprocess: Preprocess = None,
     backend: Backend = "native",
     provider: Provider = "cpu",
     provider_option: ProviderOptions = None,
@@ -64,7 +67,7 @@ def run_command(
         raise typer.BadParameter("name the file for the spikes with -o", param_hint="--record")
     check_writable(out, state_out)
     spiking = SpikingModel(model, libraries=library or ())
-    samples = load_samples(input, spiking.inputs)
+    samples = load(input, spiking, preprocess=preprocess)
     session = spiking.session(
         n_steps=steps, backend=backend, provider=provider, provider_options=provider_options, threads=threads
     )

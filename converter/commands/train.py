@@ -10,12 +10,13 @@ import numpy as np
 import onnx_ir as ir
 import typer
 
-from converter.commands.arguments import Json, SpikingFile
+from converter.commands.arguments import Data, Json, Preprocess, SpikingFile
+from converter.commands.loading import load
 from converter.conversion.recalibrate import recalibrated
 from converter.errors import concerning
 from converter.io.files import check_writable
 from converter.io.optional import import_optional
-from converter.io.samples import Samples, load_samples
+from converter.io.samples import Samples
 from converter.report.console import messages, number, percent, progress, results, table
 from converter.report.json_file import write_json
 from converter.spiking.model import SpikingModel
@@ -24,11 +25,13 @@ from converter.spiking.without_neurons import has_delta_code
 
 def train_command(
     model: SpikingFile,
-    data: Annotated[Path, typer.Option(help="samples: .npz with `x` and labels `y`", show_default=False)],
+    data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="the trained model", show_default=False)],
     validation: Annotated[
-        Path | None, typer.Option(help="samples for validation [default: a tenth of the data, at random]")
+        str | None,
+        typer.Option(metavar="DATA", help="samples for validation [default: a tenth of the data, at random]"),
     ] = None,
+    preprocess: Preprocess = None,
     epochs: Annotated[int, typer.Option(help="epochs at most")] = 5,
     batch: Annotated[int, typer.Option(help="samples per step of the optimiser, Adam")] = 100,
     learning_rate: Annotated[float, typer.Option(help="of Adam")] = 1e-3,
@@ -51,9 +54,9 @@ def train_command(
     checkpoint = checkpoint or out.with_name(f"{out.name}.checkpoint.npz")
     check_writable(out, checkpoint, json)
     spiking = SpikingModel(model)
-    samples = load_samples(data, spiking.inputs)
+    samples = load(data, spiking, preprocess=preprocess)
     if validation:
-        held_out = load_samples(validation, spiking.inputs)
+        held_out = load(validation, spiking, preprocess=preprocess)
     else:
         samples, held_out = _split(samples, seed)
     with concerning(model):

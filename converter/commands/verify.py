@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from converter.commands.arguments import FirstSamples, Json, SpikingFile, Steps
+from converter.commands.arguments import Data, FirstSamples, Json, Preprocess, SpikingFile, Steps
+from converter.commands.loading import load
 from converter.errors import RefusedError, concerning
 from converter.io.files import check_writable
 from converter.io.optional import import_optional
-from converter.io.samples import load_samples
 from converter.options import check_steps
 from converter.report.console import messages, number, progress, results, table
 from converter.report.json_file import write_json
@@ -24,9 +23,10 @@ if TYPE_CHECKING:
 
 def verify_command(
     model: SpikingFile,
-    data: Annotated[Path, typer.Option(help="samples: .npz with `x` [samples, ...]", show_default=False)],
+    data: Data,
     steps: Steps = None,
     samples: FirstSamples = 10,
+    preprocess: Preprocess = None,
     simulator: Annotated[str, typer.Option(help="nengo: in float64; nengo-dl: in float32; or both")] = "nengo",
     tolerance: Annotated[
         float, typer.Option(min=0, max=1, help="share of differing neuron-steps that is accepted")
@@ -43,7 +43,7 @@ def verify_command(
         check_steps(steps)
     check_writable(json)
     spiking = SpikingModel(model)
-    loaded = load_samples(data, spiking.inputs).first(samples)
+    loaded = load(data, spiking, first=samples, preprocess=preprocess)
     verifications: list[Verification] = []
     for name in chosen:
         with progress() as advance, concerning(model):
@@ -71,7 +71,8 @@ def _print_verification(verification: Verification) -> None:
     rows = [(y.node, y.op_type, y.neurons, y.compared, y.spikes, y.differing, y.original) for y in verification.layers]
     columns = ("layer", "neuron", "neurons", "neuron-steps", "with a spike", "differing", "original")
     run = f"{verification.n_steps} steps, {verification.samples} samples"
-    results().print(table(f"ONNX Runtime and {verification.simulator}, {run}", columns, rows, left=2))
+    title = f"ONNX Runtime and {verification.simulator}, {run}"
+    results().print(table(title, columns, rows, left=2, drop=("neurons", "original", "neuron-steps")))
     results().print(
         f"outputs: largest difference {number(verification.output_error)}, "
         f"the same class for {verification.same_class:.1%} of the samples"

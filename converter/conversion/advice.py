@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from converter.conversion.build import build
+from converter.conversion.effects import idle_options
 from converter.conversion.front import Taken
 from converter.conversion.result import Conversion, Front, Recipe
 from converter.errors import RefusedError
@@ -50,13 +51,7 @@ def advice(conversion: Conversion, taken: Taken, samples: Samples) -> list[str]:
         ways = "; ".join(_ways(conversion, taken, samples))
         advised = f"; measured on {_counted(samples, taken)}: {ways}" if ways else ""
         notes.append(f"the largest error is {worst.relative_error:.0%}, in layer {worst.name!r}{advised}")
-    others = [layer for layer in conversion.layers if layer.reason]
-    if others:
-        names = ", ".join(dict.fromkeys(layer.neuron for layer in others))
-        reasons = "; ".join(dict.fromkeys(layer.reason for layer in others))
-        notes.append(
-            f"{len(others)} of {len(conversion.layers)} layers have other neurons than was asked for ({names}): {reasons}"
-        )
+    notes += [idle.text for idle in idle_options(taken.prepared, taken.recipe, chooses=taken.front is not None)]
     if not conversion.trials and is_open(conversion.options):
         notes.append(
             f"taken without measuring: {conversion.recipe} (few samples, or a model so large that it would take long)"

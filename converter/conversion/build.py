@@ -95,9 +95,27 @@ def _fit_readout(prepared: Prepared, draft: Draft) -> int:
     return fit_readout(prepared.trained, draft.model, options.readout, samples, options.n_steps, prepared.progress)
 
 
+def place_neurons(prepared: Prepared, options: Options) -> Draft:
+    """What `build` begins with: the neurons in their places, whose numbers are placeholders.
+
+    Args:
+        prepared: what all trials share.
+        options: with nothing open that the neurons' kinds or places depend on.
+    """
+    return _place_delta(prepared, options) if options.is_delta else _insert_neurons(prepared, options)
+
+
 def _build_delta(prepared: Prepared, targets: Mapping[str, TargetValues]) -> Draft:
     """A model of the delta code: a neuron on every value that enters weights."""
-    options, spiking = prepared.options, prepared.trained.clone()
+    draft = _place_delta(prepared, prepared.options)
+    numbers = fit(prepared.encoders, targets, prepared.multiply_adds, DeltaNeuron(prepared.options).exponents)
+    for placed, of_layer in zip(draft.layers, numbers, strict=True):
+        DeltaNeuron.set_numbers(placed.node, of_layer)
+    return draft
+
+
+def _place_delta(prepared: Prepared, options: Options) -> Draft:
+    spiking = prepared.trained.clone()
     spiking.opset_imports[DOMAIN] = OPSET_VERSION
     at_once = int(options.schedule == "two-phase" and not options.streaming)
     Metadata(row_bytes=prepared.row_bytes, at_once=at_once).write(spiking.metadata_props)
@@ -108,9 +126,6 @@ def _build_delta(prepared: Prepared, targets: Mapping[str, TargetValues]) -> Dra
         replace(neuron.insert(spiking.graph, copy, n_steps), site=site)
         for site, copy in zip(prepared.sites, copies, strict=True)
     ]
-    numbers = fit(prepared.encoders, targets, prepared.multiply_adds, neuron.exponents)
-    for placed, of_layer in zip(layers, numbers, strict=True):
-        neuron.set_numbers(placed.node, of_layer)
     if options.schedule == "two-phase" and not options.streaming:
         return Draft(spiking, layers, [], {})
     report, _ = place_time(spiking, n_steps, prepared.axes, DELTA)

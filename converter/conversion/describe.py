@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -22,10 +22,13 @@ from converter.graph.shapes import infer_shapes
 from converter.io.samples import Samples
 from converter.measure.cost import Work, analog_layers, count_work
 from converter.measure.eight_bit import eight_bit
+from converter.measure.input_check import ranges
 from converter.measure.layers import LayerError, compare
 from converter.measure.routes import Routes
 from converter.measure.sequence import FRAMES, follow
+from converter.measure.steps import Reference, after_steps
 from converter.measure.totals import Following, Measured
+from converter.measure.traces import Traces, Watch, trace
 from converter.neurons.neuron import Placed
 from converter.options import AUTO
 from converter.spiking.expose_states import expose_states
@@ -35,14 +38,20 @@ from snn_ops.format import FORMAT_VERSION, Metadata
 LEAST_STREAMS = 2
 """Streams to follow samples in, however large the model is: with one, a sample would follow itself."""
 
+MOST_TRACED = 8
+"""Samples, whose error is followed from step to step."""
+FEWER_STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256)
+"""After which the outputs are read off."""
 
-def describe(taken: Taken, trials: Sequence[Trial], draft: Draft) -> Conversion:
+
+def describe(taken: Taken, trials: Sequence[Trial], draft: Draft, *, traces: bool = False) -> Conversion:
     """Measures every layer, counts the work, and finishes the model: functions, states, metadata.
 
     Args:
         taken: what was chosen.
         trials: those that were measured, the chosen one last.
         draft: the model by that recipe; it becomes the conversion's.
+        traces: also keep what neurons do over time, for a report.
     """
     prepared, recipe = taken.prepared, taken.recipe
     n_steps = prepared.options.steps_of_file
@@ -50,7 +59,16 @@ def describe(taken: Taken, trials: Sequence[Trial], draft: Draft) -> Conversion:
     samples = (prepared.held_out or prepared.samples).first(prepared.affordable_samples(1))
     shapes = infer_shapes(prepared.trained, prepared.sample_shapes)
     routes = Routes(draft.model, prepared.sample_shapes)
-    found = compare(prepared.trained, draft.model, draft.layers, samples, steps, analog_layers(routes))
+    watch = Watch(len(draft.layers), len(samples)) if traces else None
+    found = compare(
+        prepared.trained,
+        draft.model,
+        draft.layers,
+        samples,
+        steps,
+        analog_layers(routes),
+        None if watch is None else watch.add,
+    )
     measured = list(zip(draft.layers, found.errors, strict=True))
     spikes = {name: each.scaled(n_steps / steps) for name, each in found.spikes.items()}
     work = count_work(prepared.trained, shapes, routes, spikes, found.densities, n_steps)
@@ -59,7 +77,7 @@ def describe(taken: Taken, trials: Sequence[Trial], draft: Draft) -> Conversion:
     layers = [_layer(placed, error, work, reasons.get(placed.site.name, "")) for placed, error in measured]
     if prepared.options.forgets:  # measured with the mean that a window takes the place of
         finish_readout(draft.model, prepared.options.readout, draft.readout_steps)
-    finishing = _finish_graph(draft.model, streaming=prepared.options.streaming)
+    finishing = finish_graph(draft.model, streaming=prepared.options.streaming)
     following = _follow(prepared, draft.model, samples) if prepared.options.streaming else None
     conversion = Conversion(
         ann=prepared.ann,
@@ -91,9 +109,37 @@ def describe(taken: Taken, trials: Sequence[Trial], draft: Draft) -> Conversion:
         trials=list(trials),
         reports=(*prepared.reports, *draft.reports, *finishing),
     )
-    _write_metadata(conversion)
+    _write_metadata(conversion, prepared.all_samples())
     onnx.checker.check_model(conversion.proto(), full_check=False)
+    if watch is not None:
+        rates = {name: each.count / steps for name, each in found.spikes.items()}
+        conversion = replace(conversion, traces=_traces(conversion, taken, draft, samples, rates, watch))
     return replace(conversion, notes=advice(conversion, taken, samples))
+
+
+def _traces(
+    conversion: Conversion,
+    taken: Taken,
+    draft: Draft,
+    samples: Samples,
+    rates: Mapping[str, np.ndarray],
+    watch: Watch,
+) -> Traces:
+    """What neurons do over time, and the outputs after fewer steps, unless the front has them."""
+    prepared, options, proto = taken.prepared, taken.prepared.options, to_proto(conversion.model)
+    few = samples.first(min(MOST_TRACED, prepared.affordable_samples(1)))
+    traces = trace(proto, prepared.trained, draft.layers, few, rates, watch, steps=conversion.compared_steps)
+    if taken.front is not None:
+        return traces
+    reference = Reference(prepared.ann, samples)
+    steps = [n for n in FEWER_STEPS if n < options.steps_of_file] + [options.steps_of_file]
+    if options.schedule == "stepped":
+        runs = after_steps(proto, options.schedule, reference, steps)
+    elif options.is_delta:  # the number of its slots is no choice
+        runs = []
+    else:
+        runs = [run for n in steps for run in after_steps(proto, options.schedule, reference, [n])]
+    return replace(traces, outputs=tuple(run.result for run in runs))
 
 
 def _reasons(prepared: Prepared, draft: Draft) -> dict[str, str]:
@@ -118,7 +164,7 @@ def _layer(placed: Placed, error: LayerError, work: Work, reason: str) -> Layer:
     )
 
 
-def _finish_graph(model: ir.Model, *, streaming: bool) -> tuple[PassReport, ...]:
+def finish_graph(model: ir.Model, *, streaming: bool) -> tuple[PassReport, ...]:
     """Nodes in order, functions, and states as inputs and outputs; what the passes did."""
     common_passes.RemoveUnusedNodesPass()(model)
     model.graph.sort()
@@ -132,8 +178,8 @@ def _follow(prepared: Prepared, model: ir.Model, samples: Samples) -> Following:
     return follow(to_proto(model), prepared.trained, few, prepared.options.steps_of_file)
 
 
-def _write_metadata(conversion: Conversion) -> None:
-    """What the file says about itself."""
+def _write_metadata(conversion: Conversion, samples: Samples) -> None:
+    """What the file says about itself; the samples are those of the user."""
     model, options = conversion.model, conversion.options
     model.producer_name, model.producer_version = "onnx-snn", snn_ops.__version__
     metadata = Metadata.read(model.metadata_props) | Metadata(
@@ -154,5 +200,7 @@ def _write_metadata(conversion: Conversion) -> None:
         front=None if conversion.front is None else asdict(conversion.front),
         islands=[asdict(island) for island in conversion.islands],
         kept_analog=[asdict(kept) for kept in conversion.kept_analog],
+        preprocess=None if samples.preprocess is None else samples.preprocess.stored(),
+        input_ranges=ranges(samples),
     )
     metadata.write(model.metadata_props)

@@ -68,7 +68,7 @@ def take(prepared: Prepared, asked: Options, recipe: Recipe) -> Taken:
     Raises:
         RefusedError: nothing has what the user named, or there are too few samples to say so.
     """
-    if not _leaves_open(asked, prepared.options) and not asked.has_budget:
+    if not leaves_open(asked, prepared.options) and not asked.has_budget:
         return Taken(prepared, recipe, None)
     parts = _split(prepared)
     if parts is None:
@@ -93,7 +93,7 @@ def steps_to_answer(model: ir.Model, options: Options) -> int:
     return options.n_steps * max(layers.values())
 
 
-def _leaves_open(asked: Options, settled: Options) -> bool:
+def leaves_open(asked: Options, settled: Options) -> bool:
     """Whether T or J is to be chosen."""
     if settled.is_delta and settled.schedule == "two-phase":
         return asked.exponent is None
@@ -172,7 +172,8 @@ class _Search:
         steps = self.asked.n_steps if not self.asked.opens_steps else MOST_STEPS
         options = replace(self.asked, code="rate", schedule="stepped", n_steps=steps)
         try:
-            other = prepare(self.prepared.ann, self.prepared.all_samples(), options, self.prepared.progress)
+            engine = self.prepared.observations.engine
+            other = prepare(self.prepared.ann, self.prepared.all_samples(), options, self.prepared.progress, engine)
         except RefusedError:  # it has no activation that a neuron could replace
             return
         yield other, default_recipe(options)

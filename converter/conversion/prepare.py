@@ -10,6 +10,7 @@ import onnx_ir as ir
 from converter.activations.encoders import Encoder, find_encoders
 from converter.activations.sites import KeptAnalog, Site, find_sites
 from converter.calibration.histograms import Observations, Observed
+from converter.engine.local import Engine
 from converter.errors import RefusedError
 from converter.graph.batch_axis import BatchAxes
 from converter.graph.build import captured
@@ -20,7 +21,7 @@ from converter.io.progress import Progress, silent
 from converter.io.samples import Samples
 from converter.measure.cost import multiply_adds, row_bytes
 from converter.normalise.ann import Ann
-from converter.normalise.proof import prove
+from converter.normalise.proof import Trained, prove
 from converter.options import FITTED, Options
 from converter.spiking.batch_first import batch_first, values_batch_first
 from converter.spiking.pool_before_activation import pool_before_activation
@@ -75,6 +76,8 @@ class Prepared:
     observations: Observations
     encoders: Sequence[Encoder] = ()
     reports: tuple[PassReport, ...] = ()
+    proven: Trained | None = None
+    """The trained model before places for neurons were sought in it."""
 
     @property
     def sample_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -103,16 +106,42 @@ class Prepared:
         return int(max(steps, min(least, self.options.n_steps)))
 
 
-def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = silent) -> Prepared:
+def prepare(
+    ann: Ann, samples: Samples, options: Options, progress: Progress = silent, engine: Engine | None = None
+) -> Prepared:
     """Proves that the model treats samples one by one, and finds the activations that become neurons.
+
+    `engine` is where statistics of the calibration samples are gathered; default: here.
 
     Raises:
         RefusedError: samples influence each other, there is nothing that a neuron could replace, an option names a layer that
             does not exist, or control flow uses what comes after a neuron.
     """
     samples, held_out = _hold_out(samples)
-    proven = prove(ann, samples.feed)
-    trained = proven.model
+    return _with_places(prove(ann, samples.feed), samples, held_out, options, progress, engine)
+
+
+def prepared_for(prepared: Prepared, options: Options) -> Prepared:
+    """The same model with other options, which is not proven again.
+
+    Raises:
+        RefusedError: as for `prepare`.
+    """
+    assert prepared.proven is not None
+    engine = prepared.observations.engine
+    return _with_places(prepared.proven, prepared.samples, prepared.held_out, options, prepared.progress, engine)
+
+
+def _with_places(
+    proven: Trained,
+    samples: Samples,
+    held_out: Samples | None,
+    options: Options,
+    progress: Progress,
+    engine: Engine | None,
+) -> Prepared:
+    """Finds where neurons go, in a copy of the model."""
+    trained = proven.model.clone()
     sample_shapes = samples.shapes_of_one
     encoders: list[Encoder] = []
     if options.is_delta:
@@ -135,7 +164,7 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
     _check_layers(options, sites)
     shapes = infer_shapes(trained, sample_shapes)
     return Prepared(
-        ann,
+        proven.ann,
         samples,
         held_out,
         options,
@@ -146,9 +175,10 @@ def prepare(ann: Ann, samples: Samples, options: Options, progress: Progress = s
         kept_analog,
         multiply_adds(trained, shapes, 1),
         row_bytes(trained, shapes),
-        Observations(trained, [] if encoders else _observed(sites, options)),
+        Observations(trained, [] if encoders else _observed(sites, options), engine),
         encoders,
         reports,
+        proven,
     )
 
 

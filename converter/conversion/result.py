@@ -17,6 +17,7 @@ from converter.io.onnx_files import write_model
 from converter.measure.cost import Work
 from converter.measure.memory import memory_traffic
 from converter.measure.totals import EightBit, Measured, WorkTotals
+from converter.measure.traces import Traces
 from converter.normalise.ann import Ann
 from converter.options import Options
 from converter.spiking.islands import Island
@@ -184,6 +185,8 @@ class Conversion:
     notes: list[str] = field(default_factory=list)
     reports: tuple[PassReport, ...] = ()
     """What each pass over the graph changed, and what it declined."""
+    traces: Traces | None = None
+    """What neurons do over time; None unless it was asked for."""
 
     def proto(self) -> onnx.ModelProto:
         """The spiking model as ONNX."""

@@ -26,6 +26,8 @@ ONNX_RUNTIME_ERRORS: tuple[type[Exception], ...] = tuple(
 """What ONNX Runtime raises of its own; these classes have nothing in common."""
 RUNTIME_ERRORS: tuple[type[Exception], ...] = (RuntimeError, ValueError, *ONNX_RUNTIME_ERRORS)
 """What ONNX Runtime raises, and `snn_ops` in its place."""
+CANNOT_RUN = "ONNX Runtime cannot run the model on these samples"
+"""How a refusal begins that may be the samples' fault."""
 _NOT_FOR_USERS = (
     (r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", ""),
     (r"Load model from .*? failed: ?", ""),
@@ -135,7 +137,7 @@ class Probe:
         try:
             arrays = self._session.run(self.names, {k: v for k, v in feed.items() if k in self._inputs})
         except Exception as error:
-            raise RefusedError(f"ONNX Runtime cannot run the model on these samples: {brief(error)}") from error
+            raise RefusedError(f"{CANNOT_RUN}: {brief(error)}") from error
         return dict(zip(self.names, arrays, strict=True))
 
 

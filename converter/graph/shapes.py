@@ -15,7 +15,7 @@ Shapes = dict[str, tuple[int, ...]]
 """Of values, by name."""
 MANY_SAMPLES = 11
 """A batch for questions about shapes; a prime, so that few other axes are multiples of it."""
-_FREE_LENGTH = 64
+FREE_LENGTH = 64
 """Of an axis other than the batch that a model leaves open."""
 
 
@@ -24,7 +24,7 @@ def input_shapes(model: ir.Model, samples: int) -> Shapes:
     shapes = {}
     for value in model.graph.inputs:
         assert value.shape is not None
-        inner = [length if isinstance(length, int) and length > 0 else _FREE_LENGTH for length in list(value.shape)[1:]]
+        inner = [length if isinstance(length, int) and length > 0 else FREE_LENGTH for length in list(value.shape)[1:]]
         shapes[str(value.name)] = (samples, *inner)
     return shapes
 

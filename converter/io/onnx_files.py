@@ -21,6 +21,22 @@ def read_proto(path: str | Path) -> onnx.ModelProto:
             true or too large.
     """
     path = Path(path)
+    proto = read_without_data(path)
+    try:
+        onnx.load_external_data_for_model(proto, str(path.parent))
+    except (FileNotFoundError, onnx.checker.ValidationError, ValueError, OSError) as error:
+        raise RefusedError(
+            f"its external data cannot be read ({error}); put those files beside the model", file=path
+        ) from None
+    return proto
+
+
+def read_without_data(path: Path) -> onnx.ModelProto:
+    """The same without its external data, which are there and inside the folder.
+
+    Raises:
+        RefusedError: as `read_proto`.
+    """
     if not path.is_file():
         what = (
             "this is a folder, but no SavedModel: it has no saved_model.pb"
@@ -36,13 +52,20 @@ def read_proto(path: str | Path) -> onnx.ModelProto:
         raise RefusedError("not an ONNX model: it holds no graph", file=path)
     with concerning(path):
         check_claims(proto, path.parent)
-    try:
-        onnx.load_external_data_for_model(proto, str(path.parent))
-    except (FileNotFoundError, onnx.checker.ValidationError, ValueError, OSError) as error:
-        raise RefusedError(
-            f"its external data cannot be read ({error}); put those files beside the model", file=path
-        ) from None
     return proto
+
+
+def external_files(proto: onnx.ModelProto) -> set[str]:
+    """The names of the files with a model's external data, from its folder on."""
+    tensors = [*proto.graph.initializer]
+    nodes = [*proto.graph.node]
+    while nodes:
+        for attribute in nodes.pop().attribute:
+            tensors += [attribute.t, *attribute.tensors]
+            for graph in (attribute.g, *attribute.graphs):
+                tensors += graph.initializer
+                nodes += graph.node
+    return {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
 
 
 def holds_operators(proto: onnx.ModelProto) -> bool:

@@ -1,9 +1,9 @@
-"""Samples from `.npz` files, checked before anything is computed with them."""
+"""Samples for a model, checked before anything is computed with them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,8 @@ import onnx_ir as ir
 
 from converter.errors import RefusedError, concerning
 from converter.io.files import read_npz
+from converter.io.preprocess import Preprocessing
+from converter.io.shards import KINDS, Block, Data, Shard, UnreadableError, find, read
 from snn_ops import files
 from snn_ops.feed import as_type, first_not_finite
 
@@ -21,6 +23,8 @@ class Samples:
 
     feed: dict[str, np.ndarray]
     labels: np.ndarray | None
+    preprocess: Preprocessing | None = None
+    """What made them of pictures or sound; None: they were read as they are."""
 
     def __len__(self) -> int:
         return len(next(iter(self.feed.values())))
@@ -44,12 +48,12 @@ class Samples:
         labels = None
         if self.labels is not None and others.labels is not None:
             labels = np.concatenate([self.labels, others.labels])
-        return Samples(feed, labels)
+        return Samples(feed, labels, self.preprocess)
 
     def take(self, which: slice | np.ndarray) -> Samples:
         """These samples."""
         feed = {name: array[which] for name, array in self.feed.items()}
-        return Samples(feed, None if self.labels is None else self.labels[which])
+        return Samples(feed, None if self.labels is None else self.labels[which], self.preprocess)
 
     def in_turn(self, frames: int) -> list[Samples]:
         """The same samples as frames of as many streams, in other orders, so that in a stream another one follows each.
@@ -77,24 +81,162 @@ class InputSpec:
         return InputSpec(str(value.name), value.dtype.numpy(), [None, *dims[1:]])
 
 
-def load_samples(path: str | Path, inputs: Sequence[InputSpec]) -> Samples:
-    """Reads ``x`` (or an array per input name) and, if present, labels ``y``.
+def load_samples(
+    path: str | Path,
+    inputs: Sequence[InputSpec],
+    *,
+    first: int | None = None,
+    preprocess: Preprocessing | None = None,
+) -> Samples:
+    """Reads all samples, or the first ones, into memory: whatever `shards.find` finds. Labels are ``y``, if present.
+
+    Args:
+        path: a file, a folder, a pattern, or ``module:function``.
+        inputs: of the model.
+        first: how many samples; default: all.
+        preprocess: for pictures and sound.
 
     Raises:
-        RefusedError: no such file, no `.npz`, no array for an input, no samples, wrong shape or type, NaN or infinity,
-            labels that do not fit.
+        RefusedError: nothing there, no array for an input, no samples, wrong shape or type, NaN or infinity, labels that do
+            not fit, a sample that cannot be read, more than fits into memory.
     """
-    arrays = read_npz(path, "write it with numpy.savez(path, x=..., y=...)")
-    with concerning(path):
-        return check_samples(arrays, inputs)
+    if KINDS.get(Path(path).suffix.lower(), "npz") == "npz" and Path(path).is_file() and preprocess is None:
+        arrays = read_npz(path, "write it with numpy.savez(path, x=..., y=...)")
+        with concerning(path):
+            return check_samples(arrays, inputs).first(first)
+    data = find(path).first(first)
+    parts: list[Samples] = []
+    held = 0
+    for shard in data.shards:
+        for part in strict_blocks(shard, inputs, preprocess):
+            held += sum(array.nbytes for array in part.feed.values())
+            if held > files.memory_bytes() // 2:
+                raise RefusedError(
+                    "it does not fit into memory; use fewer: --samples N, or `onnx-snn predict`", file=path
+                )
+            parts.append(part)
+            inputs = pinned(inputs, part)
+    if not parts:
+        raise RefusedError("it holds no samples", file=path)
+    labelled = all(part.labels is not None for part in parts)
+    feed = {spec.name: np.concatenate([part.feed[spec.name] for part in parts]) for spec in inputs}
+    labels = np.concatenate([part.labels for part in parts if part.labels is not None]) if labelled else None
+    return Samples(feed, labels, preprocess).first(first)
 
 
-def peek_shape(path: str | Path) -> tuple[int, ...] | None:
-    """The shape of a sample of ``x``; None where the file does not say it (`load_samples` says why)."""
+def strict_blocks(
+    shard: Shard, inputs: Sequence[InputSpec], preprocess: Preprocessing | None, size: int = 256
+) -> Iterator[Samples]:
+    """The samples of a shard, of which each has to be right, in pieces of at most `size`.
+
+    Raises:
+        RefusedError: the shard or a sample cannot be read, or the model does not take it.
+    """
+    file = shard.files[0] if shard.files else shard.name
     try:
-        return files.shapes_in_npz(path)["x"][1:]
-    except (OSError, ValueError, KeyError):
+        for block in read(shard, {spec.name: spec.shape for spec in inputs}, preprocess, size):
+            with concerning(file):
+                samples, _, odd = fitting(block, inputs, preprocess)
+                if odd and samples is None and not block.odd:  # all of them: it is not this sample that is wrong
+                    check_samples(block.arrays, inputs)
+                if odd:
+                    key, reason = odd[0]
+                    raise RefusedError(reason, file=key if shard.names else f"{file}, sample {key.rpartition('#')[2]}")
+            if samples is not None:
+                yield samples
+    except UnreadableError as error:
+        raise RefusedError(str(error), file=file) from error
+
+
+def head(data: Data, inputs: Sequence[InputSpec], preprocess: Preprocessing | None = None, size: int = 256) -> Samples:
+    """Some of the first samples.
+
+    Raises:
+        RefusedError: there are none, or they are not right.
+    """
+    for shard in data.shards:
+        for samples in strict_blocks(shard, inputs, preprocess, size):
+            return samples
+    raise RefusedError("it holds no samples", file=data.text)
+
+
+def fitting(
+    block: Block, inputs: Sequence[InputSpec], preprocess: Preprocessing | None = None
+) -> tuple[Samples | None, list[str], list[tuple[str, str]]]:
+    """The samples of a block that a model takes, their keys, and the others with the reason; None: there is none.
+
+    Raises:
+        RefusedError: the block has no array for an input.
+    """
+    odd = list(block.odd)
+    if not block.keys:
+        return None, [], odd
+    try:
+        return replace(check_samples(block.arrays, inputs), preprocess=preprocess), block.keys, odd
+    except RefusedError:
+        good, reasons = [], {}
+        for index in range(len(block.keys)):
+            try:
+                check_samples({name: array[index : index + 1] for name, array in block.arrays.items()}, inputs)
+                good.append(index)
+            except RefusedError as error:
+                reasons[block.keys[index]] = str(error).removesuffix(", first in sample 0")
+        odd += [(key, reasons[key]) for key in block.keys if key in reasons]
+    if not good:
+        return None, [], odd
+    samples = check_samples({name: array[good] for name, array in block.arrays.items()}, inputs)
+    return replace(samples, preprocess=preprocess), [block.keys[index] for index in good], odd
+
+
+def pinned(inputs: Sequence[InputSpec], samples: Samples) -> list[InputSpec]:
+    """The inputs with the shape that these samples have: others are to have it, too."""
+    return [replace(spec, shape=[None, *samples.feed[spec.name].shape[1:]]) for spec in inputs]
+
+
+def peek_shape(path: str | Path, preprocess: Preprocessing | None = None) -> tuple[int, ...] | None:
+    """The shape of a sample of ``x``; None where the data do not say it (`load_samples` says why).
+
+    Args:
+        path: as for `load_samples`; what a Python function yields is not looked at.
+        preprocess: for pictures and sound.
+    """
+    try:
+        if Path(path).is_file() and KINDS.get(Path(path).suffix.lower()) in (None, "npz") and preprocess is None:
+            return files.shapes_in_npz(path)["x"][1:]
+        data = find(path)
+        shard = None if data.is_stream else next(iter(data.first(1).shards), None)
+        if shard is None:
+            return None
+        block = next(iter(read(shard, {"x": []}, preprocess, 1)))
+        return block.arrays["x"].shape[1:]
+    except (OSError, ValueError, KeyError, RefusedError, StopIteration):
         return None
+
+
+def check_takes_samples(inputs: Sequence[InputSpec]) -> None:
+    """Raises RefusedError where there is no input."""
+    if not inputs:
+        raise RefusedError("the model has no input that samples could go into")
+
+
+def random_samples(inputs: Sequence[InputSpec], count: int) -> Samples:
+    """Samples for a model, always the same.
+
+    Raises:
+        RefusedError: a length or the numbers of an input are not known.
+    """
+    rng = np.random.default_rng(0)
+    feed = {}
+    for spec in inputs:
+        lengths = [length for length in spec.shape[1:] if isinstance(length, int)]
+        if len(lengths) < len(spec.shape) - 1:
+            raise RefusedError(f"input {spec.name!r} has an axis of any length; name samples with --data")
+        if spec.dtype.kind not in "fb":
+            what = f"input {spec.name!r} takes {spec.dtype}, in a range that the file does not say"
+            raise RefusedError(f"{what}; name samples with --data")
+        numbers = rng.random((count, *lengths))
+        feed[spec.name] = (numbers if spec.dtype.kind == "f" else numbers < 0.5).astype(spec.dtype)
+    return Samples(feed, None)
 
 
 def check_samples(arrays: Mapping[str, np.ndarray] | np.ndarray, inputs: Sequence[InputSpec]) -> Samples:
@@ -103,8 +245,7 @@ def check_samples(arrays: Mapping[str, np.ndarray] | np.ndarray, inputs: Sequenc
         arrays = {"x": arrays}
     if not arrays:
         raise RefusedError("it holds no arrays; it needs `x`, the samples")
-    if not inputs:
-        raise RefusedError("the model has no input that samples could go into")
+    check_takes_samples(inputs)
     feed = {}
     for spec in inputs:
         name = spec.name if spec.name in arrays else "x"

@@ -273,6 +273,54 @@ def with_spike_counts(proto: onnx.ModelProto) -> onnx.ModelProto:
     return to_proto(model)
 
 
+SAMPLE_SPIKES = f"{MARK}spikes_of_each_sample"
+"""The output of `with_sample_spikes`."""
+
+
+def with_sample_spikes(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the spikes of each sample as a further output, summed over steps, neurons and layers: int64, ``[B]``."""
+    model = ir.from_proto(proto)
+    graph = model.graph
+    n_steps = next(value for value in graph.inputs if value.name == N_STEPS)
+    defaults = {str(value.name) for value in graph.initializers.values()}
+    sample = next(value for value in graph.inputs if value.name not in defaults)
+    totals = [_add_sample_count(graph, node, n_steps, sample) for node in list(graph) if emits_spikes(node)]
+    if not totals:
+        return proto
+    total = totals[0]
+    for index, other in enumerate(totals[1:]):
+        graph.append(ir.node("Add", [total, other], name=f"{SAMPLE_SPIKES}_{index}"))
+        total = graph[-1].outputs[0]
+    total.name, total.type, total.shape = SAMPLE_SPIKES, ir.TensorType(ir.DataType.INT64), ir.Shape([None])
+    graph.outputs.append(total)
+    add_functions(model)
+    return to_proto(model)
+
+
+def _add_sample_count(graph: ir.Graph, node: ir.Node, n_steps: ir.Value, sample: ir.Value) -> ir.Value:
+    """The spikes of a layer for each sample, ``[B]``, at the end of the graph.
+
+    They are summed over neurons in float32, exact to 2^24 spikes in a step, and over steps in int64.
+    """
+    chain = _Chain(f"{node.name}_of_a_sample", _counting(graph, node, f"{node.name}_counts"))
+    operator = OPERATORS[node.op_type]
+    count = chain.step("Cast", [chain.nodes[-1].outputs[0]], "float", to=int(ir.DataType.FLOAT))
+    if operator.height is not None and operator.height.unit is Unit.COUNTED and operator.gives_mean:
+        steps = chain.step("Cast", [n_steps], "steps", to=int(ir.DataType.FLOAT))
+        count = chain.step("Round", [chain.step("Mul", [count, steps], "of_all_steps")], "whole")
+    last, first = (constant(graph, f"{chain.name}_{n}", np.asarray([n], np.int64)) for n in (-1, 0))
+    axis = constant(graph, f"{chain.name}_neurons", np.asarray([1], np.int64))
+    flat = chain.step("Flatten", [count], "flat", axis=1)
+    rows = chain.step("ReduceSum", [flat, axis], "rows", keepdims=0)
+    whole = chain.step("Cast", [rows], "integers", to=int(ir.DataType.INT64))
+    samples = chain.step("Shape", [sample], "samples", start=0, end=1)
+    shape = chain.step("Concat", [last, samples], "shape", axis=0)
+    split = chain.step("Reshape", [whole, shape], "by_step")
+    chain.step("ReduceSum", [split, first], "total", keepdims=0)
+    graph.extend(chain.nodes)
+    return chain.nodes[-1].outputs[0]
+
+
 def _add_counts_by_step(graph: ir.Graph, n_steps: ir.Value) -> list[ir.Value]:
     """A value ``[T, ...]`` per layer, not yet an output: spikes of each neuron in each step, summed over samples."""
     one, last, samples = (

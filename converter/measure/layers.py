@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -105,12 +105,14 @@ def compare(
     samples: Samples,
     n_steps: int,
     dense: Collection[str] = (),
+    watch: Callable[[int, np.ndarray, np.ndarray], None] | None = None,
 ) -> Comparison:
     """The same with all that is to be known of the spikes, and with the models' outputs.
 
     Args:
         trained, spiking, layers, samples, n_steps: as for `compare_layers`, `layers` being all of them.
         dense: layers with weights that take other numbers than spikes.
+        watch: called with a layer's number, its activations and what was sent for them, batch by batch.
     """
     run = _Run(trained, spiking, layers, samples, n_steps, counted=True, dense=dense)
     sums = [_ErrorSums(placed.site.channel_axis) for placed in layers]
@@ -119,10 +121,13 @@ def compare(
     totals: dict[str, np.ndarray] = {}
     done = 0
     for outputs, expected, count in run:
-        for placed, layer in zip(layers, sums, strict=True):
+        for index, (placed, layer) in enumerate(zip(layers, sums, strict=True)):
             spikes = outputs[f"{placed.node.name}{SPIKES_SUFFIX}"]
             rate = float(spikes.sum(dtype=np.float64)) / max(1, spikes.size) / n_steps
-            layer.add(outputs[f"{placed.y.name}{MEAN_SUFFIX}"], expected[str(placed.site.y.name)], rate)
+            sent, wanted = outputs[f"{placed.y.name}{MEAN_SUFFIX}"], expected[str(placed.site.y.name)]
+            layer.add(sent, wanted, rate)
+            if watch is not None:
+                watch(index, wanted, sent)
         labels = None if samples.labels is None else samples.labels[done : done + count]
         score.add({name: outputs[name][None] for name in names}, [expected[name] for name in names], labels)
         done += count

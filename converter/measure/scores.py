@@ -66,6 +66,17 @@ class Score:
             if np.issubdtype(theirs.dtype, np.floating):
                 self._sums.setdefault(name, _OutputSums(self._steps)).add(mine, theirs.reshape(mine.shape[1:]))
 
+    def merge(self, later: Score) -> None:
+        """Adds what was counted on samples after these."""
+        self._labelled &= later._labelled
+        self._tells_classes &= later._tells_classes
+        self._samples += later._samples
+        self._ann_hits += later._ann_hits
+        self._hits += later._hits
+        self._agreements += later._agreements
+        for name, sums in later._sums.items():
+            self._sums.setdefault(name, _OutputSums(self._steps)).merge(sums)
+
     def ann_accuracy(self) -> float | None:
         """Of the trained model."""
         return self._ann_hits / self._samples if self._tells_classes and self._labelled and self._against else None
@@ -114,6 +125,13 @@ class _OutputSums:
         self._own += (rows**2).sum(axis=1)
         self._product += rows @ expected
         self.power += float((expected**2).sum())
+
+    def merge(self, later: _OutputSums) -> None:
+        """Adds the sums over other samples."""
+        self.error += later.error
+        self._own += later._own
+        self._product += later._product
+        self.power += later.power
 
     def result(self, index: int) -> OutputError:
         """After the index-th number of steps."""

@@ -71,6 +71,10 @@ class DeltaNeuron(Neuron):
             return Exponents(finest, finest, image_refinement)
         return Exponents(FIRST_EXPONENT, finest if streaming else MOST_EXPONENT, image_refinement)
 
+    def numbers_from(self, options: Options) -> tuple[object, ...]:
+        """How fine it may send; its threshold follows from the samples alone."""
+        return (DeltaNeuron(options).exponents,)
+
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:
         """x -> MultiThreshold(x), for the layers with weights and, unless skips are exact, for all who compute with x."""
         uses = [(user, index) for user, index in site.y.uses() if self._is_served(user)]

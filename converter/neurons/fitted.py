@@ -17,6 +17,7 @@ import onnx_ir as ir
 from converter.activations.sites import Site
 from converter.graph.build import constant, free_name, operator_node
 from converter.neurons.neuron import AMPLITUDE_AFTER, Neuron, Placed, take_over
+from converter.options import Options
 from snn_ops.ops import OPERATORS
 
 
@@ -43,6 +44,10 @@ class FittedNeuron(Neuron):
     def has_refractory_time(self) -> bool:
         """Whether the operator has the attribute `tau_ref`."""
         return "tau_ref" in OPERATORS[self.op_type].defaults
+
+    def numbers_from(self, options: Options) -> tuple[object, ...]:
+        """Its rates, too, are fitted in units of a range."""
+        return (*super().numbers_from(options), options.tau_ref if self.has_refractory_time else None)
 
     def states_at_rest(self) -> dict[str, np.ndarray]:
         """The operator's states before a run, by name."""

@@ -12,7 +12,8 @@ import onnx_ir as ir
 
 from converter.activations.sites import Site
 from converter.graph.build import free_name, operand, set_operand
-from snn_ops.ops import OPERATORS
+from converter.options import AUTO, Options
+from snn_ops.ops import OPERATORS, Unit
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,18 @@ class Neuron(ABC):
     def levels(self) -> int:
         """Spikes a step that stand for the top of a layer's calibrated range; bursts keep as many again in reserve."""
         return (self.max_spikes + 1) // 2
+
+    def numbers_from(self, options: Options) -> tuple[object, ...]:
+        """What calibration takes of a layer's options for this neuron's numbers."""
+        ranges = (options.method, options.percentile if options.method in (AUTO, "percentile") else None)
+        return (*ranges, options.correction if self.takes(options.correction) else None)
+
+    def takes(self, correction: str) -> bool:
+        """Whether a correction is possible: its input is in units of its spikes, and it has the voltage that one shifts."""
+        operator = OPERATORS[self.op_type]
+        counts = operator.height is not None and operator.height.unit is Unit.COUNTED and not operator.height.per_dt
+        has_voltage = "voltage" in (tensor.name for tensor in operator.inputs)
+        return counts and (correction in ("bias", AUTO) or (correction == "potential" and has_voltage))
 
     @abstractmethod
     def insert(self, graph: ir.Graph, site: Site, n_steps: ir.Value) -> Placed:

@@ -29,6 +29,12 @@ def accuracy_picture(curves: dict[str, Evaluation], path: str | Path, *, title: 
     Raises:
         RefusedError: the folder does not exist or cannot be written to.
     """
+    figure = accuracy_figure(curves, title=title)
+    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=130))
+
+
+def accuracy_figure(curves: dict[str, Evaluation], *, title: str) -> Figure:
+    """The same as a figure."""
     figure = new_figure(7, 4.2)
     axes = figure.add_subplot()
     labelled = all(step.accuracy is not None for curve in curves.values() for step in curve.steps)
@@ -52,7 +58,7 @@ def accuracy_picture(curves: dict[str, Evaluation], path: str | Path, *, title: 
     axes.set_title(title)
     axes.grid(visible=True, alpha=0.3)
     axes.legend(loc="lower right")
-    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=130))
+    return figure
 
 
 def front_picture(front: Front, path: str | Path, *, title: str) -> None:

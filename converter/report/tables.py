@@ -47,7 +47,8 @@ def layers_table(title: str, layers: Sequence[Layer]) -> Table:
         "spikes/step",
         "synaptic operations",
     )
-    return table(title, columns, rows, left=3)
+    drop = ("channels", "spike height, min", "max", "activation", "median", "most spikes", "synaptic operations")
+    return table(title, columns, rows, left=3, drop=drop)
 
 
 def islands_table(islands: Sequence[Island]) -> Table:
@@ -104,7 +105,8 @@ def front_table(front: Front) -> Table:
     names = ("agreement", "error", "points lost")
     columns = ("", "code, schedule", "T", "J", *names, "spikes/synapse", "energy *", "answer after")
     title = f"Accuracy against energy, on {front.samples} samples that ranges do not follow from"
-    return table(title, columns, rows, left=2)
+    drop = ("answer after", "points lost", "spikes/synapse", "error", "J", "agreement")
+    return table(title, columns, rows, left=2, drop=drop)
 
 
 def work_table(work: WorkTotals, n_steps: int) -> Table:
@@ -167,7 +169,8 @@ def opponents_table(measured: Measured, eight_bit: EightBit, work: WorkTotals) -
         name = f"spiking, in a stream, {following.frames} frames"
         rows.append((name, "-", percent(following.agreement), number(following.relative_error), "-", "-"))
     columns = ("network", "accuracy", "agreement", "error", "energy *", "with functions")
-    return table(f"Beside the 8-bit network, on the same {measured.samples} samples", columns, rows)
+    title = f"Beside the 8-bit network, on the same {measured.samples} samples"
+    return table(title, columns, rows, drop=("with functions", "error", "accuracy"))
 
 
 def memory_table(memory: MemoryTraffic) -> Table:
@@ -180,9 +183,8 @@ def memory_table(memory: MemoryTraffic) -> Table:
             ("spiking, float32", "event-driven", memory.spiking, memory.energy_spiking),
         )
     ]
-    return table(
-        "Memory traffic per sample (docs/energy.md)", ("network", "dataflow", "bytes", "pJ, SRAM"), rows, left=2
-    )
+    columns = ("network", "dataflow", "bytes", "pJ, SRAM")
+    return table("Memory traffic per sample (docs/energy.md)", columns, rows, left=2, drop=("dataflow",))
 
 
 def work_tables(work: WorkTotals, n_steps: int, *, memory: bool = False) -> list[Table]:
@@ -248,7 +250,7 @@ def stream_table(title: str, evaluation: StreamEvaluation) -> Table:
         "synaptic operations/frame",
         "energy",
     )
-    return table(title, columns, rows)
+    return table(title, columns, rows, drop=("how many", "synaptic operations/frame", "spikes/neuron and step"))
 
 
 def rates_table(evaluation: Evaluation) -> Table:

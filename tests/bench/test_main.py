@@ -10,10 +10,10 @@ import onnx
 import pytest
 
 from converter import convert
-from converter.bench.main import benchmark, random_samples
+from converter.bench.main import benchmark
 from converter.bench.runs import SPIKING, STREAM, TRAINED
 from converter.errors import RefusedError
-from converter.io.samples import InputSpec, Samples
+from converter.io.samples import InputSpec, Samples, random_samples
 from converter.measure.evaluation import evaluate
 from converter.normalise.ann import load_ann
 from converter.spiking.model import SpikingModel

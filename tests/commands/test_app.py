@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 
 import snn_ops
 
@@ -42,3 +44,36 @@ def test_convert_evaluate_run_inspect(command, folder) -> None:
         assert json.loads(done.out)["model"] == model
         assert word in done.out
         assert layer in command("inspect", model).out
+
+
+@pytest.mark.parametrize(
+    ("shell", "words", "expected"),
+    [
+        ("bash", "onnx-snn co", ["convert"]),
+        ("bash", "onnx-snn convert --neuron i", ["if", "if-signed", "if-burst", "izhikevich"]),
+        ("bash", "onnx-snn check --sch", ["--schedule"]),
+        ("bash", "onnx-snn run --backend n", ["native", "numpy"]),
+        ("zsh", "onnx-snn convert --code d", ["delta"]),
+        ("fish", "onnx-snn evaluate --provider c", ["cpu", "cuda"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_their_words(command, monkeypatch, shell, words, expected) -> None:
+    """As the scripts ask for it that `--show-completion` prints."""
+    count = len(words.split()) - 1
+    for name, value in {
+        "_ONNX_SNN_COMPLETE": f"complete_{shell}", "COMP_WORDS": words, "COMP_CWORD": str(count),
+        "_TYPER_COMPLETE_ARGS": words, "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    done = command()
+    assert done.code == 0, done.err
+    assert re.findall(r"[\w-]+", done.out.replace("_arguments", "")) == expected
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_has_a_script(command, monkeypatch, shell) -> None:
+    monkeypatch.setenv("_ONNX_SNN_COMPLETE", f"source_{shell}")
+    done = command()
+    assert done.code == 0
+    assert "onnx-snn" in done.out
+    assert f"complete_{shell}" in done.out

@@ -92,7 +92,8 @@ def test_samples_that_are_no_npz(command, folder, content) -> None:
 
 def test_single_array_instead_of_npz(command, folder) -> None:
     np.save("bad.npy", samples(mlp()))
-    check_refused(command("convert", "m.onnx", "--calibration", "bad.npy"), "bad.npy: not an .npz file")
+    (folder / "bad.npy").rename("bad.npz")
+    check_refused(command("convert", "m.onnx", "--calibration", "bad.npz"), "bad.npz: not an .npz file")
 
 
 def test_steps_and_folders(command, folder) -> None:

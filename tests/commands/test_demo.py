@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+
 
 def test_demo(command, tmp_path, monkeypatch) -> None:
     """The main job; figures as they must be on the 1,000 embedded images."""
@@ -22,5 +24,9 @@ def test_demo(command, tmp_path, monkeypatch) -> None:
     assert [s["accuracy"] for s in figures["plain"]["steps"]] == [s["accuracy"] for s in figures["native"]["steps"]]
     assert len(figures["native"]["spike_rates"]) == 5  # the image is sent as spikes, too
     assert "energy of the 8-bit network" in done.out
+    for name, images in {"calibration": 256, "test": 1000}.items():
+        samples = np.load(f"results/{name}.npz")
+        assert samples["x"].shape == (images, 1, 28, 28)
+        assert samples["y"].shape == (images,)
     for suffix in ("snn.onnx", "png", "front.png", "json"):
         assert Path(f"results/lenet5_relu.{suffix}").stat().st_size > 1000

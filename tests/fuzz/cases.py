@@ -206,6 +206,17 @@ def _trained_case(case: Case, folder: Path) -> list[Line]:
     return [_pick(np.random.default_rng((case.seed, 99)), [line, line, ["inspect", "m.onnx"]])]
 
 
+def _checked_case(case: Case, folder: Path) -> list[Line]:
+    """What `check` says of a mutated model is what `convert` does with it."""
+    _trained_case(case, folder)
+    options = [
+        ["--code", "rate", "--neuron", "if"],
+        ["--code", "delta", "--analog-input"],
+        ["--streaming", "--code", "rate"],
+    ]
+    return [["as checked", *_pick(np.random.default_rng((case.seed, 98)), options)]]
+
+
 def _reading(case: Case) -> list[Line]:
     lines = [
         ["run", "m.snn.onnx", "--input", "x.npz", "-o", "y.npz"],
@@ -415,6 +426,7 @@ def _operator_case(case: Case, folder: Path) -> list[Line]:
 
 KINDS: dict[str, Callable[[Case, Path], list[Line]]] = {
     "trained": _trained_case,
+    "checked": _checked_case,
     "spiking": _spiking_case,
     "metadata": _metadata_case,
     "data": _data_case,

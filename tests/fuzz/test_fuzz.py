@@ -13,7 +13,7 @@ from tests.fuzz.cases import KINDS
 from tests.fuzz.check import check
 
 KEPT = sorted(path.parent for path in CORPUS.glob("*/case.json"))
-SEEDS = {"operator": range(60), "metadata": range(12), "data": range(12)}
+SEEDS = {"operator": range(60), "metadata": range(12), "data": range(12), "checked": range(3)}
 FEW = range(8)
 
 

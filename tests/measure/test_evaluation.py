@@ -8,8 +8,10 @@ import pytest
 
 import snn_ops
 from converter.conversion.main import convert
+from converter.engine.local import LocalEngine
 from converter.io.samples import Samples
-from converter.measure.evaluation import evaluate
+from converter.io.shards import find
+from converter.measure.evaluation import evaluate, evaluate_data
 from converter.normalise.ann import load_ann
 from converter.spiking.model import SpikingModel
 from tests.models import convnet, mlp, samples, save, text_model
@@ -129,3 +131,42 @@ def test_numbers_that_say_less_than_they_seem_to_have_a_note(tmp_path) -> None:
         "after 1, 2 steps, outputs are not numbers where the trained model's are",
     ]
     assert evaluate(spiking, Samples({"x": x}, labels), [200], against=ann).notes == []
+
+
+def test_shards_add_up_to_the_same_bits(tmp_path, monkeypatch) -> None:
+    """Whatever order they are done in; and the sums are those of all samples together."""
+
+    class Backwards(LocalEngine):
+        def map(self, start, items):
+            return iter(list(super().map(start, items))[::-1])
+
+    path = save(mlp(), tmp_path / "m.onnx")
+    convert(path, samples(mlp()), code="rate", neuron="if", n_steps=6).save(tmp_path / "m.snn.onnx")
+    spiking, ann = SpikingModel(tmp_path / "m.snn.onnx"), load_ann(path)
+    x, y = samples(mlp(), 300), np.arange(300) % 4
+    np.savez(tmp_path / "x.npz", x=x, y=y)
+    monkeypatch.setattr("converter.io.shards.PIECE", 128)
+    data = find(tmp_path / "x.npz")
+    assert len(data.shards) == 3
+    seen = []
+    here, there = (
+        evaluate_data(
+            spiking,
+            data,
+            [2, 6],
+            inputs=spiking.inputs,
+            engine=engine,
+            against=ann,
+            progress=lambda done, of: seen.append((done, of)),
+        )
+        for engine in (LocalEngine(), Backwards())
+    )
+    assert here.summary() == there.summary()
+    assert seen[-1] == (300, 300)
+    whole = evaluate(spiking, Samples({"x": x}, y), [2, 6], against=ann)
+    assert (here.samples, here.ann_accuracy, here.spike_rates) == (300, whole.ann_accuracy, whole.spike_rates)
+    for mine, theirs in zip(here.steps, whole.steps, strict=True):
+        assert (mine.accuracy, mine.agreement) == (theirs.accuracy, theirs.agreement)
+        assert mine.relative_error == pytest.approx(theirs.relative_error, rel=1e-12)
+    for name, spikes in whole.spikes.items():
+        np.testing.assert_array_equal(here.spikes[name], spikes)

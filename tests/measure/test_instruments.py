@@ -12,7 +12,13 @@ from converter.conversion.main import convert
 from converter.graph.run import start_quietly
 from converter.io.samples import Samples
 from converter.measure.evaluation import evaluate
-from converter.measure.instruments import add_spike_rates
+from converter.measure.instruments import (
+    SAMPLE_SPIKES,
+    SPIKES_SUFFIX,
+    add_spike_rates,
+    with_sample_spikes,
+    with_spike_counts,
+)
 from converter.spiking.model import SpikingModel
 from snn_ops.ops import OPERATORS, Kind, Unit
 from snn_ops.single import operator_model
@@ -84,3 +90,32 @@ def test_every_operator_that_spikes_is_counted(op_type) -> None:
         counts = counts != 0
     assert counts.any()
     assert rate == pytest.approx(counts.mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"code": "rate", "neuron": "if-burst"},
+        {"code": "rate", "neuron": "lif"},
+        {"code": "rate", "schedule": "two-phase"},
+        {"code": "delta"},
+        {"code": "delta", "schedule": "two-phase"},
+        {"code": "delta", "streaming": True},
+    ],
+    ids=str,
+)
+def test_spikes_of_each_sample_add_up(options, tmp_path) -> None:
+    """One by one, together, and in the sums over all samples, they are the same."""
+    model = mlp()
+    x = samples(model, 12)
+    proto = convert(save(model, tmp_path / "m.onnx"), x, n_steps=5, **options).proto()
+    session = snn_ops.Session(with_sample_spikes(proto), n_steps=5)
+    counts = session.run(x, outputs=[SAMPLE_SPIKES])[0]
+    alone = [session.run(x[i : i + 1], outputs=[SAMPLE_SPIKES])[0] for i in range(len(x))]
+    np.testing.assert_array_equal(counts, np.concatenate(alone))
+    summed = snn_ops.Session(with_spike_counts(proto), n_steps=5, batch_size=len(x))
+    totals = [
+        array.sum() for name, array in zip(summed.output_names, summed.run(x), strict=True) if SPIKES_SUFFIX in name
+    ]
+    assert counts.sum() == sum(totals) > 0
+    assert len(np.unique(counts)) > 1

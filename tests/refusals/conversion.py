@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from converter.conversion.check import check
 from converter.conversion.main import convert
 from converter.conversion.recalibrate import recalibrated
 from converter.io.samples import Samples
@@ -32,6 +33,7 @@ CONTROL = """m (float[N,4] x) => (float[N,4] y) <float[4,4] W, int64[] LIMIT> {
   h = MatMul(x, W)  a = Relu(h)  s = Size(x)  c = Greater(s, LIMIT)
   [branch] b = If(c) <then_branch = g1 () => (float[N,4] p) { p = Neg(a) },
                       else_branch = g2 () => (float[N,4] q) { q = Relu(a) }>  y = MatMul(b, W) }"""
+OPEN = "m (float[N,L] x) => (float[N,1] y) <float[1] S> { h = ReduceMax<axes = [1]>(x)  y = Mul(h, S) }"
 TAKEN = """m (float[N,6] step) => (float[N,3] y) <float[6,5] W, float[5,3] V> {
   h = MatMul(step, W)  [first] r = Relu(h)  y = MatMul(r, V) }"""
 UNROLLED = """m (float[N,4] x) => (float[N,3] y) <float[1,9,4] W, float[1,9,3] R, int64[1] ZERO> {
@@ -159,7 +161,7 @@ CASES = {
         ),
     },
     "calibration/histograms.py": {
-        "_add: the trained model computes values that are not finite on the calibration samples": converting(
+        "_check_finite: the trained model computes values that are not finite on the calibration samples": converting(
             lambda: graph("h = MatMul(x, W)  l = Log(h)  [odd] a = Tanh(l)  y = MatMul(a, W)"),
             f": node 'odd': {NOT_FINITE}",
             code="rate",
@@ -225,13 +227,27 @@ CASES = {
             streaming=True,
         ),
     },
+    "conversion/check.py": {
+        "_made_up: it has no input {}; there are {}": Case(
+            lambda folder: check(save(mlp(), folder / "m.onnx"), lengths={"z": (8,)}),
+            r"{folder}/m\.onnx: it has no input 'z'; there are x",
+        ),
+        "_made_up: input {} has samples of the shape {}, not {}": Case(
+            lambda folder: check(save(mlp(), folder / "m.onnx"), lengths={"x": (9,)}),
+            r"{folder}/m\.onnx: input 'x' has samples of the shape 8, not 9",
+        ),
+        "_made_up: a sample of input {} has {} numbers, too many to make some up": Case(
+            lambda folder: check(save(text_model(OPEN), folder / "m.onnx"), lengths={"x": (10**12,)}),
+            r"{folder}/m\.onnx: a sample of input 'x' has 1,000,000,000,000 numbers, too many to make some up",
+        ),
+    },
     "conversion/prepare.py": {
-        "prepare: it has no layer with weights that neurons could send a value to; {}": converting(
+        "_with_places: it has no layer with weights that neurons could send a value to; {}": converting(
             lambda: graph("y = Relu(x)"),
             ": it has no layer with weights that neurons could send a value to; run it as it is",
             code="delta",
         ),
-        "prepare: it has no activation that a neuron could replace: {}": converting(
+        "_with_places: it has no activation that a neuron could replace: {}": converting(
             lambda: graph("h = MatMul(x, W)  y = MatMul(h, W)"),
             ": it has no activation that a neuron could replace: it is linear; run it as it is",
             code="rate",
@@ -265,7 +281,7 @@ CASES = {
         ),
     },
     "graph/run.py": {
-        "run: ONNX Runtime cannot run the model on these samples: {}": proving(
+        "run: {}: {}": proving(
             "m (float[N,4] x) => (float[N,4] y) <float[3,4] C> { y = Add(x, C) }",
             "it does not run with every number of samples, such as 11: ONNX Runtime cannot run the model on these samples: "
             "node "

@@ -230,11 +230,13 @@ CASES = {
         ),
     },
     "io/onnx_files.py": {
-        "read_proto: {}": Case(lambda folder: read_proto(folder / "lost.onnx"), r"{folder}/lost\.onnx: there is no such file"),
-        "read_proto: not an ONNX model, or the file is truncated; export it again": Case(
+        "read_without_data: {}": Case(
+            lambda folder: read_proto(folder / "lost.onnx"), r"{folder}/lost\.onnx: there is no such file"
+        ),
+        "read_without_data: not an ONNX model, or the file is truncated; export it again": Case(
             holding("m.onnx", b"\xff" * 50), r"{folder}/m\.onnx: not an ONNX model, or the file is truncated; export it again"
         ),
-        "read_proto: not an ONNX model: it holds no graph": Case(
+        "read_without_data: not an ONNX model: it holds no graph": Case(
             holding("m.onnx", b""), r"{folder}/m\.onnx: not an ONNX model: it holds no graph"
         ),
         "read_proto: its external data cannot be read ({}); put those files beside the model": Case(

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import pickle
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -177,63 +172,3 @@ def test_defaults_of_what_is_no_input_are_refused(both, default) -> None:
         snn_ops.Session(explicit)
     with pytest.raises(FormatError, match=r"onnx_snn\.defaults: the model has no input '(z|n_steps)'"):
         with_defaults(explicit)
-
-
-HARNESS = """
-const fs = require("fs"), path = require("path");
-ort.env.wasm.numThreads = 1;
-ort.env.wasm.wasmPaths = path.join(path.dirname(require.resolve("onnxruntime-web")), path.sep);
-(async () => {
-  const { model, info, chunks } = JSON.parse(fs.readFileSync(0));
-  const session = await ort.InferenceSession.create(fs.readFileSync(model), { executionProviders: ["wasm"] });
-  const stream = new Stream(session, JSON.parse(fs.readFileSync(info)));
-  const answers = [];
-  for (const { x, shape, steps } of chunks) {
-    const { y } = await stream.run({ x: tensor("float32", x, shape) }, steps);
-    answers.push(Array.from(y.data));
-  }
-  stream.reset();
-  const { x, shape, steps } = chunks[0];
-  answers.push(Array.from((await stream.run({ x: tensor("float32", x, shape) }, steps)).y.data));
-  console.log(JSON.stringify(answers));
-})().catch((error) => { console.error(String(error)); process.exit(1); });
-"""
-
-
-def has_onnxruntime_web() -> bool:
-    node = shutil.which("node")
-    return bool(node) and not subprocess.run([node, "-e", "require('onnxruntime-web')"], capture_output=True).returncode
-
-
-@pytest.mark.skipif(
-    not has_onnxruntime_web(), reason="Node does not find onnxruntime-web: npm install it, set NODE_PATH"
-)
-@pytest.mark.parametrize("name", ["delta stream", "lif stream", "window"])
-def test_the_page_in_javascript(name, tmp_path, monkeypatch) -> None:
-    """The code of docs/other-languages.md in onnxruntime-web: a stream with the values of Python."""
-    from converter.cli import main  # noqa: PLC0415 # this test alone needs the command
-
-    monkeypatch.chdir(tmp_path)
-    conversion = convert(save(mlp(), "m.onnx"), samples(mlp()), explicit_inputs=True, **CASES[name])
-    conversion.save("m.snn.onnx")
-    monkeypatch.setattr("sys.argv", ["onnx-snn", "inspect", "m.snn.onnx", "--json", "m.json"])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert not stop.value.code
-    chunks = [(samples(mlp(), 3, seed), steps) for seed, steps in ((1, 4), (2, 1), (3, 6))]
-    (code,) = re.findall(r"```javascript\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    job = {
-        "model": "m.snn.onnx",
-        "info": "m.json",
-        "chunks": [{"x": x.reshape(-1).tolist(), "shape": list(x.shape), "steps": steps} for x, steps in chunks],
-    }
-    done = subprocess.run(
-        ["node", "-e", code + HARNESS], input=json.dumps(job), capture_output=True, text=True, env=os.environ
-    )
-    assert done.returncode == 0, done.stderr
-    session = snn_ops.Session("m.snn.onnx", backend="functions")
-    stream = session.stream()
-    expected = [stream.run(x, steps)[0] for x, steps in chunks]
-    expected.append(session.stream().run(*chunks[0])[0])
-    for found, wanted in zip(json.loads(done.stdout), expected, strict=True):
-        np.testing.assert_allclose(np.reshape(found, wanted.shape), wanted, rtol=1e-5, atol=1e-5)

@@ -203,7 +203,7 @@ CASES = {
             ),
             "the number of steps must be at least 1, it is 0",
         ),
-        "evaluate: it has no output, or none but its states: nothing can be evaluated": reading(
+        "__call__: it has no output, or none but its states: nothing can be evaluated": reading(
             lambda proto: proto.graph.ClearField("output"),
             lambda model: evaluate(model, SAMPLES, [2]),
             ": it has no output, or none but its states: nothing can be evaluated",

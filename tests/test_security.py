@@ -32,6 +32,7 @@ from converter.io.onnx_files import read_proto
 from converter.io.shards import UnreadableError, find, read
 from converter.normalise import frameworks
 from converter.report.html import write_html
+from converter.report.netron_view import Viewer, page_of
 from converter.serving.http import Application
 from converter.serving.local import Listening, LocalServer
 from converter.serving.service import Limits, Running, Service
@@ -413,6 +414,36 @@ def test_report(tmp_path) -> None:
     assert "<script" not in text
     assert "<img" not in text
     assert "script&gt;alert(1)" in text
+
+
+def test_view(tmp_path) -> None:
+    """Netron's own scripts are all there is, whatever the file is called."""
+    path = tmp_path / f"{HOSTILE.replace('/', '|')}.onnx"
+    path.write_bytes(mlp().SerializeToString())
+    (tmp_path / "secret.json").write_text("{}")
+    viewer = Viewer(page_of(path))
+    threading.Thread(target=viewer.serve, daemon=True).start()
+    port = int(viewer.url.rstrip("/").rpartition(":")[2])
+
+    def get(target: str, host: str = f"127.0.0.1:{port}") -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.putrequest("GET", target, skip_host=True)
+        connection.putheader("Host", host)
+        connection.endheaders()
+        return connection.getresponse()
+
+    page = get("/")
+    assert (page.status, page.getheader("Content-Security-Policy", "")[:18]) == (200, "default-src 'self'")
+    assert len(re.findall("<script", page.read().decode())) == 1
+    for target in (
+        "/data/secret.json",
+        "/data/../secret.json",
+        "/../../../etc/passwd",
+        f"/data/{tmp_path}/secret.json",
+    ):
+        assert get(target).status == 404
+    assert get("/", "evil.example").status == 404
+    viewer.close()
 
 
 def test_outputs(tmp_path) -> None:

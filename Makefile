@@ -12,7 +12,7 @@ WEB := examples/web
 CMAKE_ARGS ?= -DCMAKE_CUDA_ARCHITECTURES=90
 NATIVE := CMakeLists.txt setup.py $(shell find kernels cmake -type f)
 
-.PHONY: help demo web test test-web test-slow test-docs site fuzz lint ci format wheel sanitize docs bench bench-check gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
+.PHONY: help demo web test test-web test-slow test-docs site fuzz fuzz-kernels mutants platforms lint ci format wheel sanitize docs bench bench-check gpu-check gpu-rehearsal gpu-host-check gpu-kit clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -90,6 +90,20 @@ docs: $(VENV)/ready-dev ## what is written from the code: C++ headers, functions
 
 fuzz: $(VENV)/ready-dev ## hostile files, options and operator calls for some minutes; FUZZ="--minutes 30 --seed 1" (a minute is part of `make test`)
 	$(BIN)/python -m tests.fuzz $(FUZZ)
+
+fuzz-kernels: $(VENV)/ready-dev ## CALLS=10000 hostile operator calls under AddressSanitizer and UBSan, from SEED on
+	CALLS=$(or $(CALLS),10000) SEED=$(or $(SEED),1) tools/sanitize.sh $(BIN)/python
+
+mutants: $(VENV)/ready-dev ## an hour of faults put into the code at random, and whether the tests see them; MUTANTS="--seed 2 --minutes 20"
+	$(BIN)/python -m tools.mutants $(MUTANTS)
+
+# what it needs of Debian and how the tables of docs/platforms.md came about: docs/platforms.md
+platforms: wheel ## the wheel under other Pythons, releases of ONNX Runtime, and processors
+	$(BIN)/python -m pip install --quiet --editable '.[platforms]'
+	$(BIN)/python -m tools.platforms.matrix dist/onnx_snn-*.whl
+	$(BIN)/python -m tools.platforms.cross
+	tools/platforms/arm64.sh dist/onnx_snn-*.whl
+	$(BIN)/actionlint -shellcheck= .github/workflows/*.yml
 
 bench: $(VENV)/ready-dev ## every benchmark that is not done yet, peers in environments of their own, and docs/benchmarks.md; BENCH="--budget 40" bounds it
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -14,7 +15,9 @@ ROOT = Path(__file__).parent.resolve()
 
 class BuildWithCMake(build_ext):
     def get_ext_filename(self, fullname):
-        return f"{fullname.replace('.', os.sep)}.so"  # no Python version in the name
+        # no Python version in the name; as CMakeLists.txt and snn_ops/library.py have it
+        name = {"win32": "onnx_snn.dll", "darwin": "libonnx_snn.dylib"}.get(sys.platform, "libonnx_snn.so")
+        return str(Path(*fullname.split(".")[:-1], name))
 
     def build_extension(self, ext):
         target = Path(self.get_ext_fullpath(ext.name)).resolve()

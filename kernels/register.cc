@@ -64,7 +64,11 @@ int runtime_minor_version() { return g_runtime_minor_version; }
 
 }  // namespace onnx_snn
 
+#ifdef _WIN32
+#define SNN_EXPORT extern "C" __declspec(dllexport)
+#else
 #define SNN_EXPORT extern "C" __attribute__((visibility("default")))
+#endif
 
 // The instruction set of the CPU kernels in use, for reports.
 SNN_EXPORT const char* OnnxSnnCpuIsa() { return onnx_snn::cpu_isa(); }

@@ -939,7 +939,7 @@ def multi_threshold(
         finest_exponent: j of the smallest spike 2^-j in the first step, a whole number; broadcasts against [B, ...].
         sent: the sum of the spikes so far, in thresholds; broadcasts against [B, ...].
         step: number of time steps already done by earlier chunks of the same run.
-        max_spikes: most spikes in one step (at least 1).
+        max_spikes: most spikes in one step; above 2^24 it is 2^24 (at least 1).
         refinements: number of steps after the first in each of which the finest exponent grows by 1 (not negative).
         constant_current: True: the first input is [B, ...] and the same at every step; False: it is [T*B, ...].
 

@@ -14,13 +14,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import onnxruntime
 
-LIBRARY_NAME = "libonnx_snn.so"
+LIBRARY_NAMES = {"win32": "onnx_snn.dll", "darwin": "libonnx_snn.dylib"}
+"""By `sys.platform`; everywhere else libonnx_snn.so."""
 PYTHON_BACKENDS = ("numpy", "cupy")
 BACKENDS = ("native", "functions", *PYTHON_BACKENDS)
 
 
 class LibraryNotFoundError(RuntimeError):
     """A library was not built, or is not where it should be."""
+
+
+def library_name(platform: str = sys.platform) -> str:
+    """The native library's file name on a platform, as `sys.platform` names it."""
+    return LIBRARY_NAMES.get(platform, "libonnx_snn.so")
 
 
 def library_path() -> str:
@@ -31,10 +37,11 @@ def library_path() -> str:
     Raises:
         LibraryNotFoundError: there is no such file.
     """
-    path = Path(os.environ.get("ONNX_SNN_LIBRARY") or Path(__file__).parent / LIBRARY_NAME)
+    path = Path(os.environ.get("ONNX_SNN_LIBRARY") or Path(__file__).parent / library_name())
     if not path.is_file():
         raise LibraryNotFoundError(
-            f"{path} does not exist. Build it with `pip install .` or `make`, or name it in ONNX_SNN_LIBRARY; without it, "
+            f"{path} does not exist. Build it there with `pip install -e .` or `make`; after `pip install .` start Python in "
+            "another folder than the sources, which it would import; or name it in ONNX_SNN_LIBRARY. Without it, "
             "a .snn.onnx file still runs in plain ONNX Runtime, more slowly."
         )
     return str(path)

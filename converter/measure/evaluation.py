@@ -238,6 +238,10 @@ class _Rows:
         for batch in batches(samples.feed, self._job.batch):
             count = len(next(iter(batch.values())))
             readout, spikes = self._simulate(batch)
+            if not readout:
+                raise RefusedError(
+                    "it has no output, or none but its states: nothing can be evaluated", file=self._job.path
+                )
             if part.first is None:
                 part.first = next(iter(readout.values()))[0][:1]
             reference = trained.run(list(readout), batch) if trained is not None else None

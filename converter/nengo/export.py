@@ -76,6 +76,8 @@ def make_script(
         except RefusedError as error:
             raise RefusedError(f"{node.op_type}: {error}", node=node.name) from error
     for output in model.graph.outputs:
+        if not script.is_signal(output):  # a state that the metadata do not name, or a constant
+            raise RefusedError(f"its output {output.name!r} is not computed from its input, or is a neuron's state")
         script.add(f"net.outputs[{output.name!r}] = {script.variable(output)}")
     return script
 

@@ -9,24 +9,15 @@
 //
 // A file of a newer format (docs/format.md) is refused before it runs. A file made for streaming runs from rest.
 // Prints the class and a line for every score. Exit codes: 0 done, 1 refused with a reason, 2 wrong usage.
-#include <onnxruntime_cxx_api.h>
-
-#include <algorithm>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <limits>
 #include <optional>
-#include <sstream>
-#include <stdexcept>
-#include <string>
-#include <vector>
+
+#include "model.h"
 
 namespace {
-
-constexpr int64_t kFormat = 1;  // the newest onnx_snn.format that this program reads
 
 struct Arguments {
   std::string library, model, image;
@@ -51,13 +42,6 @@ std::optional<Arguments> parse(int count, char** words) {
   arguments.model = places[1];
   arguments.image = places[2];
   return arguments;
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream bytes;
-  if (!file.is_open() || !(bytes << file.rdbuf())) throw std::runtime_error(path + ": cannot be read, or is empty");
-  return bytes.str();
 }
 
 std::vector<float> read_pgm(const std::string& path, const std::string& bytes) {
@@ -87,39 +71,6 @@ std::vector<float> read_image(const std::string& path) {
   return numbers;
 }
 
-// Of a file without the key it is 1. A newer file might mean something else by what it says.
-void check_format(const Arguments& arguments, Ort::Session& session, Ort::AllocatorWithDefaultOptions& allocator) {
-  const auto text = session.GetModelMetadata().LookupCustomMetadataMapAllocated("onnx_snn.format", allocator);
-  if (!text) return;
-  const std::string format = text.get();
-  if (format.empty() || format.find_first_not_of("0123456789") != std::string::npos)
-    throw std::runtime_error(arguments.model + ": its metadata onnx_snn.format is no number: " + format);
-  if (format.size() > 18 || std::stoll(format) > kFormat)
-    throw std::runtime_error(arguments.model + ": made for format " + format + ", this program reads " +
-                             std::to_string(kFormat) + ": build it from a newer release");
-}
-
-// The shape of one sample: the batch, the first axis, is 1.
-std::vector<int64_t> sample_shape(const Arguments& arguments, Ort::Session& session) {
-  if (session.GetInputCount() != 1) throw std::runtime_error(arguments.model + ": it does not have one input");
-  const auto type = session.GetInputTypeInfo(0);
-  const auto info = type.GetTensorTypeAndShapeInfo();
-  if (info.GetElementType() != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT)
-    throw std::runtime_error(arguments.model + ": its input is not float32");
-  std::vector<int64_t> shape = info.GetShape();
-  if (shape.empty()) throw std::runtime_error(arguments.model + ": its input is a scalar");
-  shape[0] = 1;
-  if (std::any_of(shape.begin(), shape.end(), [](int64_t length) { return length < 1; }))
-    throw std::runtime_error(arguments.model + ": its input has an axis of unknown length");
-  return shape;
-}
-
-bool has_steps(Ort::Session& session, const Ort::AllocatorWithDefaultOptions& allocator) {
-  for (size_t i = 0; i < session.GetOverridableInitializerCount(); ++i)
-    if (!std::strcmp(session.GetOverridableInitializerNameAllocated(i, allocator).get(), "n_steps")) return true;
-  return false;
-}
-
 std::vector<float> classify(const Arguments& arguments) {
   std::vector<float> image = read_image(arguments.image);
   const Ort::Env env(ORT_LOGGING_LEVEL_FATAL, "classify");
@@ -127,10 +78,10 @@ std::vector<float> classify(const Arguments& arguments) {
   options.RegisterCustomOpsLibrary(arguments.library.c_str());
   Ort::Session session(env, arguments.model.c_str(), options);
   Ort::AllocatorWithDefaultOptions allocator;
-  check_format(arguments, session, allocator);
+  check_format(arguments.model, session, allocator);
   const auto cpu = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
 
-  const std::vector<int64_t> shape = sample_shape(arguments, session);
+  const std::vector<int64_t> shape = sample_shape(arguments.model, session);
   size_t expected = 1;
   for (int64_t length : shape) expected *= static_cast<size_t>(length);
   if (image.size() != expected) {
@@ -156,11 +107,6 @@ std::vector<float> classify(const Arguments& arguments) {
     throw std::runtime_error(arguments.model + ": its output is not float32 scores");
   const float* scores = results[0].GetTensorData<float>();
   return {scores, scores + info.GetElementCount()};
-}
-
-std::string one_line(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ struct MultiThresholdOperator : MultiThresholdSignature {
 
   template <class S>
   MultiThresholdConstants constants() const {
-    return {max_spikes, refinements};
+    return {max_spikes < kMostSpikes ? max_spikes : kMostSpikes, refinements};
   }
   Variant variant(const TemporalCall&, Element) const {
     switch (max_spikes) {

@@ -6,6 +6,8 @@ namespace onnx_snn {
 struct MultiThresholdSumOperator : MultiThresholdSumSignature {
   using MultiThresholdSumSignature::MultiThresholdSumSignature;
 
+  static constexpr int64_t kMostSteps = kMostSpikes;
+
   template <class S>
   NoConstants constants() const {
     return {};

@@ -1,5 +1,8 @@
 // ONNX Runtime's C++ API, initialised by hand when the library is registered; and a few helpers all operators share.
 #pragma once
+#if defined(_WIN32) && !defined(_MSC_VER)
+#include <sal.h>  // annotations that ONNX Runtime's header takes from specstrings.h, where MinGW does not have them
+#endif
 #define ORT_API_MANUAL_INIT
 #include <onnxruntime_cxx_api.h>
 #undef ORT_API_MANUAL_INIT

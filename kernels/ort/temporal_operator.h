@@ -81,6 +81,7 @@ class TemporalKernel {
     const auto current = context.GetInput(input++);
     const Dims shape = current.GetTensorTypeAndShapeInfo().GetShape();
     call.duration = Op::kTime == Time::kNone ? 1 : read_n_steps(Op::kName, context.GetInput(input++));
+    if (call.duration > MostSteps<Op>::kValue) call.duration = MostSteps<Op>::kValue;
     call.n_steps = kThroughTime ? call.duration : 1;
     Dims neurons = shape;
     if (Op::kTime != Time::kNone) neurons[0] = read_batch(Op::kName, Op::kInput, shape, constant_current_ ? 1 : call.n_steps);

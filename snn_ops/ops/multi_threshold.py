@@ -44,6 +44,8 @@ from snn_ops.ops._signature import (
 
 MOST_EXPONENT = 30
 """Of a height 2^-j, of either sign; beyond it counts as this."""
+MOST_SPIKES = 1 << 24
+"""Of a neuron in one step: in float32 a sum of spikes of height 1 grows no further. kernels/operators/operator.h."""
 PARAMETERS = (
     Parameter("threshold", "the height of the largest spike", above_0=True),
     Parameter("resting_value", "the value before the first spike", default=0.0),
@@ -87,11 +89,13 @@ def towards(missing: np.ndarray, finest: np.ndarray, most: int) -> np.ndarray:
     """The sum of up to `most` spikes that bring `missing` towards 0, in units of the threshold."""
     finest = np.minimum(finest, MOST_EXPONENT)
     total: np.ndarray = np.zeros_like(missing)
-    for _ in range(most):
+    for _ in range(min(most, MOST_SPIKES)):
         mantissa, exponent = np.frexp(np.abs(missing))  # |missing| = mantissa 2^exponent, mantissa in [1/2, 1)
         j = np.maximum(np.where(mantissa >= 0.75, -exponent, 1 - exponent), 0)
         sends = np.abs(missing) >= 0.75 * np.exp2(-finest)
         spike = np.where(sends, np.copysign(np.ldexp(missing.dtype.type(1), -j), missing), 0).astype(missing.dtype)
+        if not sends.any():  # nor will any later
+            break
         total, missing = total + spike, missing - spike
     total += missing - missing
     return total
@@ -187,7 +191,7 @@ def _variant(attributes: Attributes, element: np.dtype) -> str:
 
 def _kernel_constants(attributes: Attributes, element: np.dtype) -> list[Constant]:
     """MultiThresholdConstants of kernels/neurons.h."""
-    return [("long long", attributes["max_spikes"]), ("long long", attributes["refinements"])]
+    return [("long long", min(attributes["max_spikes"], MOST_SPIKES)), ("long long", attributes["refinements"])]
 
 
 OPERATOR = Operator(
@@ -206,7 +210,7 @@ OPERATOR = Operator(
     parameters=PARAMETERS,
     states=(State("sent", "the sum of the spikes so far, in thresholds"),),
     attributes=(
-        Attribute("max_spikes", 1, "most spikes in one step", AT_LEAST_1),
+        Attribute("max_spikes", 1, "most spikes in one step; above 2^24 it is 2^24", AT_LEAST_1),
         Attribute(
             "refinements",
             0,

@@ -1,4 +1,4 @@
-"""The C++ example, built with the machine's compiler, gives the classes and scores that Python gives."""
+"""The C++ examples, built with the machine's compiler, give the classes and scores that Python gives."""
 
 from __future__ import annotations
 
@@ -117,3 +117,31 @@ def test_bad_input(program, model, tmp_path) -> None:
         assert done.stderr.count("\n") == 1
     for wrong in ((), (library, path), (library, path, good, "--steps", "0"), (library, path, good, "--steps")):
         assert run(program, *wrong).returncode == 2
+
+
+@pytest.mark.parametrize("n_steps", [None, 3])
+def test_a_stream_goes_on_from_frame_to_frame(program, model, tmp_path, n_steps) -> None:
+    """Twice the same picture, then others: scores depend on what went before, bit for bit as in Python."""
+    path, images = model
+    images = np.concatenate([images[:1], images])
+    frames = tmp_path / "frames.f32"
+    frames.write_bytes(images.astype("<f4").tobytes())
+    steps = ("--steps", n_steps) if n_steps else ()
+    done = run(program.with_name("stream"), snn_ops.library_path(), path, frames, *steps)
+    session = snn_ops.Session(path, batch_size=1)
+    if len(session.ort.get_outputs()) == 1:  # no states
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "convert it with --streaming" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    stream = session.stream()
+    expected = np.concatenate([stream.run(image[None], n_steps=n_steps)[0] for image in images])
+    found = np.asarray([line.split() for line in done.stdout.splitlines()], np.float32)
+    assert found[:, 0].tolist() == expected.argmax(axis=1).tolist()
+    np.testing.assert_allclose(found[:, 1:], expected, rtol=1e-6, atol=1e-6)
+    assert not np.allclose(expected[0], expected[1])
+    frames.write_bytes(images.tobytes()[:-4])
+    done = run(program.with_name("stream"), snn_ops.library_path(), path, frames)
+    assert done.returncode == 1
+    assert "not a whole number of inputs of 784 float32 numbers" in done.stderr
+    assert run(program.with_name("stream"), path, frames).returncode == 2

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz [--minutes M] [--seed S] [--kinds ...]`: looks for tracebacks, crashes, hangs and wrong answers.
+"""`python -m tests.fuzz [--minutes M | --count N] [--seed S] [--kinds ...]`: looks for tracebacks, crashes, hangs and wrong answers.
 
 A failure is made smaller by leaving mutations out, and its files are kept in `tests/fuzz/corpus`, which the tests run.
 """
@@ -34,13 +34,15 @@ class Worker:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
-            self.run(Case("metadata", 0, ()))  # imports and converted models take their time
+            wrong = self.run(Case("metadata", 0, ()))  # imports and converted models take their time
+            if self._process is None:
+                raise RuntimeError(f"it does not start: {wrong}")
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps([case.kind, case.seed, case.mutations]) + "\n")
         process.stdin.flush()
-        ready, _, _ = select.select([process.stdout], [], [], 4 * MOST_SECONDS if case.seed == 0 else MOST_SECONDS)
+        ready, _, _ = select.select([process.stdout], [], [], 20 * MOST_SECONDS if case.seed == 0 else MOST_SECONDS)
         answer = process.stdout.readline() if ready else ""
         if answer:
             return str(json.loads(answer))
@@ -83,13 +85,15 @@ def main() -> int:
     """Runs until the time is over."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--count", type=int, help="seeds, instead of minutes")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     arguments = parser.parse_args()
     print(f"seeds from {arguments.seed} on")
     worker, counts, failures = Worker(), Counter[str](), 0
     end, seed = time.monotonic() + 60 * arguments.minutes, arguments.seed
-    while time.monotonic() < end:
+    last = None if arguments.count is None else seed + arguments.count
+    while seed < last if last is not None else time.monotonic() < end:
         for case in cases(seed, arguments.kinds):
             wrong = worker.run(case)
             counts[case.kind] += 1

@@ -103,6 +103,14 @@ def _pick(rng: np.random.Generator, values: Sequence[object]) -> object:
     return values[int(rng.integers(len(values)))]
 
 
+def _numbers(tensor: TensorProto) -> np.ndarray:
+    """Its numbers; others where it has none, or an earlier mutation left what nobody can read."""
+    with contextlib.suppress(Exception):
+        if tensor.raw_data:
+            return numpy_helper.to_array(tensor).copy()
+    return np.zeros(3, np.float32)
+
+
 def _mutate(model: onnx.ModelProto, rng: np.random.Generator) -> None:
     """One change of a model, at random."""
     graph = model.graph
@@ -136,7 +144,7 @@ def _mutate(model: onnx.ModelProto, rng: np.random.Generator) -> None:
     elif what == 8 and tensor.dims:
         tensor.dims[int(rng.integers(len(tensor.dims)))] = int(_pick(rng, _SIZES))
     elif what == 9 and tensor.name:
-        array = numpy_helper.to_array(tensor).copy() if tensor.raw_data else np.zeros(3, np.float32)
+        array = _numbers(tensor)
         if array.dtype.kind == "f" and array.size:
             array.flat[int(rng.integers(array.size))] = np.float32(_pick(rng, _FLOATS))
         elif array.size:

@@ -51,6 +51,15 @@ def begun(case: str, **states: object) -> onnx.ModelProto:
     return model
 
 
+def with_a_state_as_output() -> onnx.ModelProto:
+    """As a file shows it whose metadata name other states."""
+    model = net("z = Identity(y)")
+    neuron = next(node for node in model.graph.node if node.op_type == "BoundedIF")
+    neuron.output.append("odd")  # its first state
+    model.graph.output.append(helper.make_tensor_value_info("odd", onnx.TensorProto.FLOAT, None))
+    return model
+
+
 def at_once() -> onnx.ModelProto:
     model = net("z = Identity(total)")
     kinds = {tensor.name: tensor.kind.dtype(np.float32) for tensor in OPERATORS["MultiThresholdSum"].inputs[2:]}
@@ -134,6 +143,10 @@ CASES = {
     "nengo/export.py": {
         "make_script: this is not a spiking model; make one with `onnx-snn convert`": Case(
             lambda folder: make_script(graph("y = Relu(x)")), "this is not a spiking model; make one with `onnx-snn convert`"
+        ),
+        "make_script: its output {} is not computed from its input, or is a neuron's state": Case(
+            lambda folder: make_script(with_a_state_as_output()),
+            "its output 'odd' is not computed from its input, or is a neuron's state",
         ),
         "make_script: {} has no counterpart in Nengo{}": following(
             "[odd] z = Max(y, C)", "node 'odd': Max has no counterpart in Nengo", C=[0.5]

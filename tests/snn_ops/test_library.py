@@ -17,7 +17,7 @@ import onnxruntime as ort
 import pytest
 
 import snn_ops
-from snn_ops.library import LibraryNotFoundError, library_path, register
+from snn_ops.library import LibraryNotFoundError, library_name, library_path, register
 from snn_ops.ops import OPERATORS
 from snn_ops.single import operator_model
 
@@ -30,7 +30,7 @@ def started(options: ort.SessionOptions, *, with_function: bool) -> ort.Inferenc
 
 def test_the_environment_names_another_library(tmp_path, monkeypatch) -> None:
     monkeypatch.delenv("ONNX_SNN_LIBRARY", raising=False)
-    beside = Path(snn_ops.__file__).with_name("libonnx_snn.so")
+    beside = Path(snn_ops.__file__).with_name(library_name())
     if beside.is_file():  # a package that was built
         assert Path(library_path()) == beside
     other = tmp_path / "other.so"
@@ -41,6 +41,27 @@ def test_the_environment_names_another_library(tmp_path, monkeypatch) -> None:
         register(ort.SessionOptions())
     other.write_bytes(b"")
     assert library_path() == str(other)
+
+
+def test_each_system_has_its_name_for_the_library() -> None:
+    """As setup.py puts it into the wheel, and CMake calls it."""
+    names = {
+        "linux": "libonnx_snn.so",
+        "freebsd14": "libonnx_snn.so",
+        "darwin": "libonnx_snn.dylib",
+        "win32": "onnx_snn.dll",
+    }
+    assert {platform: library_name(platform) for platform in names} == names
+    setup = (Path(__file__).parents[2] / "setup.py").read_text()
+    assert all(f'"{name}"' in setup for name in names.values())
+
+
+@pytest.mark.skipif(not shutil.which("nm"), reason="no nm")
+def test_nothing_leaves_the_library_but_what_a_caller_needs() -> None:
+    """Other libraries in the process neither take our symbols for theirs nor give us theirs."""
+    nm = ["nm", "--dynamic", "--defined-only", library_path()]
+    listed = subprocess.run(nm, capture_output=True, text=True, check=True).stdout
+    assert {line.split()[-1].split("@")[0] for line in listed.splitlines()} == {"RegisterCustomOps", "OnnxSnnCpuIsa"}
 
 
 def test_a_kernel_needs_the_library_and_a_function_body_does_not(monkeypatch) -> None:

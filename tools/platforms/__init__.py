@@ -1,0 +1,1 @@
+"""On which Pythons, releases of ONNX Runtime, processors and systems the project runs: docs/platforms.md."""

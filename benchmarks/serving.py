@@ -230,7 +230,11 @@ class Client(asyncio.Protocol):
         else:
             self._load.seconds.append(time.perf_counter() - self._begin)
             self._load.wrong += not body.endswith(self._expected)
-        self._send()
+        if b"connection: close" in head.lower():
+            self._expected = b""
+            self._transport.close()
+        else:
+            self._send()
 
 
 async def clients(
@@ -616,7 +620,8 @@ def kill_replicas(model: Model, kills: int) -> dict[str, Any]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     killed: list[int] = []
-    with serving(model, "--port", str(port), "--engine", "ray", "--replicas", "2", "--batch", "8") as (pid, _, _):
+    options = ("--batch", "8", "--timeout", "120")  # a replica needs the time that the machine has for it
+    with serving(model, "--port", str(port), "--engine", "ray", "--replicas", "2", *options) as (pid, _, _):
 
         async def under_load() -> Load:
             finished = False
@@ -629,7 +634,7 @@ def kill_replicas(model: Model, kills: int) -> dict[str, Any]:
                     if replicas:
                         killed.append(random.choice(replicas))
                         os.kill(killed[-1], signal.SIGKILL)
-                    until = time.monotonic() + 120
+                    until = time.monotonic() + 300
                     while len(replicas_of(pid)) < 2 and time.monotonic() < until:
                         await asyncio.sleep(0.5)
                 await asyncio.sleep(5)

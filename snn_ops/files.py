@@ -260,14 +260,14 @@ def rows_in_npz(
             readers = {name: _RowReader(stack, archive, f"{name}.npy") for name in names}
             counts = {name: reader.shape[0] for name, reader in readers.items()}
             if len(set(counts.values())) > 1:
-                raise TooLargeError(f"its arrays have different numbers of samples: {counts}")
+                raise OtherArraysError(f"its arrays have different numbers of samples: {counts}")
             total = next(iter(counts.values()))
             stop = total if count is None else min(total, start + count)
             for reader in readers.values():
                 reader.skip(start)
             for first in range(start, stop, size):
                 yield {name: reader.take(min(size, stop - first)) for name, reader in readers.items()}
-    except (OSError, MemoryError, TooLargeError):
+    except (OSError, MemoryError, OtherArraysError):
         raise
     except Exception as error:  # whatever zipfile, its decompressors and NumPy raise on a damaged file
         raise ValueError(f"{path} is not an .npz file with arrays, or it is damaged") from error
@@ -284,7 +284,7 @@ class _RowReader:
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         _, by_columns, self._dtype = read(self._file)
         if not self.shape:
-            raise TooLargeError(f"`{name.removesuffix('.npy')}` is one number, not [samples, ...]")
+            raise OtherArraysError(f"`{name.removesuffix('.npy')}` is one number, not [samples, ...]")
         self._row = math.prod(self.shape[1:]) * self._dtype.itemsize
         self._whole: np.ndarray | None = None
         self._at = 0
@@ -305,6 +305,10 @@ class _RowReader:
         if len(data) != rows * self._row:
             raise ValueError("it ends too early")
         return np.frombuffer(data, self._dtype).reshape(rows, *self.shape[1:])
+
+
+class OtherArraysError(ValueError):
+    """A file holds arrays, but not such as are wanted."""
 
 
 class TooLargeError(ValueError):

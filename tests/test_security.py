@@ -29,8 +29,10 @@ from websockets.sync.client import ClientConnection, connect
 from converter import RefusedError, convert, load_ann
 from converter.cli import main
 from converter.io.onnx_files import read_proto
+from converter.io.shards import UnreadableError, find, read
 from converter.normalise import frameworks
 from converter.report.html import write_html
+from converter.report.netron_view import Viewer, page_of
 from converter.serving.http import Application
 from converter.serving.local import Listening, LocalServer
 from converter.serving.service import Limits, Running, Service
@@ -224,6 +226,24 @@ def test_pickle(tmp_path, monkeypatch) -> None:
     assert not Path("owned").exists()
 
 
+def test_data_code(tmp_path, monkeypatch) -> None:
+    """Only a function that the caller names is called, and nothing in its folder takes the place of a library."""
+    monkeypatch.chdir(tmp_path)
+    Path("d").mkdir()
+    np.save("d/a.npy", np.array([Trap()], dtype=object))
+    Path("d/evil.py").write_text("open('owned', 'w')")
+    (shard,) = find("d").shards
+    with pytest.raises(UnreadableError):
+        list(read(shard, {"x": ["N", 1]}))
+    Path("pickletools.py").write_text("open('owned', 'w')")
+    Path("own_reader.py").write_text("import pickletools\ndef f():\n yield [[1.0]]\n")
+    monkeypatch.delitem(sys.modules, "pickletools", raising=False)
+    (shard,) = find("own_reader:f").shards
+    assert shard.count == 1
+    assert str(tmp_path) not in sys.path
+    assert not Path("owned").exists()
+
+
 def test_archives(tmp_path, monkeypatch) -> None:
     """An array that claims more than it holds, and one that holds more than fits."""
     header = repr({"descr": "<f4", "fortran_order": False, "shape": (10**12,)}).encode().ljust(117) + b"\n"
@@ -394,6 +414,36 @@ def test_report(tmp_path) -> None:
     assert "<script" not in text
     assert "<img" not in text
     assert "script&gt;alert(1)" in text
+
+
+def test_view(tmp_path) -> None:
+    """Netron's own scripts are all there is, whatever the file is called."""
+    path = tmp_path / f"{HOSTILE.replace('/', '|')}.onnx"
+    path.write_bytes(mlp().SerializeToString())
+    (tmp_path / "secret.json").write_text("{}")
+    viewer = Viewer(page_of(path))
+    threading.Thread(target=viewer.serve, daemon=True).start()
+    port = int(viewer.url.rstrip("/").rpartition(":")[2])
+
+    def get(target: str, host: str = f"127.0.0.1:{port}") -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.putrequest("GET", target, skip_host=True)
+        connection.putheader("Host", host)
+        connection.endheaders()
+        return connection.getresponse()
+
+    page = get("/")
+    assert (page.status, page.getheader("Content-Security-Policy", "")[:18]) == (200, "default-src 'self'")
+    assert len(re.findall("<script", page.read().decode())) == 1
+    for target in (
+        "/data/secret.json",
+        "/data/../secret.json",
+        "/../../../etc/passwd",
+        f"/data/{tmp_path}/secret.json",
+    ):
+        assert get(target).status == 404
+    assert get("/", "evil.example").status == 404
+    viewer.close()
 
 
 def test_outputs(tmp_path) -> None:

@@ -85,9 +85,10 @@ def run_command(
         return
     name, first = next(iter(outputs.items()))
     rows = [(index, *_head(row)) for index, row in enumerate(first.reshape(len(first), -1)[:20])]
-    results().print(
-        make_table(f"{name} {list(first.shape)}, first samples", ("sample", "largest", "values"), rows, left=0)
-    )
+    title = f"{name} {list(first.shape)}, first samples"
+    shown = make_table(title, ("sample", "largest", "values"), rows, left=0, drop=())
+    shown.columns[-1].justify = "left"  # a list of numbers, which may be folded
+    results().print(shown)
     messages().print("Name a file with -o to keep all outputs.")
 
 

@@ -10,6 +10,7 @@ import typer
 from converter.commands.arguments import (
     Backend,
     Libraries,
+    Preprocess,
     Provider,
     ProviderOptions,
     SpikingFile,
@@ -17,6 +18,7 @@ from converter.commands.arguments import (
     Threads,
     parse_provider_options,
 )
+from converter.commands.loading import preprocessing
 from converter.errors import RefusedError
 from converter.io.optional import import_optional
 from converter.options import check_steps
@@ -33,6 +35,7 @@ def serve_command(
     model: SpikingFile,
     host: Annotated[str, typer.Option(help="address to listen at; 0.0.0.0 is all of the machine's")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8000,
+    preprocess: Preprocess = None,
     name: Annotated[str | None, typer.Option(help="of the model, for clients [default: the file's]")] = None,
     steps: Steps = None,
     backend: Backend = "native",
@@ -98,11 +101,11 @@ def serve_command(
         streams=streams,
         idle=idle,
     )
-    running = service.Running(steps, batch, workers, count_spikes, options)
     origins = tuple(allow_origin or ())
     if token is None and not _is_local(host):
         _say(f"note: whoever reaches {host}:{port} may use the service; --token or {TOKEN} asks for a token")
     spiking = SpikingModel(model, libraries=library or ())
+    running = service.Running(steps, batch, workers, count_spikes, preprocessing(preprocess, spiking), options)
     if engine == "ray":
         on_ray = import_optional("converter.serving.on_ray", "serve-ray")
         wanted = on_ray.Deployment(name, limits, running, token, origins, parse_replicas(replicas))

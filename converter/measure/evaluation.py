@@ -239,8 +239,9 @@ class _Rows:
             count = len(next(iter(batch.values())))
             readout, spikes = self._simulate(batch)
             if not readout:
-                reason = "it has no output, or none but its states: nothing can be evaluated"
-                raise RefusedError(reason, file=self._job.path)
+                raise RefusedError(
+                    "it has no output, or none but its states: nothing can be evaluated", file=self._job.path
+                )
             if part.first is None:
                 part.first = next(iter(readout.values()))[0][:1]
             reference = trained.run(list(readout), batch) if trained is not None else None

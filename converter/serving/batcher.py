@@ -67,7 +67,7 @@ class Job:
     after: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
-        self.key = (self.n_steps, *((name, array.shape[1:]) for name, array in self.feed.items()))
+        self.key = (self.n_steps, *((name, array.dtype, array.shape[1:]) for name, array in self.feed.items()))
 
     @property
     def samples(self) -> int:

@@ -115,7 +115,7 @@ class Application:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        unread = b"content-length" in headers or b"transfer-encoding" in headers
+        unread = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         try:
             route = self._route(scope, headers)
             if route == "infer":
@@ -165,7 +165,7 @@ class Application:
                     raise RequestError(404, f"{self.service.name!r} has the version {VERSION!r} only")
                 rest = rest[2:]
             if rest in ([], ["ready"], ["infer"], ["stream"]):
-                return rest[0] if rest else "model"
+                return {"ready": "model ready"}.get(rest[0], rest[0]) if rest else "model"
         raise RequestError(404, "there is nothing at this path")
 
     def _get(self, route: str) -> _Answer:
@@ -176,7 +176,9 @@ class Application:
             return _json({"name": "onnx-snn", "version": snn_ops.__version__, "extensions": extensions})
         if route == "model":
             return _json(self.service.described())
-        return _json({route: True, "name": self.service.name})  # live, ready
+        if route == "model ready":
+            return _json({"name": self.service.name, "ready": True})
+        return _json({route: True})  # live, ready
 
     def _check_origin(self, headers: Mapping[bytes, bytes]) -> None:
         origin = headers.get(b"origin")

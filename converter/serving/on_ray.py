@@ -94,6 +94,7 @@ def start(
         max_queued_requests=wanted.limits.queue,
         graceful_shutdown_timeout_s=_END_SECONDS,
         health_check_period_s=5,
+        logging_config={"enable_access_log": False},
         ray_actor_options={
             "num_cpus": options["threads"],
             "num_gpus": 1 if options.get("provider") == "cuda" else 0,

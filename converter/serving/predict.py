@@ -67,7 +67,7 @@ class Record:
 
     Attributes:
         shard: its name.
-        start, digest, state: of `Shard`.
+        start, count, digest, state: of `Shard`.
         file: of the predictions, in the folder; empty: there are none.
         samples: predicted.
         odd: samples that could not be: key and reason.
@@ -78,6 +78,7 @@ class Record:
 
     shard: str
     start: int
+    count: int | None
     digest: str
     state: str
     file: str = ""
@@ -94,7 +95,7 @@ class Record:
         state = ""
         with suppress(OSError):
             state = shard.state()
-        return cls(shard.name, shard.start, shard.digest, state, **changes)
+        return cls(shard.name, shard.start, shard.count, shard.digest, state, **changes)
 
 
 @dataclass(frozen=True)
@@ -396,12 +397,12 @@ class _Run:
     def __init__(self, out: Path, data: Data, identity: Mapping[str, Any], progress: Progress) -> None:
         self._out, self._data, self._identity, self._progress = out, data, identity, progress
         self._records = _records(out)
+        if not data.is_stream:
+            self._check_shards({shard.digest: shard for shard in data.shards})
         self._begun = self._written = time.monotonic()
         self._before = self._told = sum(record.samples for record in self._records.values())
         self._tells = False
         self._now: set[str] = set()
-        if not data.is_stream:
-            self._check_shards(data.shards)
         self._write(complete=False)
 
     def tell(self, count: int) -> None:
@@ -440,16 +441,18 @@ class _Run:
         for shard in self._data.shards:
             seen.add(shard.digest)
             record = self._records.get(shard.digest)
-            if record is None or not record.file:
+            if record is None or not record.file or record.count != shard.count:
                 yield shard
         self._refuse_others(seen)
 
-    def _check_shards(self, shards: Iterable[Shard]) -> None:
-        """What is done is of these shards, and they are as they were."""
-        known = {shard.digest: shard for shard in shards}
+    def _check_shards(self, known: Mapping[str, Shard]) -> None:
+        """What is done is of these shards, and they are as they were. Those of which only a part was wanted are done again."""
         self._refuse_others(known.keys())
-        for digest, record in self._records.items():
+        for digest, record in list(self._records.items()):
             shard = known[digest]
+            if record.count != shard.count:
+                del self._records[digest]
+                continue
             state = Record.of(shard).state
             if state != record.state:
                 raise RefusedError(

@@ -16,11 +16,13 @@ import numpy as np
 
 from converter.errors import RefusedError, concerning
 from converter.graph.run import RUNTIME_ERRORS, brief
+from converter.io.preprocess import Preprocessing, pictures, resized
 from converter.io.samples import random_samples
 from converter.serving.batcher import Batcher, QueueFullError, StoppedError
 from converter.serving.capacity import Capacity, measure
 from converter.serving.metrics import Metrics
 from converter.serving.protocol import (
+    DATATYPES,
     Message,
     RequestError,
     TensorSpec,
@@ -29,7 +31,7 @@ from converter.serving.protocol import (
     read_outputs,
     read_tensors,
 )
-from converter.serving.spikes import SpikeCounter
+from converter.serving.spikes import SAMPLES, SpikeCounter
 from converter.spiking.model import SpikingModel
 from snn_ops.feed import element_type
 from snn_ops.format import FIRST_SAMPLE
@@ -38,6 +40,8 @@ from snn_ops.stream import Stream, states_of
 
 VERSION = "1"
 """Of the model: a service has one."""
+PIXELS = "UINT8"
+"""The protocol's word for the numbers of pictures."""
 _LEAST_STEPS = 256
 _TIMES_ITS_STEPS = 8
 _MEASURED_BYTES = 64 << 20
@@ -84,6 +88,7 @@ class Running:
         batch: samples that run together; None: measured.
         workers: threads that run batches.
         count_spikes: with a second session.
+        preprocess: how pictures of bytes become samples; None: they are not taken.
         options: of `snn_ops.Session`: backend, provider, threads, ...
     """
 
@@ -91,6 +96,7 @@ class Running:
     batch: int | None = None
     workers: int = 1
     count_spikes: bool = True
+    preprocess: Preprocessing | None = None
     options: Mapping[str, Any] | None = None
 
 
@@ -133,6 +139,7 @@ class Service:
         with concerning(model.path):
             self.inputs, self.outputs = _inputs_of(self._session), _outputs_of(self._session)
         self.states = _states_of(self._session, model)
+        self._preprocess = running.preprocess
         self.metrics = Metrics()
         with concerning(model.path):
             self.capacity = self._measured(model, running)
@@ -166,12 +173,14 @@ class Service:
 
     def described(self) -> dict[str, Any]:
         """The model's metadata, as the protocol has them."""
-        parameters = {
+        parameters: dict[str, Any] = {
             "n_steps": self.n_steps,
             "most_steps": self.limits.steps,
             "most_samples": self.limits.samples,
             "streams": self.has_streams,
         }
+        if self._preprocess is not None:
+            parameters["preprocess"] = self._preprocess.stored()
         return {
             "name": self.name,
             "versions": [VERSION],
@@ -189,7 +198,7 @@ class Service:
         """
         wanted = read_outputs(message, [spec.name for spec in self.outputs])
         n_steps, seconds = self._asked(message, _PARAMETERS), _timeout(message)
-        feed = read_tensors(message, "inputs", self.inputs, self.limits.samples)
+        feed = self._feed(message)
         answer = self._answered(self._batcher.run(feed, n_steps))
         try:
             arrays = await (answer if seconds is None else asyncio.wait_for(answer, seconds))
@@ -228,21 +237,21 @@ class Service:
         new_frame = message.parameters.get("new_frame", False)
         if not isinstance(new_frame, bool):
             raise RequestError(400, "`new_frame` must be true or false")
-        feed = read_tensors(message, "inputs", self.inputs, self.limits.samples)
-
-        counter = self._counter if self._counter is not None and self._counter.is_due else None
-        before = stream.save() if counter is not None else {}
+        feed = self._feed(message)
+        before: list[Mapping[str, np.ndarray]] = []
 
         def run() -> list[np.ndarray]:
-            outputs = stream.run(feed, n_steps, new_frame=new_frame)
+            if self._counter is not None and self._counter.is_due:
+                before.append(stream.save())
+            outputs = stream.run(self._prepared(feed), n_steps, new_frame=new_frame)
             self.metrics.steps(len(next(iter(feed.values()))), n_steps)
             return outputs
 
         def count() -> None:
-            if counter is not None:
-                counter.count_chunk(before, feed, n_steps, new_frame=new_frame)
+            if self._counter is not None and before:
+                self._counter.count_chunk(before[0], self._prepared(feed), n_steps, new_frame=new_frame)
 
-        arrays = await self._answered(self._batcher.call(run, count if counter is not None else None))
+        arrays = await self._answered(self._batcher.call(run, count))
         found = {spec.name: array for spec, array in zip(self.outputs, arrays, strict=True)}
         return [(each, found[each.name]) for each in wanted]
 
@@ -270,9 +279,39 @@ class Service:
         if self.limits.memory < 2 * self.limits.body:
             self.limits = replace(self.limits, memory=2 * self.limits.body)
 
+    def _feed(self, message: Message) -> dict[str, np.ndarray]:
+        """The samples of a message. Pictures are not preprocessed yet: what waits shall not be larger than what was sent."""
+        entries = message.entries.get("inputs")
+        if self._preprocess is not None and len(self.inputs) == 1 and isinstance(entries, list) and len(entries) == 1:
+            name, datatype = self.inputs[0].name, self.inputs[0].datatype
+            entry = entries[0] if isinstance(entries[0], dict) else {}
+            shape = entry.get("shape")
+            if entry.get("datatype") == PIXELS != datatype and isinstance(shape, list) and len(shape) in (3, 4):
+                spec = TensorSpec(name, PIXELS, (-1,) * len(shape))
+                return read_tensors(message, "inputs", [spec], self.limits.samples)
+        return read_tensors(message, "inputs", self.inputs, self.limits.samples)
+
+    def _prepared(self, feed: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """The samples as the model takes them.
+
+        Raises:
+            ValueError: they are no pictures.
+        """
+        (name, array), *_ = feed.items()
+        if self._preprocess is None or array.dtype != DATATYPES[PIXELS] or self.inputs[0].datatype == PIXELS:
+            return feed
+        images = pictures(array)
+        if images is None:
+            raise ValueError(f"{name!r} holds no pictures: [samples, height, width, channels]")
+        size = self._preprocess.size
+        images = np.stack([resized(image, size) for image in images]) if size is not None else images
+        return {name: self._preprocess.apply(images, self.inputs[0].shape)}
+
     def _run_batch(self, feed: Mapping[str, np.ndarray], n_steps: int, check: Callable[[], None]) -> list[np.ndarray]:
         names = [spec.name for spec in self.outputs]
-        return self._session.run(feed, n_steps=n_steps, outputs=names, progress=lambda done, of: check())
+        return self._session.run(
+            self._prepared(feed), n_steps=n_steps, outputs=names, progress=lambda done, of: check()
+        )
 
     def _observed(self, feed: Mapping[str, np.ndarray], n_steps: int, seconds: float, waited: Sequence[float]) -> None:
         self.metrics.batch(len(next(iter(feed.values()))), n_steps, seconds, waited)
@@ -280,7 +319,9 @@ class Service:
     def _count(self, feed: Mapping[str, np.ndarray], n_steps: int) -> None:
         if self._counter is not None:
             try:
-                self._counter.count(feed, n_steps)
+                if self._counter.is_due:
+                    first = {name: array[:SAMPLES] for name, array in feed.items()}
+                    self._counter.count(self._prepared(first), n_steps)
             except RUNTIME_ERRORS as error:
                 log.warning("spikes are counted no more: %s", brief(error))
                 self._counter = None

@@ -110,6 +110,7 @@ def test_bad_input(command, spiking, monkeypatch) -> None:
         ("m.snn.onnx", "--steps", "8,0"): ["at least 1, it is 0"],
         ("m.snn.onnx", "--threads", "0"): ["the number of threads must be at least 1, it is 0"],
         ("m.snn.onnx", "--provider", "cuda"): ["m.snn.onnx", "CUDAExecutionProvider"],
+        ("m.snn.onnx", "--provider", "cuda", "--profile"): ["profile on the CPU, or with NVIDIA's Nsight Systems"],
         ("m.snn.onnx", "--against", "other.onnx"): ["other.onnx: this is not the model that became m.snn.onnx"],
         ("m.snn.onnx", "--against", "text.onnx"): ["text.onnx: not an ONNX model"],
         ("m.snn.onnx", "--against", "m.snn.onnx"): ["m.snn.onnx", "already a spiking model"],

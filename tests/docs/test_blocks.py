@@ -60,6 +60,14 @@ def test_no_block_is_left_out_in_silence(name) -> None:
     assert re.findall(r"^    onnx-snn .*", TEXTS[name], re.MULTILINE) == []
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "examples/web/README.md"])
+def test_links_of_pages_beside_the_docs_lead_somewhere(name) -> None:
+    """Those in docs/ are checked on the site."""
+    page = ROOT / name
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
 PAGE = """\
 <!-- docs: start lenet -->
 Text.

@@ -34,13 +34,15 @@ class Worker:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
-            self.run(Case("metadata", 0, ()))  # imports and converted models take their time
+            wrong = self.run(Case("metadata", 0, ()))  # imports and converted models take their time
+            if self._process is None:
+                raise RuntimeError(f"it does not start: {wrong}")
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps([case.kind, case.seed, case.mutations]) + "\n")
         process.stdin.flush()
-        ready, _, _ = select.select([process.stdout], [], [], 4 * MOST_SECONDS if case.seed == 0 else MOST_SECONDS)
+        ready, _, _ = select.select([process.stdout], [], [], 20 * MOST_SECONDS if case.seed == 0 else MOST_SECONDS)
         answer = process.stdout.readline() if ready else ""
         if answer:
             return str(json.loads(answer))

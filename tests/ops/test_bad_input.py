@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -206,3 +207,27 @@ def test_initial_voltage_above_threshold_fires(backend) -> None:
     x = np.full((2, 3), 0.2, np.float32)
     spikes, *_ = SingleOperator("LIF", backend=backend)(x, np.asarray(2), ONE, voltage, ZERO)
     np.testing.assert_array_equal(spikes, np.asarray([[0, 1000, 0], [0, 0, 0]], np.float32))
+
+
+@pytest.mark.parametrize(
+    ("run", "targets"),
+    [("native", [0.3, -2.6, 5.2]), ("reference", [0.3, -2.6, 5.2]), ("native", [1e30])],  # NumPy counts every spike
+)
+def test_more_spikes_than_anyone_can_count_end(targets, run) -> None:
+    """A neuron that may send 2^62 spikes gives what one gives that sends all that it has, and does not search on."""
+    target = np.asarray([targets], np.float32)
+    one, zero, finest = np.float32(1), np.float32(0), np.float32(6)
+    at_once = [target, 2**62, one, zero, finest]
+    step_by_step = [target, 1, one, zero, finest, zero, 0]
+    results = []
+    for op_type, inputs, attributes in (
+        ("MultiThresholdSum", at_once, {}),
+        ("MultiThreshold", step_by_step, {"max_spikes": 2**62}),
+    ):
+        operator = OPERATORS[op_type]
+        arrays = [np.asarray(v, t.kind.dtype(np.float32)) for v, t in zip(inputs, operator.inputs, strict=True)]
+        call = SingleOperator(op_type, **attributes) if run == "native" else partial(operator.run, **attributes)
+        results.append(call(*arrays)[0])
+    expected = np.clip(target, -(2**24), 2**24)  # in float32 a sum of ones ends there
+    for found in results:
+        np.testing.assert_allclose(found, expected, atol=2**-6, rtol=0)

@@ -12,8 +12,10 @@ import onnx_ir as ir
 from converter.conversion.check import check
 from converter.conversion.main import convert
 from converter.conversion.recalibrate import recalibrated
+from converter.engine.local import LocalEngine
 from converter.io.samples import Samples
-from converter.measure.evaluation import evaluate
+from converter.io.shards import find
+from converter.measure.evaluation import evaluate, evaluate_data
 from converter.measure.sequence import evaluate_stream
 from converter.normalise.ann import load_ann
 from converter.normalise.proof import prove
@@ -74,6 +76,13 @@ def reading(
         use(SpikingModel(save(proto, folder / "s.onnx")))
 
     return Case(refuse, rf"{{folder}}/s\.onnx{line}")
+
+
+def no_samples(folder: Path) -> None:
+    """An array of no rows."""
+    np.save(folder / "x.npy", np.zeros((0, 8), np.float32))
+    model = SpikingModel(save(convert_quickly(folder=folder, code="delta", n_steps=2), folder / "s.onnx"))
+    evaluate_data(model, find(folder / "x.npy"), [2], inputs=model.inputs, engine=LocalEngine())
 
 
 def recalibrating(change: Callable[[onnx.ModelProto], object], line: str) -> Case:
@@ -197,22 +206,28 @@ CASES = {
         ),
     },
     "measure/evaluation.py": {
-        "evaluate: the number of steps must be at least 1, it is {}": Case(
+        "_job: the number of steps must be at least 1, it is {}": Case(
             lambda folder: evaluate(
                 SpikingModel(save(convert_quickly(folder=folder, code="delta", n_steps=2), folder / "s.onnx")), SAMPLES, [0]
             ),
             "the number of steps must be at least 1, it is 0",
         ),
-        "evaluate: it has no output, or none but its states: nothing can be evaluated": reading(
+        "__call__: it has no output, or none but its states: nothing can be evaluated": reading(
             lambda proto: proto.graph.ClearField("output"),
             lambda model: evaluate(model, SAMPLES, [2]),
             ": it has no output, or none but its states: nothing can be evaluated",
         ),
-        "evaluate: {}": reading(
+        "started: {}": reading(
             lambda proto: None,
             lambda model: evaluate(model, SAMPLES, [2], provider="tpu"),
             r": unknown provider 'tpu'; there are \['cpu', 'cuda'\]",
         ),
+        "_job: {}": reading(
+            lambda proto: onnx.helper.set_model_props(proto, {"onnx_snn.row_bytes": "many"}),
+            lambda model: evaluate(model, SAMPLES, [2]),
+            r": metadata onnx_snn\.row_bytes must be .*, it is 'many'",
+        ),
+        "evaluate_data: it holds no samples": Case(no_samples, r"{folder}/x\.npy: it holds no samples"),
     },
     "measure/sequence.py": {
         "evaluate_stream: it was not made for streams; convert it with --streaming": reading(

@@ -54,8 +54,8 @@ def begun(case: str, **states: object) -> onnx.ModelProto:
 def with_a_state_as_output() -> onnx.ModelProto:
     """As a file shows it whose metadata name other states."""
     model = net("z = Identity(y)")
-    neuron = next(node for node in model.graph.node if node.domain == DOMAIN)
-    neuron.output[1] = "odd"
+    neuron = next(node for node in model.graph.node if node.op_type == "BoundedIF")
+    neuron.output.append("odd")  # its first state
     model.graph.output.append(helper.make_tensor_value_info("odd", onnx.TensorProto.FLOAT, None))
     return model
 

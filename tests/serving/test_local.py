@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -19,6 +20,8 @@ from converter.serving.service import Running, Service
 from converter.spiking.model import SpikingModel
 from snn_ops import Session
 from tests.serving.conftest import rows
+
+PAGE = Path(__file__).parents[2] / "docs" / "serving.md"
 
 
 class Held:
@@ -82,6 +85,41 @@ def test_a_server_that_ends_answers_what_is_in_flight(model, monkeypatch) -> Non
         assert caught.value.rcvd.code == 1012
     held.thread.join(20)
     assert not held.thread.is_alive()
+
+
+def test_the_examples_of_the_page(model, tmp_path, monkeypatch) -> None:
+    """Those in Python, on a smaller model."""
+    monkeypatch.chdir(tmp_path)
+    x, alone = rows(6), Session(model)
+    np.save("images.npy", x)
+    np.save("frames.npy", x.reshape(3, 2, 8))
+    server = LocalServer(
+        Application(Service(SpikingModel(model), running=Running(batch=1, count_spikes=False))), Listening(port=0)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    found = []
+    try:
+        for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
+            for there, here in (
+                ("localhost:8000", server.url[7:]),
+                ("lenet5", "m"),
+                ('"image"', '"x"'),
+                ('logits")', 'y")'),
+            ):
+                code = code.replace(there, here)
+            names: dict[str, object] = {}
+            exec(code, names)
+            found.append(names["logits"])
+            if "client" in names:
+                names["client"].close()
+    finally:
+        server.stop()
+        thread.join()
+    np.testing.assert_array_equal(found[0], alone.run(x)[0])
+    stream = alone.stream()
+    expected = [stream.run(frame)[0] for frame in x.reshape(3, 2, 8)][-1]
+    np.testing.assert_array_equal(found[1].reshape(2, 4), expected)
 
 
 def test_an_address_that_cannot_be_used(model) -> None:

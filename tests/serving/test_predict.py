@@ -112,6 +112,15 @@ def test_a_run_goes_on_where_it_was(spiking, data, killed_after) -> None:
     assert third.done == 1
 
 
+def test_a_part_first_and_then_all(spiking, data) -> None:
+    assert predict(spiking, find("d").first(13), "out", engine=LocalEngine()).samples == 13
+    again = Counting()
+    assert run(spiking, engine=again).samples == 50
+    assert again.done == 4
+    run(spiking, out="whole")
+    assert table().equals(table("whole"))
+
+
 def test_what_cannot_be_predicted_is_named_and_the_rest_goes_on(spiking, data) -> None:
     bad = X[10:20].copy()
     bad[[3, 4, 7], 0] = np.nan

@@ -13,6 +13,7 @@ import pytest
 
 from converter.conversion.main import convert
 from converter.errors import RefusedError
+from converter.io.preprocess import Preprocessing, resized
 from converter.serving.protocol import RequestError, read_message
 from converter.serving.service import Limits, Running, Service, clean_name
 from converter.spiking.model import SpikingModel
@@ -31,8 +32,8 @@ def service(path: Path, limits: Limits | None = None, **running: object) -> Iter
         made.stop()
 
 
-def request(x: np.ndarray, name: str = "x", **more: object) -> bytes:
-    tensor = {"name": name, "datatype": "FP32", "shape": list(x.shape), "data": x.reshape(-1).tolist()}
+def request(x: np.ndarray, name: str = "x", datatype: str = "FP32", **more: object) -> bytes:
+    tensor = {"name": name, "datatype": datatype, "shape": list(x.shape), "data": x.reshape(-1).tolist()}
     return json.dumps({"inputs": [tensor], **more}).encode()
 
 
@@ -148,6 +149,55 @@ def test_several_inputs_of_free_lengths(tmp_path) -> None:
             assert made.capacity.batch == (batch or 1)
             for y, wanted in zip(answers(made, *bodies), expected, strict=True):
                 np.testing.assert_array_equal(y, wanted)
+
+
+def test_batches_are_measured(model, monkeypatch) -> None:
+    monkeypatch.setattr("converter.serving.capacity._SECONDS", 0.001)
+    with service(model, Limits(samples=8), batch=None) as made:
+        assert set(made.capacity.per_second) <= {1, 2, 4, 8}
+        assert made.capacity.batch in made.capacity.per_second
+        np.testing.assert_array_equal(answers(made, request(rows(3)))[0], Session(model).run(rows(3))[0])
+
+
+def test_of_chunks_that_wait_together_one_is_counted(model) -> None:
+    """Whether a count is due is asked when a chunk runs, not when it comes."""
+
+    async def ask(made: Service) -> None:
+        streams = [made.open_stream() for _ in range(20)]
+        message = read_message(request(rows(1)))
+        await asyncio.gather(*(stream.answer(message, binary=False) for stream in streams))
+
+    with service(model, count_spikes=True) as made:
+        made._counter._share = 1e-9  # the next one is due in years
+        asyncio.run(ask(made))
+    assert made.metrics.registry.get_sample_value("onnx_snn_samples_total") == 20
+    assert made.metrics.registry.get_sample_value("onnx_snn_counted_samples_total") == 1
+
+
+def test_pictures_become_samples(tmp_path) -> None:
+    """Beside samples of the same shape, which they are not mixed with; of another size they are brought to the model's."""
+    model = text_model(
+        """m (float[N,4,4,3] x) => (float[N,5] y) <float[48,5] W, float[5,5] V, int64[2] S>
+        { f = Reshape(x, S) h = MatMul(f, W) [first] r = Relu(h) y = MatMul(r, V) }""",
+        S=np.asarray([-1, 48]),
+    )
+    onnx.save(model, tmp_path / "m.onnx")
+    rng, how = np.random.default_rng(0), Preprocessing(size=(4, 4), mean=(0.5,), std=(0.2, 0.3, 0.4), layout="NHWC")
+    given = [rng.integers(0, 256, (n, *size, 3), np.uint8) for n, size in ((2, (4, 4)), (1, (9, 7)), (3, (4, 4)))]
+    taken = [how.apply(np.stack([resized(image, (4, 4)) for image in images]), (None, 4, 4, 3)) for images in given]
+    path = tmp_path / "m.snn.onnx"
+    convert(tmp_path / "m.onnx", np.concatenate(taken * 6), code="delta", n_steps=3).save(path)
+    bodies, expected = [], []
+    for images, samples in zip(given, taken, strict=True):
+        bodies += [request(images, datatype="UINT8"), request(samples)]
+        expected += [Session(path).run(samples)[0]] * 2
+    with service(path, preprocess=how, batch=8) as made:
+        for y, wanted in zip(answers(made, *bodies), expected, strict=True):
+            np.testing.assert_array_equal(y, wanted)
+        with pytest.raises(RequestError, match="holds no pictures"):
+            answers(made, request(rng.integers(0, 256, (1, 5, 5, 5), np.uint8), datatype="UINT8"))
+    with service(path) as made, pytest.raises(RequestError, match="'x' is FP32, not 'UINT8'"):
+        answers(made, bodies[0])
 
 
 def test_a_model_that_cannot_run(model) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snn_ops.files import Blocks, read_npz, write_npz, write_whole
+from snn_ops.files import Blocks, is_packed, read_npz, rows_in_npz, write_npz, write_whole
 
 ARRAYS = {
     "x": np.arange(6.0).reshape(2, 3),
@@ -95,3 +95,28 @@ def test_an_array_in_blocks(tmp_path) -> None:
             tmp_path / "b.npz", {"blocks": Blocks((2, 1), np.dtype(float), (np.ones(1) * (1 // n) for n in (1, 0)))}
         )
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_of_a_file_piece_by_piece(tmp_path, save, order) -> None:
+    x = np.asarray(np.arange(60, dtype=np.int16).reshape(10, 3, 2), order=order)
+    save(tmp_path / "a.npz", x=x, y=np.arange(10))
+    assert is_packed(tmp_path / "a.npz") is (save is np.savez_compressed)
+    for start, count, size in ((0, None, 4), (3, 5, 2), (9, 5, 4)):
+        pieces = list(rows_in_npz(tmp_path / "a.npz", ["x", "y"], start, count, size))
+        assert max(len(piece["x"]) for piece in pieces) <= size
+        stop = 10 if count is None else min(10, start + count)
+        np.testing.assert_array_equal(np.concatenate([piece["x"] for piece in pieces]), x[start:stop])
+        np.testing.assert_array_equal(np.concatenate([piece["y"] for piece in pieces]), np.arange(start, stop))
+
+
+def test_rows_that_do_not_fit_together(tmp_path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 2)), y=np.zeros(4), z=np.float32(1))
+    for names, reason in (
+        (["x", "y"], "different numbers of samples"),
+        (["z"], "`z` is one number"),
+        (["w"], "damaged"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            list(rows_in_npz(tmp_path / "a.npz", names, 0, None, 2))

@@ -228,7 +228,7 @@ def test_a_missing_file_is_named(browser, serve, tmp_path) -> None:
 
 
 def test_the_code_for_a_page_of_ones_own_runs(browser, serve, tmp_path) -> None:
-    (code,) = re.findall(r"```javascript\n(.*?)```", (SITE.parent / "README.md").read_text(), re.DOTALL)
+    (code,) = re.findall(r"```javascript\n(.*?)```", (ROOT / "docs/deploy-browser.md").read_text(), re.DOTALL)
     shutil.copytree(SITE / "ort", tmp_path / "ort")
     for source, name in (
         ("stream.js",) * 2,

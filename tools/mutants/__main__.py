@@ -85,17 +85,23 @@ def verdict_of(mutant: Mutant) -> str:
             if not build(library):
                 return "no code"
             environment["ONNX_SNN_LIBRARY"] = str(library)
-        for test in likely_tests(mutant.path):
-            pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", test]
-            try:
-                done = subprocess.run(
-                    pytest, cwd=TREE, env=environment, capture_output=True, check=False, timeout=MOST_SECONDS
-                )
-            except subprocess.TimeoutExpired:
-                return f"killed by {test}, which does not end"
-            if done.returncode not in (0, 5):
-                return f"killed by {test}"
-        return "survived"
+        pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
+        try:
+            done = subprocess.run(
+                [*pytest, *likely_tests(mutant.path)],
+                cwd=TREE,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=MOST_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            return f"killed by a test that does not end in {MOST_SECONDS} s"
+        if done.returncode in (0, 5):
+            return "survived"
+        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+        return f"killed by {failed[1] if failed else 'pytest, which does not start'}"
     finally:
         place.write_text(original)
 

@@ -75,7 +75,9 @@ class Python:
             pip = [str(self._site / "bin" / "python"), "-m", "pip", "install"]
         # a checkout where Python looks would pass for the wheel
         plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        done = subprocess.run([*pip, "--quiet", *requirements], capture_output=True, text=True, check=False, env=plain)
+        done = subprocess.run(
+            [*pip, "--quiet", "--no-compile", *requirements], capture_output=True, text=True, check=False, env=plain
+        )
         return last(done.stderr) if done.returncode else ""
 
     def run(self, script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

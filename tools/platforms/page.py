@@ -13,31 +13,37 @@ PAGE = DOCS / "platforms.md"
 BEGIN, END = "<!-- written by `make docs` -->\n", "<!-- until here -->\n"
 
 
-def _result(row: dict[str, Any]) -> str:
-    if row["not_installed"]:
-        return "cannot be installed"
-    failed = [f"{name}: {text}" for name, text in row["found"]["checks"].items() if text.startswith("FAILED")]
-    return "; ".join(failed) or "passed"
+CHECKS = ("kernels", "functions", "backend numpy", "conversion", "its functions", "command")
+
+
+def _said(row: dict[str, Any], check: str) -> str:
+    text = row["found"]["checks"].get(check, "")
+    return (
+        "**fails**"
+        if text.startswith("FAILED")
+        else "-"
+        if text.startswith("not installed")
+        else "passed"
+        if text
+        else ""
+    )
 
 
 def _matrix() -> list[str]:
-    rows = json.loads((DOCS / "platforms.json").read_text())
-    columns = ["Python", "ONNX Runtime", "NumPy", "onnx", "result", "backend `numpy`"]
     cells = []
-    for row in rows:
-        found = row.get("found", {})
-        numpy_backend = "passed" if "numpy" in found.get("checks", {}).get("operators", "") else "not installed"
-        cells.append(
-            [
-                found.get("python", row["python"]),
-                row["onnxruntime"],
-                found.get("numpy") or "",
-                found.get("onnx") or "",
-                _result(row),
-                numpy_backend if found else "",
-            ]
-        )
-    return table(columns, cells)
+    for row in json.loads((DOCS / "platforms.json").read_text()):
+        if row["not_installed"]:
+            cells.append([row["python"], row["onnxruntime"], "", "", *["not to be had"] + [""] * (len(CHECKS) - 1)])
+            continue
+        found = row["found"]
+        versions = [
+            found.get("python", row["python"]),
+            row["onnxruntime"],
+            found.get("numpy", ""),
+            found.get("onnx", ""),
+        ]
+        cells.append([*versions, *(_said(row, check) for check in CHECKS)])
+    return table(["Python", "ONNX Runtime", "NumPy", "onnx", *CHECKS], cells)
 
 
 def _arm64() -> list[str]:

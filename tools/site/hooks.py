@@ -23,10 +23,14 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
-ROOT_PAGES = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
-"""Pages beside the docs folder that are pages of the site too."""
-INSTEAD = {"README.md": "index.md"}
-"""By a page of the root, what the site has in its place."""
+BESIDE = {
+    "CONTRIBUTING.md": "CONTRIBUTING.md",
+    "SECURITY.md": "SECURITY.md",
+    "CHANGELOG.md": "CHANGELOG.md",
+}
+"""Pages beside the docs folder that are pages of the site too, and their names there."""
+INSTEAD = {"README.md": "index.md", "examples/web/README.md": "deploy-browser.md"}
+"""By a page of the repository, what the site has in its place."""
 NOTEBOOKS = "notebooks"
 """Folder of the site for the pages that examples/notebooks become, with the outputs that are in the files."""
 SOURCES = "source"
@@ -34,7 +38,7 @@ SOURCES = "source"
 LARGEST = 100_000
 """Bytes of a source that is shown; a larger one is a file to download."""
 LANGUAGES = {".py": "python", ".h": "cpp", ".cc": "cpp", ".cu": "cpp", ".toml": "toml", ".json": "json", ".sh": "sh"}
-LINK = re.compile(r"(?<!!)(\[[^\]\[]*\]\()([^)\s#]+)(#[^)\s]*)?\)")
+LINK = re.compile(r"(\[[^\]\[]*\]\()([^)\s#]+)(#[^)\s]*)?\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 MERMAID = re.compile(r"^```mermaid\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TEST_COMMENT = re.compile(r"^<!-- docs: .*?-->\n", re.MULTILINE)
@@ -49,9 +53,10 @@ CHARACTERS = (
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages of the root, and a page for each source and folder that a page links to."""
-    for name in ROOT_PAGES:
-        files.append(File.generated(config, name, content=(ROOT / name).read_text()))
+    """Adds the pages beside the docs folder, the notebooks, and a page for each source and folder that a page links to."""
+    for name, address in BESIDE.items():
+        if (ROOT / name).exists():
+            files.append(File.generated(config, address, content=(ROOT / name).read_text()))
     for notebook in sorted((ROOT / "examples" / "notebooks").glob("*.ipynb")):
         files.append(File.generated(config, f"{NOTEBOOKS}/{notebook.stem}.md", content=notebook_page(notebook)))
     targets = set()
@@ -97,11 +102,11 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 
 def in_repository(page: str, link: str) -> Path | None:
-    """What a link of a page of the docs folder, or of the root, leads to; None: not into the repository."""
+    """What a link of a page leads to; None: not into the repository."""
     if re.match(r"[a-z]+:", link) or link.startswith("/"):
         return None
-    folder = ROOT if page in ROOT_PAGES else (ROOT / "docs" / page).parent
-    target = Path(posixpath.normpath(folder / link))
+    beside = next((name for name, address in BESIDE.items() if address == page), None)
+    target = Path(posixpath.normpath((ROOT / (beside or f"docs/{page}")).parent / link))
     return target if target.is_relative_to(ROOT) else None
 
 
@@ -110,8 +115,8 @@ def site_page(target: Path) -> str | None:
     name = target.relative_to(ROOT).as_posix()
     if name in INSTEAD:
         return INSTEAD[name]
-    if name in ROOT_PAGES:
-        return name
+    if name in BESIDE:
+        return BESIDE[name]
     if target.suffix == ".ipynb":
         return f"{NOTEBOOKS}/{target.stem}.md"
     return name.removeprefix("docs/") if name.startswith("docs/") and target.is_file() else None

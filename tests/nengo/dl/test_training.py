@@ -353,3 +353,18 @@ def test_bad_samples_are_refused(untrained) -> None:
         train(untrained["if"], Samples(labelled(100, 0).feed, None), labelled(10, 0))
     with pytest.raises(RefusedError, match="there are 20 samples to train with, fewer than a batch of 50"):
         train(untrained["if"], labelled(20, 0), labelled(10, 0), OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, it is 0"),
+        ({"learning_rate": 0.0}, "the learning rate must be above 0"),
+        ({"learning_rate": float("inf")}, "the learning rate must be above 0"),
+        ({"smoothing": -0.1}, "the smoothing not below it"),
+        ({"seed": -1}, "the seed must not be negative, it is -1"),
+    ],
+)
+def test_refuses_options(options, reason) -> None:
+    with pytest.raises(RefusedError, match=reason):
+        TrainingOptions(**options)

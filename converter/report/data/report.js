@@ -228,7 +228,7 @@
         x, y: layer.errors, mode: x.length < 40 ? "lines+markers" : "lines", line: { color: ORANGE, width: 2 }, marker: { size: 6 },
         hovertemplate: "after step %{x}: %{y:.3g} %<extra></extra>",
       }], layoutOf(axis("time step", { nticks: 8, tickformat: "d" }), axis("error in %", marks(layer.errors)), { height }));
-    } else blank("layer-errors", layer.note || "nothing to compare", height);
+    } else blank("layer-errors", layer.note ? "its spikes were not recorded" : "nothing to compare", height);
   }
 
   function drawDensity(density, height) {

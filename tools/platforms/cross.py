@@ -112,7 +112,8 @@ def check(path: Path, target: Target) -> str:
         names -= {name for name in names if name.startswith(("_Zn", "_Zd", "_mh_", "__dso_handle"))}
     if names != EXPORTS:
         sys.exit(f"{path} exports {sorted(names)}, not {sorted(EXPORTS)}")
-    needed = ", ".join(sorted(str(getattr(other, "name", other)) for other in library.libraries))
+    others = {str(getattr(other, "name", other)) for other in library.libraries}
+    needed = ", ".join(sorted(name for name in others if Path(name).name != path.name))  # a dylib names itself
     return f"{path.name}: {target.format}, {path.stat().st_size:,} bytes, exports {', '.join(sorted(names))}; needs {needed}"
 
 

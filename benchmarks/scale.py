@@ -259,6 +259,7 @@ def cluster(folder: Path, samples: int, shards: int, nodes: int = 3, seed: int =
     from ray.cluster_utils import Cluster
 
     draw = random.Random(seed)
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's own choice is 15
     make(folder, samples, shards)
     finished(start(command(folder, "whole")))
     here = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 100 << 20})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import onnx
@@ -15,7 +15,9 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 import snn_ops
-from converter import convert
+from converter import convert, load_ann
+from converter.io.preprocess import Preprocessing
+from converter.io.samples import check_samples
 from snn_ops.format import DOMAIN, FORMAT_VERSION, PREFIX, FormatError, Metadata
 from snn_ops.ops import OPERATORS
 from snn_ops.single import SingleOperator
@@ -121,7 +123,9 @@ def test_the_formats_example_obeys_its_rules() -> None:
 def test_metadata_are_those_of_the_format(tmp_path) -> None:
     trained = mlp()
     options = {"streaming": True, "explicit_inputs": True, "neuron": "if", "n_steps": "auto"}
-    conversion = convert(save(trained, tmp_path / "m.onnx"), samples(trained, 160), **options)
+    ann = load_ann(save(trained, tmp_path / "m.onnx"))
+    pictures = replace(check_samples(samples(trained, 160), ann.input_specs), preprocess=Preprocessing())
+    conversion = convert(ann, pictures, **options)
     table = FORMAT.read_text().split("## Metadata")[1].split("## Example")[0]
     documented = set(re.findall(r"`(onnx_snn\.\w+)`", table))
     written = {entry.key for entry in conversion.proto().metadata_props if entry.key.startswith(PREFIX)}

@@ -125,7 +125,7 @@ def _connect(address: str | None) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     folder = Path(sys.modules[__name__.partition(".")[0]].__path__[0]).parent
     if address is None:
-        options |= {"include_dashboard": False, "object_store_memory": STORE_BYTES}
+        options |= {"address": "local", "include_dashboard": False, "object_store_memory": STORE_BYTES}
         options["runtime_env"] = {
             "env_vars": {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
         }

@@ -18,11 +18,10 @@ import onnx
 import onnx_ir as ir
 from onnx import numpy_helper
 
-from converter.errors import RefusedError
-from converter.graph.run import RUNTIME_ERRORS, Feed, Probe, batches, brief
+from converter.graph.run import Feed, Probe, batches
 from converter.io.samples import Samples
 from converter.measure.scores import StepResult, classes_of
-from converter.neurons.neuron import Placed
+from converter.neurons.neuron import AMPLITUDE_AFTER, Placed
 from converter.spiking.model import SpikingModel
 from snn_ops import Recording, RecordingError, Session
 from snn_ops.ops import OPERATORS, Height, Unit
@@ -43,7 +42,7 @@ MOST_STEPS = 256
 MOST_MARKS = 120_000
 """Neurons times steps times samples that are kept of all layers together."""
 ARRAYS_OF_A_LAYER = 3
-"""Spikes, voltages and values."""
+"""Spikes as numbers and as counts, voltages."""
 RECORDING_BYTES = 256 << 20
 """Of what one run records: layers that are more than that take several runs, and one layer that alone is more is left out."""
 LARGEST_PICTURE = 64
@@ -232,20 +231,13 @@ def record_firing(
         followed: how many of these are followed closely.
 
     Raises:
-        RefusedError: there is no such layer, or its spikes have no order in time.
+        RecordingError: there is no such layer, or its spikes have no order in time.
     """
     nodes = layers_of(spiking.proto)
-    if not nodes:
-        raise RefusedError("it has no layer that spikes")
     states = [f"{layer}.voltage"] if layer in nodes and _has_voltage(nodes[layer]) else []
-    try:
-        _, recording = spiking.session().run(feed, n_steps=n_steps, record=[layer, *states])
-    except RecordingError as error:
-        raise RefusedError(str(error)) from error
-    except RUNTIME_ERRORS as error:
-        raise RefusedError(f"ONNX Runtime cannot run it: {brief(error)}") from error
+    _, recording = spiking.session().run(feed, n_steps=n_steps, record=[layer, *states])
     if layer not in nodes:
-        raise RefusedError(f"{layer!r} is no layer that spikes; there are {', '.join(nodes)}")
+        raise RecordingError(f"{layer!r} is no layer that spikes; there are {', '.join(nodes)}")
     return _firing(recording, layer, nodes[layer], spiking.proto, neurons, None, followed)
 
 
@@ -366,24 +358,15 @@ class _Tracer:
         return groups
 
     def _names(self, index: int) -> list[str]:
-        """What is recorded of a layer: its spikes, its voltages, and its values where these are no spikes."""
-        placed = self._layers[index]
-        name, node = self._nodes[str(placed.node.name)]
-        voltages = [f"{name}.voltage"] if _has_voltage(node) else []
-        value = self._value(placed)
-        return [name, *voltages, *([value] if value else [])]
-
-    def _value(self, placed: Placed) -> str:
-        """The node that makes what stands for the activation; "": the neurons themselves."""
-        maker = placed.y.producer()
-        is_apart = maker is not None and maker is not placed.node and not OPERATORS[placed.node.op_type].gives_mean
-        return str(maker.name) if is_apart and maker is not None else ""
+        """What is recorded of a layer: its spikes and its voltages."""
+        name, node = self._nodes[str(self._layers[index].node.name)]
+        return [name, f"{name}.voltage"] if _has_voltage(node) else [name]
 
     def _compare(self, recording: Recording, index: int, wanted: np.ndarray) -> None:
         placed = self._layers[index]
         name, node = self._nodes[str(placed.node.name)]
-        values = recording[self._value(placed) or name].astype(np.float64).reshape(self._n_steps, *wanted.shape)
-        sums = _values_up_to(values, node, self._proto)[: self._steps]
+        sent = recording[name].astype(np.float64).reshape(self._n_steps, *wanted.shape)
+        sums = _as_activation(_values_up_to(sent, node, self._proto)[: self._steps], placed)
         gap = (sums - wanted) ** 2
         self._error[index] += gap.reshape(self._steps, -1).sum(axis=1)
         self._power[index] += float((wanted.astype(np.float64) ** 2).sum())
@@ -439,6 +422,15 @@ def _values_up_to(sent: np.ndarray, node: onnx.NodeProto, proto: onnx.ModelProto
         steps = np.arange(1, len(sums) + 1)
         sums /= steps.reshape([-1, *[1] * (sums.ndim - 1)])
     return sums
+
+
+def _as_activation(values: np.ndarray, placed: Placed) -> np.ndarray:
+    """What stands for the activation where a fitted factor and offset follow the neurons."""
+    factor, offset = (placed.constants.get(name) for name in (AMPLITUDE_AFTER, "offset"))
+    for constant, apply in ((factor, np.multiply), (offset, np.add)):
+        if constant is not None and constant.const_value is not None:
+            values = apply(values, constant.const_value.numpy())
+    return values
 
 
 def _choose(totals: np.ndarray, most: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter.errors import RefusedError, concerning
+from converter.graph.run import RUNTIME_ERRORS
 from converter.io.samples import Samples, check_samples, load_samples, peek_shape
 from converter.measure.cost import PICOJOULE_PER_ADDITION, PICOJOULE_PER_MULTIPLY_ADD
 from converter.measure.eight_bit import PICOJOULE_PER_MULTIPLY_ADD_8
@@ -23,6 +24,7 @@ from converter.normalise.ann import Ann, load_ann
 from converter.report.charts import name_of
 from converter.report.plots import accuracy_figure, new_figure
 from converter.spiking.model import SpikingModel
+from snn_ops import RecordingError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -234,11 +236,18 @@ def _fired(
     samples = _samples(spiking, data)
     if not 0 <= sample < len(samples):
         raise RefusedError(f"there is no sample {sample}: there are {len(samples)}, and the first is 0")
-    with concerning(spiking.path):
-        name = layer if layer is not None else next(iter(spiking_layers(spiking.proto)), "")
-        feed = samples.take(slice(sample, sample + 1)).feed
-        options: dict[str, Any] = {"neurons": neurons, "followed": neurons if follow else 0}
+    there = list(spiking_layers(spiking.proto))
+    if not there:
+        raise RefusedError("it has no layer that spikes", file=spiking.path)
+    name = there[0] if layer is None else layer
+    feed = samples.take(slice(sample, sample + 1)).feed
+    options: dict[str, Any] = {"neurons": neurons, "followed": neurons if follow else 0}
+    try:
         return spiking, record_firing(spiking, name, feed, steps or spiking.n_steps, **options), name
+    except RecordingError as error:
+        raise RefusedError(str(error), file=spiking.path) from error
+    except RUNTIME_ERRORS as error:
+        raise spiking.refusal(error) from error
 
 
 def _draw_spikes(axes: Axes, firing: Firing, *, is_delta: bool) -> None:

@@ -255,7 +255,14 @@ def _analog(conversion: Conversion) -> _Section:
         products = sum(work[name].multiply_adds for name in island.nodes if name in work)
         names = ", ".join(name_of(name) for name in island.nodes)
         reason = "it does not commute with a mean over time"
-        rows.append((names, ", ".join(dict.fromkeys(island.op_types)), f"{products or island.multiply_adds:,}", reason))
+        rows.append(
+            (
+                names,
+                ", ".join(name_of(op_type) for op_type in dict.fromkeys(island.op_types)),
+                f"{products or island.multiply_adds:,}",
+                reason,
+            )
+        )
     rows += [(name_of(k.name), name_of(k.activation), "", printable(k.reason)) for k in conversion.kept_analog]
     body = "".join(
         f'<tr><td>{escape(name)}</td><td>{escape(what)}</td><td class="right">{count}</td><td>{escape(why)}</td></tr>'

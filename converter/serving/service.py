@@ -139,10 +139,10 @@ class Service:
         with concerning(model.path):
             self.inputs, self.outputs = _inputs_of(self._session), _outputs_of(self._session)
         self.states = _states_of(self._session, model)
+        self._preprocess = running.preprocess
         self.metrics = Metrics()
         with concerning(model.path):
             self.capacity = self._measured(model, running)
-        self._preprocess = running.preprocess
         self._batcher = Batcher(
             self._run_batch,
             batch=self.capacity.batch,

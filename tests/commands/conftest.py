@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 import pytest
+from onnxruntime import InferenceSession
 
 from converter.cli import main
 from snn_ops.format import PREFIX
@@ -38,13 +39,13 @@ def command(capsys, monkeypatch) -> Callable[..., Result]:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with a trained model, calibration samples, labelled test samples and weights, as the current folder."""
+    """The current folder: a trained model that is always right, calibration samples, labelled test samples, weights."""
     monkeypatch.chdir(tmp_path)
     model = mlp()
     save(model, tmp_path / "m.onnx")
-    rng = np.random.default_rng(0)
     np.savez(tmp_path / "calibration.npz", x=samples(model))
-    np.savez(tmp_path / "test.npz", x=samples(model, 40, seed=2), y=rng.integers(0, 4, 40))
+    trained, x = InferenceSession(tmp_path / "m.onnx"), samples(model, 40, seed=2)
+    np.savez(tmp_path / "test.npz", x=x, y=trained.run(None, {model.graph.input[0].name: x})[0].argmax(axis=1))
     np.savez(tmp_path / "weights.npz", B3=np.zeros(4))
     return tmp_path
 

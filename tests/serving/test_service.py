@@ -151,6 +151,14 @@ def test_several_inputs_of_free_lengths(tmp_path) -> None:
                 np.testing.assert_array_equal(y, wanted)
 
 
+def test_batches_are_measured(model, monkeypatch) -> None:
+    monkeypatch.setattr("converter.serving.capacity._SECONDS", 0.001)
+    with service(model, Limits(samples=8), batch=None) as made:
+        assert set(made.capacity.per_second) <= {1, 2, 4, 8}
+        assert made.capacity.batch in made.capacity.per_second
+        np.testing.assert_array_equal(answers(made, request(rows(3)))[0], Session(model).run(rows(3))[0])
+
+
 def test_of_chunks_that_wait_together_one_is_counted(model) -> None:
     """Whether a count is due is asked when a chunk runs, not when it comes."""
 

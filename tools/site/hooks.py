@@ -27,10 +27,9 @@ BESIDE = {
     "CONTRIBUTING.md": "CONTRIBUTING.md",
     "SECURITY.md": "SECURITY.md",
     "CHANGELOG.md": "CHANGELOG.md",
-    "examples/web/README.md": "web.md",
 }
 """Pages beside the docs folder that are pages of the site too, and their names there."""
-INSTEAD = {"README.md": "index.md"}
+INSTEAD = {"README.md": "index.md", "examples/web/README.md": "deploy-browser.md"}
 """By a page of the repository, what the site has in its place."""
 NOTEBOOKS = "notebooks"
 """Folder of the site for the pages that examples/notebooks become, with the outputs that are in the files."""

@@ -25,9 +25,9 @@ apt() {
   apt-get -qq -oDir::State::Lists="$work/lists" -oDir::Cache="$work/cache" -oAcquire::Languages=none \
     -oAcquire::Retries=3 -oAPT::Sandbox::User= -oDebug::NoLocking=1 "$@" >&2
 }
-# the package and those libraries that are not installed; without a font a page has no letters
+# the libraries that are not installed; the program itself, whatever of it is; without a font a page has no letters
 if ! { apt update && apt --yes --download-only --no-install-recommends install chromium-headless-shell &&
-  apt download fonts-dejavu-core; }; then
+  apt download chromium-headless-shell chromium-common fonts-dejavu-core; }; then
   echo "Debian's Chromium could not be fetched: install Chromium or Chrome" >&2
   exit 1
 fi

@@ -141,7 +141,7 @@
 
   function drawNetwork() {
     const { blocks, edges } = data.network, lanes = Math.max(0, ...edges.map((edge) => edge[2]));
-    const left = (lane) => -0.55 * lane, rows = blocks.length;
+    const left = (lane) => -Math.min(0.55, 1.7 / Math.max(lanes, 1)) * lane, rows = blocks.length;
     const x = [], y = [];
     for (const [first, last, lane] of edges) {
       if (lane) x.push(0, left(lane), left(lane), 0, null), y.push(first, first + 0.5, last - 0.5, last, null);
@@ -170,7 +170,7 @@
     };
     const labels = blocks.map((block, index) => ({
       x: 0.32, y: index, xanchor: "left", yanchor: "middle", showarrow: false, align: "left", captureevents: block.layer !== null,
-      text: `${block.layer === chosen ? "<b>" : ""}${plain(called(block.name, 28))}${block.layer === chosen ? "</b>" : ""}<br><span style="font-size:11px;color:${SOFT}">${plain(short(second(block), 44))}</span>`,
+      text: `${block.layer === chosen ? "<b>" : ""}${plain(called(block.name, 27))}${block.layer === chosen ? "</b>" : ""}<br><span style="font-size:11px;color:${SOFT}">${plain(short(second(block), 44))}</span>`,
     }));
     const layout = layoutOf(
       { visible: false, range: [left(lanes) - 0.35, 4.6], fixedrange: true }, { visible: false, range: [rows - 0.4, -0.6], fixedrange: true },

@@ -16,8 +16,10 @@ export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrac
 export ONNX_SNN_LIBRARY="$PWD/build/sanitize/libonnx_snn.so"
 # --capture=sys leaves the file descriptor alone to which the runtimes report
 if [ -n "${CALLS:-}" ]; then
-  # what asks for more memory than there is gets none, as without the sanitizers; reports go to files, the calls run elsewhere
-  export ASAN_OPTIONS=$ASAN_OPTIONS:allocator_may_return_null=1:log_path=$PWD/build/sanitize/report
+  # what asks for more memory than there is gets none, as without the sanitizers, whose own operator new would end the process:
+  # the C++ library's comes first. Reports go to files, since the calls run in a process of their own.
+  export LD_PRELOAD="$(runtime libstdc++.so.6) $LD_PRELOAD"
+  export ASAN_OPTIONS=$ASAN_OPTIONS:allocator_may_return_null=1:verify_asan_link_order=0:log_path=$PWD/build/sanitize/report
   export UBSAN_OPTIONS=$UBSAN_OPTIONS:log_path=$PWD/build/sanitize/report
   exec "$python" -m tests.fuzz --kinds operator --count "$CALLS" --seed "${SEED:-1}"
 fi

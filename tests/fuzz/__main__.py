@@ -24,8 +24,9 @@ MOST_MUTATIONS = 6
 class Worker:
     """A process that runs cases; a new one where that ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, warm_up: str = "metadata") -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._warm_up = Case(warm_up, 0, ())
 
     def run(self, case: Case) -> str:
         """What is wrong; empty: nothing."""
@@ -34,7 +35,7 @@ class Worker:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
-            wrong = self.run(Case("metadata", 0, ()))  # imports and converted models take their time
+            wrong = self.run(self._warm_up)  # imports and converted models take their time
             if self._process is None:
                 raise RuntimeError(f"it does not start: {wrong}")
         process = self._process
@@ -90,7 +91,8 @@ def main() -> int:
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     arguments = parser.parse_args()
     print(f"seeds from {arguments.seed} on")
-    worker, counts, failures = Worker(), Counter[str](), 0
+    worker = Worker("operator" if arguments.kinds == ["operator"] else "metadata")
+    counts, failures = Counter[str](), 0
     end, seed = time.monotonic() + 60 * arguments.minutes, arguments.seed
     last = None if arguments.count is None else seed + arguments.count
     while seed < last if last is not None else time.monotonic() < end:
@@ -102,6 +104,8 @@ def main() -> int:
                 small = smaller(case, worker)
                 print(f"{small}: {wrong}\n  kept in {keep(small, wrong)}", flush=True)
         seed += 1
+        if seed % 1000 == 0:
+            print(f"up to seed {seed - 1}: {failures} failures", flush=True)
     worker.close()
     print(f"seeds {arguments.seed} to {seed - 1}, cases {dict(counts)}: {failures} failures")
     return 1 if failures else 0

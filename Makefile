@@ -65,7 +65,7 @@ test-docs: $(VENV)/ready-docs ## the documentation's code blocks and notebooks r
 	$(BIN)/python -m pytest -m docs -n auto tests/docs
 
 site: $(VENV)/ready-docs ## the documentation as a site, build/site/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict # --quiet would let warnings pass
 
 lint: $(VENV)/ready-dev ## ruff, mypy, and who may import whom
 	$(BIN)/ruff check .

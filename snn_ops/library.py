@@ -40,7 +40,7 @@ def library_path() -> str:
     path = Path(os.environ.get("ONNX_SNN_LIBRARY") or Path(__file__).parent / library_name())
     if not path.is_file():
         raise LibraryNotFoundError(
-            f"{path} does not exist. Build it there with `pip install -e .` or `make`; after `pip install .` start Python in "
+            f"{path} does not exist. Build it with `pip install -e .` or `make`; after `pip install .` start Python in "
             "another folder than the sources, which it would import; or name it in ONNX_SNN_LIBRARY. Without it, "
             "a .snn.onnx file still runs in plain ONNX Runtime, more slowly."
         )

@@ -150,7 +150,8 @@ class Recording(Mapping[str, np.ndarray]):
 
     Args:
         tracks: what to record.
-        n_steps, samples: T and N.
+        n_steps: T.
+        samples: N.
         folder: keeps the arrays in temporary files there, which vanish with them; default: in memory.
     """
 
@@ -208,8 +209,10 @@ class Recording(Mapping[str, np.ndarray]):
         Args:
             found: by output, what the model gave.
             before: by input, the states before these steps; without an entry, they are at rest.
-            first_step, n_steps: which steps.
-            first_sample, batch: which samples.
+            first_step: the first of these steps.
+            n_steps: how many there are.
+            first_sample: the first of these samples.
+            batch: how many there are.
         """
         for kept in self._kept.values():
             track = kept.track

@@ -141,7 +141,8 @@ class Stream:
     Args:
         session: of ONNX Runtime.
         states: what to carry.
-        inputs, outputs: the model's own, those of `outputs` that are wanted.
+        inputs: the model's own.
+        outputs: those of the model's own that are wanted.
         numbers: what other inputs of the model get in every chunk, and states that have no default in the graph at rest.
         device: "cpu" or "cuda".
         n_steps: of a chunk that does not say how many.
@@ -226,7 +227,8 @@ class Stream:
             new_frame: the input has changed as a whole: neurons of the delta code send large spikes first again, and finer ones
                 from step to step, as at the beginning of the stream. What was sent stays; without this, every step may use the
                 file's finest height.
-            record, record_in: layers whose spikes are wanted too, and where they are kept, as for `Session.run`.
+            record: layers whose spikes are wanted too, as for `Session.run`.
+            record_in: a folder for them; default: in memory.
 
         Returns:
             The model's outputs after the last of these steps. With the delta code, or a readout that forgets, they answer for
@@ -237,8 +239,7 @@ class Stream:
             TypeError: n_steps that is no integer.
             ValueError: n_steps below 1, new_frame in a file of the rate code, inputs missing or of different numbers of
                 samples, a sample that holds NaN or infinity, or not as many samples as the stream began with.
-            RecordingError: as `Session.run`.
-            Whatever is raised, the stream stays where it was.
+            RecordingError: as `Session.run`. Whatever is raised, the stream stays where it was.
         """
         steps = checked_steps(self._n_steps if n_steps is None else n_steps)
         arrays = {name: np.ascontiguousarray(array) for name, array in by_name(inputs, self._inputs).items()}
@@ -255,7 +256,8 @@ class Stream:
 
         Args:
             arrays: by input name.
-            n_steps, new_frame: as for `run`.
+            n_steps: as for `run`.
+            new_frame: as for `run`.
             into: a recording to write into.
 
         Raises:

@@ -530,7 +530,7 @@ def test_serve_origin(tmp_path) -> None:
 
 def test_serve_memory(tmp_path) -> None:
     """No more than is said is kept: neither of one body, nor of all, nor of streams."""
-    with a_service(tmp_path, body=1 << 20, memory=2 << 20, streams=1, seconds=2.0) as place:
+    with a_service(tmp_path, body=1 << 20, memory=2 << 20, streams=1, seconds=3.0) as place:
         host, port = place.split(":")
         head = "POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nContent-Length: "
         with socket.create_connection((host, int(port)), timeout=20) as client:
@@ -548,7 +548,7 @@ def test_serve_memory(tmp_path) -> None:
 
 
 def test_serve_time(tmp_path) -> None:
-    with a_service(tmp_path, samples=4, steps=8, seconds=0.5) as place:
+    with a_service(tmp_path, samples=4, steps=8, seconds=2.0) as place:
         for parameters in ({"n_steps": 10**9}, {"n_steps": 9}):
             body = json.dumps({**json.loads(sample()), "parameters": parameters}).encode()
             assert ask(place, body, **BEARER)[0] == 400

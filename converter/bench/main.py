@@ -145,7 +145,9 @@ def benchmark(
         batches: samples of a call.
         steps: time steps; default: those the model was made for.
         threads: of ONNX Runtime, each at least 1; None: its own choice.
-        backend, provider, provider_options: as for `snn_ops.Session`.
+        backend: whose operators run, as for `snn_ops.Session`.
+        provider: "cpu" or "cuda".
+        provider_options: of ONNX Runtime's CUDA provider.
         profiles: also say where the time goes.
         seconds: to measure each way for.
         progress: called as "comparing outputs", "measuring", "starting processes" and "profiling".

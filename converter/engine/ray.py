@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ Result = TypeVar("Result")
 PACKAGES = ("converter", "snn_ops")
 """What workers import: it is sent to them."""
 _LEFT_OUT = ["**/__pycache__", "**/*.pyc"]
+CONNECT_SECONDS = 10.0
+"""That a cluster may take to answer."""
 STORE_BYTES = 256 << 20
 """Ray's shared memory where it is started here: items and results are small, samples are read where they are used."""
 
@@ -130,6 +133,7 @@ def _connect(address: str | None) -> None:
             "env_vars": {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
         }
     else:
+        _check_answers(address)
         modules = [str(folder / name) for name in PACKAGES]
         options |= {"address": address, "runtime_env": {"py_modules": modules, "excludes": _LEFT_OUT}}
     try:
@@ -140,6 +144,17 @@ def _connect(address: str | None) -> None:
         raise RefusedError(
             f"Ray does not start: {first}" if address is None else f"no Ray cluster at {address}: {first}"
         ) from error
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself waits for minutes for a host that does not answer."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise RefusedError(f"no Ray cluster at {address}: {error}") from error
 
 
 @contextmanager

@@ -87,7 +87,10 @@ def evaluate(
         samples: with or without labels.
         steps: numbers of time steps, each at least 1.
         against: the trained model, for agreement and error.
-        backend, provider, provider_options, threads: as for `snn_ops.Session`.
+        backend: whose operators run, as for `snn_ops.Session`.
+        provider: "cpu" or "cuda".
+        provider_options: of ONNX Runtime's CUDA provider.
+        threads: ONNX Runtime's.
         progress: called with samples done and their number.
         ann: the old name of `against`.
 

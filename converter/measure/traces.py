@@ -206,11 +206,6 @@ def _edges(values: np.ndarray) -> np.ndarray:
     return np.linspace(low, high, BINS + 1)
 
 
-def spiking_layers(proto: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
-    """The nodes of neurons of a spiking model, by the names of their layers."""
-    return layers_of(proto)
-
-
 def record_firing(
     spiking: SpikingModel,
     layer: str,

@@ -20,6 +20,13 @@ from converter.report.network import network_of
 DIGITS = 4
 """Significant ones of every number."""
 LONGEST_NAME = 200
+ASSUMED = {
+    "multiply_add": PICOJOULE_PER_MULTIPLY_ADD,
+    "addition": PICOJOULE_PER_ADDITION,
+    "eight_bit": round(PICOJOULE_PER_MULTIPLY_ADD_8, 3),
+    "update": round(PICOJOULE_PER_UPDATE, 3),
+}
+"""What each operation takes in pJ, unless a reader puts in something else."""
 
 
 def page_data(conversion: Conversion) -> dict[str, Any]:
@@ -263,12 +270,7 @@ def _energy(conversion: Conversion) -> dict[str, Any]:
         "eight_bit": found.energy_ratio is not None,
         "used": _number(skipping),
         "by_layer": _work_by_layer(work, node_names(conversion)),
-        "assumed": {
-            "multiply_add": PICOJOULE_PER_MULTIPLY_ADD,
-            "addition": PICOJOULE_PER_ADDITION,
-            "eight_bit": round(PICOJOULE_PER_MULTIPLY_ADD_8, 3),
-            "update": round(PICOJOULE_PER_UPDATE, 3),
-        },
+        "assumed": ASSUMED,
     }
 
 

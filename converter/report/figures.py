@@ -18,13 +18,14 @@ from converter.io.samples import Samples, check_samples, load_samples, peek_shap
 from converter.measure.cost import PICOJOULE_PER_ADDITION, PICOJOULE_PER_MULTIPLY_ADD
 from converter.measure.eight_bit import PICOJOULE_PER_MULTIPLY_ADD_8
 from converter.measure.evaluation import Evaluation, evaluate, usual_steps
-from converter.measure.traces import NEURONS, Firing, record_firing, spiking_layers
+from converter.measure.traces import NEURONS, Firing, record_firing
 from converter.measure.work_of_file import work_of_file
 from converter.normalise.ann import Ann, load_ann
 from converter.report.charts import name_of
 from converter.report.plots import accuracy_figure, new_figure
 from converter.spiking.model import SpikingModel
 from snn_ops import RecordingError
+from snn_ops.record import layers_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -236,7 +237,7 @@ def _fired(
     samples = _samples(spiking, data)
     if not 0 <= sample < len(samples):
         raise RefusedError(f"there is no sample {sample}: there are {len(samples)}, and the first is 0")
-    there = list(spiking_layers(spiking.proto))
+    there = list(layers_of(spiking.proto))
     if not there:
         raise RefusedError("it has no layer that spikes", file=spiking.path)
     name = there[0] if layer is None else layer

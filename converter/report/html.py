@@ -20,7 +20,7 @@ from rich.table import Table
 import snn_ops
 from converter.conversion.result import Conversion
 from converter.io.files import write_whole
-from converter.report.charts import name_of, page_data
+from converter.report.charts import ASSUMED, name_of, page_data
 from converter.report.console import printable
 from converter.report.tables import conversion_tables
 from converter.report.words import headline, next_steps, stays_analog, tiles
@@ -209,7 +209,6 @@ def _spikes(conversion: Conversion) -> _Section | None:
 
 
 def _energy(conversion: Conversion) -> _Section:
-    assumed = page_data_of_energy(conversion)
     words = {
         "multiply_add": "multiply-add, 32-bit floats",
         "addition": "addition of a spike",
@@ -219,7 +218,7 @@ def _energy(conversion: Conversion) -> _Section:
     inputs = "".join(
         f'<label>{words[name]}, pJ<input id="pj-{name}" type="number" min="0" step="any" inputmode="decimal" value="{value:g}">'
         "</label>"
-        for name, value in assumed.items()
+        for name, value in ASSUMED.items()
     )
     says = "" if conversion.front is None else '<p id="energy-says" class="says"></p>'
     networks = "" if conversion.front is None else f"<figure><h3>Networks</h3>{_chart('energy')}</figure>"
@@ -235,12 +234,6 @@ def _energy(conversion: Conversion) -> _Section:
         f"<figure><h3>Layers with weights</h3>{_chart('energy-by-layer')}</figure></div>"
     )
     return "energy", "Energy", "Energy, under assumptions that you can change", text
-
-
-def page_data_of_energy(conversion: Conversion) -> dict[str, float]:
-    """What each operation is assumed to take, in pJ."""
-    assumed: dict[str, float] = page_data(conversion)["energy"]["assumed"]
-    return assumed
 
 
 def _analog(conversion: Conversion) -> _Section:

@@ -43,11 +43,11 @@ def site(tmp_path_factory) -> dict[Path, Html]:
     """The built pages by their path; the first is the folder's."""
     pytest.importorskip("mkdocs", reason="mkdocs is not installed: extra docs")
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout + done.stderr == ""
+    assert "WARNING" not in done.stdout + done.stderr
     return {path: Html(path) for path in sorted(folder.rglob("*.html")) if path.name != "404.html"}
 
 

@@ -59,3 +59,10 @@ def test_a_dead_worker_is_replaced(engine, tmp_path) -> None:
 def test_more_than_there_is(engine) -> None:
     with pytest.raises(RefusedError, match="no worker with 1000 CPUs"):
         list(RayEngine(cpus=1000).map(Squares(), [1]))
+
+
+def test_nobody_there() -> None:
+    ray.shutdown()
+    for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "what ever"):
+        with pytest.raises(RefusedError, match=f"no Ray cluster at {address}: "):
+            RayEngine(address)

@@ -16,7 +16,7 @@ def test_rows_are_layers_and_lines_their_connections(conversion) -> None:
     network = network_of(conversion)
     rows = {block.name: (index, block) for index, block in enumerate(network.blocks)}
     kinds = [block.kind for block in network.blocks]
-    assert kinds[0], kinds[-1] == ("input", "output")
+    assert (kinds[0], kinds[-1]) == ("input", "output")
     assert kinds.count("neurons") == len(conversion.layers)
     for index, layer in enumerate(conversion.layers):
         assert rows[layer.name][1].layer == index

@@ -18,7 +18,7 @@ from converter.spiking.model import SpikingModel
 from snn_ops import Session
 from tests.models import mlp, samples, save
 
-LIMITS = Limits(body=1 << 20, memory=4 << 20, samples=16, seconds=2.0, queue=64, streams=4, idle=1.0)
+LIMITS = Limits(body=1 << 20, memory=4 << 20, samples=16, seconds=30.0, queue=64, streams=4, idle=30.0)
 TOKEN = "a secret of nobody"
 
 

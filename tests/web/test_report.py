@@ -47,6 +47,19 @@ def page_file(tmp_path_factory) -> Path:
     return report(tmp_path_factory.mktemp("report"), network())
 
 
+def cut_off(page) -> list[str]:
+    """Texts of charts that stand out of them."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll('.chart')].flatMap(chart => {
+             const box = chart.getBoundingClientRect();
+             return [...chart.querySelectorAll('text')].filter(text => {
+               const at = text.getBoundingClientRect();
+               return at.width && (at.left < box.left - 1 || at.right > box.right + 1);
+             }).map(text => `${chart.id}: ${text.textContent}`);
+           })"""
+    )
+
+
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
 def test_every_chart_is_drawn_and_nothing_is_cut_off(browser, page_file, phone) -> None:
     page = browser.open(page_file, phone=phone)
@@ -57,16 +70,7 @@ def test_every_chart_is_drawn_and_nothing_is_cut_off(browser, page_file, phone) 
         assert chart.locator(".main-svg").count() > 0, chart.get_attribute("id")
     width, window = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width <= window
-    outside = page.evaluate(
-        """() => [...document.querySelectorAll('.chart')].flatMap(chart => {
-             const box = chart.getBoundingClientRect();
-             return [...chart.querySelectorAll('text')].filter(text => {
-               const at = text.getBoundingClientRect();
-               return at.width && (at.left < box.left - 1 || at.right > box.right + 1);
-             }).map(text => `${chart.id}: ${text.textContent}`);
-           })"""
-    )
-    assert outside == []
+    assert cut_off(page) == []
 
 
 def test_what_matters_is_on_the_first_screen(browser, page_file) -> None:
@@ -129,9 +133,10 @@ def test_names_of_strangers_do_nothing(browser, tmp_path) -> None:
     "options", [{"n_steps": 4}, {**FIXED, "schedule": "two-phase"}], ids=["delta", "no order in time"]
 )
 def test_other_codes_are_drawn_too(browser, tmp_path, options) -> None:
-    page = browser.open(report(tmp_path, network(), **options))
+    page = browser.open(report(tmp_path, network(), **options), phone=True)
     page.wait_for_selector(READY)
     assert page.locator("#raster .main-svg").count() > 0
+    assert cut_off(page) == []
 
 
 def test_it_prints_without_controls(browser, page_file) -> None:

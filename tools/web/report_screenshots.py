@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import tempfile
 from importlib import resources
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from converter import convert, load_ann, plot_raster
 from converter.demo import demo_samples
 from converter.report.html import write_html
 from tests.web.conftest import FLAGS, Pages
-from tools.web.screenshots import IMAGES, ROOT, save
+from tools.web.screenshots import IMAGES, ROOT
+
+COLOURS = 256
+PHONE = 390
+"""Its width."""
 
 
 def main() -> None:
@@ -23,12 +29,12 @@ def main() -> None:
         pages = Pages(playwright.chromium.launch(executable_path=program, args=FLAGS))
         reports = {code: _report(Path(folder), code) for code in ("delta", "rate")}
         page = _open(pages, reports["delta"])
-        save(page.screenshot(), IMAGES / "report-top.png", 1280, 800)
+        save(page.screenshot(), "report-top", 800)
         page = _open(pages, reports["rate"])
-        save(page.locator("#part-network").screenshot(), IMAGES / "report-network.png", 1216, 1200)
-        save(page.locator("#part-spikes").screenshot(), IMAGES / "report-spikes.png", 1216, 1200)
+        save(page.locator("#part-network").screenshot(), "report-network", 1200)
+        save(page.locator("#part-spikes").screenshot(), "report-spikes", 1200)
         page = _open(pages, reports["delta"], phone=True)
-        save(page.screenshot(full_page=True), IMAGES / "report-phone.png", 390, 1900)
+        save(page.screenshot(full_page=True), "report-phone", 1900)
         pages.check()
         data = demo_samples("test", load_ann(Path(folder) / "rate.onnx").input_specs)
         plot_raster(Path(folder) / "rate.snn.onnx", data, layer="node_relu_1").savefig(
@@ -52,8 +58,18 @@ def _report(folder: Path, code: str) -> Path:
 def _open(pages: Pages, path: Path, *, phone: bool = False) -> Page:
     page = pages.open(path, phone=phone)
     page.wait_for_selector("html[data-ready=yes]")
+    page.add_style_tag(content="nav { position: static !important }")
     page.wait_for_timeout(300)
     return page
+
+
+def save(png: bytes, name: str, height: int) -> None:
+    """A picture at most this high, as wide as on the screen."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    if picture.width == 2 * PHONE:
+        picture = picture.resize((PHONE, picture.height // 2), Image.Resampling.LANCZOS)
+    picture = picture.crop((0, 0, picture.width, min(height, picture.height)))
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

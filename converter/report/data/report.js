@@ -228,7 +228,7 @@
         x, y: layer.errors, mode: x.length < 40 ? "lines+markers" : "lines", line: { color: ORANGE, width: 2 }, marker: { size: 6 },
         hovertemplate: "after step %{x}: %{y:.3g} %<extra></extra>",
       }], layoutOf(axis("time step", { nticks: 8, tickformat: "d" }), axis("error in %", marks(layer.errors)), { height }));
-    } else blank("layer-errors", layer.note || "nothing to compare", height);
+    } else blank("layer-errors", layer.note ? "its spikes were not recorded" : "nothing to compare", height);
   }
 
   function drawDensity(density, height) {
@@ -455,10 +455,11 @@
   drawFront(), drawOutputs(), drawNetwork();
   listen();
   const later = [drawLayer, samplesToChoose, drawFiring, assumptions, drawEnergy];
-  (function next() { // the top of the page first
+  const next = () => {
     const one = later.shift();
     if (!one) return void (document.documentElement.dataset.ready = "yes");
     one();
-    setTimeout(next);
-  })();
+    return setTimeout(next);
+  };
+  addEventListener("load", () => setTimeout(next)); // the top of the page is there first
 })();

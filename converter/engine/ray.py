@@ -22,7 +22,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 PACKAGES = ("converter", "snn_ops")
 """What workers import: it is sent to them."""
-_LEFT_OUT = ["**/__pycache__", "**/*.pyc"]
+_LEFT_OUT = ["**/__pycache__", "**/*.pyc", "converter/demo/data/**"]
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_worker_niceness": "0",  # as this process; Ray's own choice is 15
+}
+"""Variables of the environment, where they are not set: Ray tells nobody of its use."""
 CONNECT_SECONDS = 10.0
 """That a cluster may take to answer."""
 STORE_BYTES = 256 << 20
@@ -41,7 +48,7 @@ class RayEngine:
     def __init__(self, address: str | None = None, *, cpus: float = 1, gpus: float = 0) -> None:
         self._cpus, self._gpus = cpus, gpus
         if not ray.is_initialized():
-            _connect(address)
+            connect(address)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
@@ -120,11 +127,18 @@ class _Worker:
             return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
 
 
-def _connect(address: str | None) -> None:
+def connect(address: str | None) -> None:
+    """Starts Ray here, or joins a cluster, which gets our packages.
+
+    Args:
+        address: of a running cluster, as of ``ray.init``; None: one is started here, and ends with this process.
+
+    Raises:
+        RefusedError: Ray does not start, or there is no cluster at the address.
+    """
     logging.getLogger("ray").setLevel(logging.ERROR)
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    os.environ.setdefault("RAY_worker_niceness", "0")  # as this process; Ray's own choice is 15
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     folder = Path(sys.modules[__name__.partition(".")[0]].__path__[0]).parent
     if address is None:

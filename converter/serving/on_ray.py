@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
-import sys
 import threading
 import time
 import urllib.request
@@ -20,14 +18,12 @@ import onnx
 import ray
 from ray import serve as ray_serve
 
+from converter.engine.ray import connect
 from converter.errors import RefusedError
 from converter.serving.http import Application
 from converter.serving.service import Limits, Running, Service, clean_name
 from converter.spiking.model import SpikingModel
 
-PACKAGES = ("converter", "snn_ops")
-"""That a cluster gets from here."""
-_LEFT_OUT = ["**/__pycache__", "**/*.pyc", "converter/demo/data/**"]
 _ONGOING_OF_A_REPLICA = 16
 """Requests and streams in flight for which one replica is about right: autoscaling aims there."""
 _END_SECONDS = 30.0
@@ -35,12 +31,10 @@ _START_SECONDS = 300.0
 _ALL = ("0.0.0.0", "::")
 """Addresses that are all of a machine's."""
 _SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # a machine that is busy starts slowly
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
 }
-"""Variables of the environment, where they are not set: Ray tells nobody of its use."""
+"""Variables of the environment, where they are not set."""
 _MOST_BYTES = 2**31 - 1
 
 
@@ -176,22 +170,9 @@ def _answers(url: str) -> bool:
 
 
 def _connect(address: str | None) -> None:
-    logging.getLogger("ray").setLevel(logging.ERROR)
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    folder = Path(sys.modules[__name__.partition(".")[0]].__path__[0]).parent
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
-        path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-        options |= {"include_dashboard": False, "runtime_env": {"env_vars": {"PYTHONPATH": path}}}
-    else:
-        modules = [str(folder / package) for package in PACKAGES]
-        options |= {"address": address, "runtime_env": {"py_modules": modules, "excludes": _LEFT_OUT}}
-    try:
-        ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        what = "Ray does not start" if address is None else f"no Ray cluster at {address}"
-        raise RefusedError(f"{what}: {_first_line(error)}") from error
+    connect(address)
 
 
 def _first_line(error: BaseException) -> str:

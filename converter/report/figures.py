@@ -86,7 +86,11 @@ def plot_voltage(
     """The membrane voltages of some neurons of a layer after each step; of neurons without one, the value sent so far.
 
     Args:
-        model, data, layer, sample, steps: as for `plot_raster`.
+        model: the spiking model.
+        data: as for `plot_raster`.
+        layer: as for `plot_raster`.
+        sample: which one, from 0 on.
+        steps: time steps; default: the file's.
         neurons: how many, evenly from those that spike most to those that spike least.
 
     Raises:
@@ -118,7 +122,9 @@ def plot_rates(model: Model, data: Data, *, steps: int | None = None) -> Figure:
     """How often neurons spike, layer by layer: the mean as a bar, the middle half and the busiest hundredth as lines.
 
     Args:
-        model, data, steps: as for `plot_raster`; all samples count.
+        model: the spiking model.
+        data: as for `plot_raster`; all samples count.
+        steps: time steps; default: the file's.
     """
     spiking = _spiking(model)
     evaluation = _evaluated(spiking, _samples(spiking, data), steps)
@@ -150,7 +156,8 @@ def plot_accuracy(
     """Accuracy over the number of time steps; without labels, agreement with the trained model.
 
     Args:
-        model, data: as for `plot_raster`.
+        model: the spiking model.
+        data: as for `plot_raster`.
         against: the trained model; default: the file it was made from, where that is still there.
         steps: numbers of steps; default: those that `onnx-snn evaluate` takes.
 
@@ -176,7 +183,9 @@ def plot_energy(model: Model, data: Data, *, steps: int | None = None) -> Figure
     """What a sample is estimated to take: the trained network in floats and in 8-bit integers, and the spiking one.
 
     Args:
-        model, data, steps: as for `plot_raster`; all samples count.
+        model: the spiking model.
+        data: as for `plot_raster`; all samples count.
+        steps: time steps; default: the file's.
     """
     spiking = _spiking(model)
     samples = _samples(spiking, data)

@@ -42,6 +42,7 @@ WITHOUT_A_MODULE = {
     "tests/test_generated.py": "what tools/ writes",
     "tests/test_gpu_check.py": "tools/gpu_check.sh and what it runs",
     "tests/test_mirror.py": "this file",
+    "tests/test_mutants.py": "tools/mutants",
     "tests/test_stops.py": "killed, interrupted and full: in processes of their own",
 }
 """Test files and folders that belong to no single module, and what they test."""

@@ -35,9 +35,7 @@ def test_the_environment_names_another_library(tmp_path, monkeypatch) -> None:
         assert Path(library_path()) == beside
     other = tmp_path / "other.so"
     monkeypatch.setenv("ONNX_SNN_LIBRARY", str(other))
-    with pytest.raises(
-        LibraryNotFoundError, match=r"other\.so does not exist\. Build it there with .* ONNX_SNN_LIBRARY"
-    ):
+    with pytest.raises(LibraryNotFoundError, match=r"other\.so does not exist\. Build it with .* ONNX_SNN_LIBRARY"):
         library_path()
     with pytest.raises(LibraryNotFoundError):
         register(ort.SessionOptions())

@@ -43,7 +43,7 @@ from converter import convert, load_ann
 from converter.demo import demo_samples
 from snn_ops import Session
 
-RESULTS = Path(__file__).parent / "results" / "serving.json"
+RESULTS = Path(__file__).parent / "results" / "serving" / "measured.json"
 CLIENTS = 32
 SIZES = (1, 32)
 ROUNDS = 3

@@ -29,12 +29,12 @@ class Typical:
 CHOSEN = {"stepped": Typical(0.42, 1.21, 1.85, 27), "two-phase": Typical(0.40, 1.04, 1.42, 27)}
 """Of the delta code, by schedule, where T or J is chosen: the fewest with 99 % agreement, or 5 % error."""
 BY_STEPS = {
-    1: Typical(0.18, 0.24, 0.45, 16),
-    2: Typical(0.30, 0.44, 0.80, 16),
-    3: Typical(0.39, 0.58, 1.06, 16),
-    4: Typical(0.47, 0.70, 1.30, 16),
-    6: Typical(0.57, 0.91, 1.76, 16),
-    8: Typical(0.66, 1.15, 2.21, 16),
+    1: Typical(0.19, 0.28, 0.43, 21),
+    2: Typical(0.31, 0.55, 0.80, 21),
+    3: Typical(0.42, 0.76, 1.13, 21),
+    4: Typical(0.51, 0.93, 1.38, 21),
+    6: Typical(0.59, 1.24, 1.81, 21),
+    8: Typical(0.69, 1.56, 2.31, 21),
 }
 """Of the stepped delta code, by T."""
 

@@ -5,13 +5,16 @@ This module needs nothing but Python; `converter.commands.app` has the commands 
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
+from typing import Any
 
 
 def main() -> None:
     """Runs the command line and exits."""
     _forget_current_folder()
+    _keep_interrupts()
     try:
         from converter.commands.app import run
     except KeyboardInterrupt:  # imports take a second or more
@@ -61,3 +64,16 @@ def _forget_current_folder() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+def _keep_interrupts() -> None:
+    """Ctrl-C that falls into a finaliser, where Python would print it and go on, interrupts what runs next."""
+    usual = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            _thread.interrupt_main()
+        else:
+            usual(unraisable)
+
+    sys.unraisablehook = hook

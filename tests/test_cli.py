@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from converter import cli
+
 MISSING = """
 import sys
 
@@ -76,3 +78,27 @@ def test_entry_point_and_exit_codes() -> None:
     assert refused.returncode == 1
     assert refused.stdout == ""
     assert refused.stderr == "onnx-snn: missing.onnx: there is no such file\n"
+
+
+def test_an_interrupt_in_a_finaliser_is_not_lost(monkeypatch) -> None:
+    """Python prints what a finaliser raises, and goes on."""
+    said = []
+    monkeypatch.setattr("sys.unraisablehook", lambda unraisable: said.append(unraisable.exc_type))
+    cli._keep_interrupts()
+
+    class Ends:
+        def __init__(self, error: type[BaseException]) -> None:
+            self.error = error
+
+        def __del__(self) -> None:
+            raise self.error
+
+    def let_go(error: type[BaseException]) -> None:
+        Ends(error)
+        for _ in range(1000):
+            pass
+
+    with pytest.raises(KeyboardInterrupt):
+        let_go(KeyboardInterrupt)
+    let_go(ZeroDivisionError)
+    assert said == [ZeroDivisionError]

@@ -70,4 +70,4 @@ def convert_command(
         print_passes(conversion.reports)
     for note in conversion.notes:
         messages().print(f"note: {note}")
-    messages().print(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)")
+    messages().print(f"wrote {out} ({out.stat().st_size / 1e6:.2f} MB)", soft_wrap=True)

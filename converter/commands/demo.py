@@ -88,7 +88,7 @@ def demo_command(
         pictures.append(f"{name}.front.png")
         front_picture(conversion.front, out / pictures[-1], title=f"LeNet-5 ({activation}): accuracy against energy")
     results().print(_in_short(conversion, native))
-    messages().print(f"wrote {spiking_path}, {name}.json and {' and '.join(pictures)} in {out}/")
+    messages().print(f"wrote {spiking_path}, {name}.json and {' and '.join(pictures)} in {out}/", soft_wrap=True)
     messages().print(f"to try other commands with, beside them: {trained.name}, calibration.npz, test.npz")
 
 

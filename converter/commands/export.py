@@ -47,7 +47,9 @@ def export_nengo(
     export.write_script(script, out)
     for note in script.notes:
         messages().print(f"note: {note}")
-    messages().print(f"wrote {out} and {out.with_suffix('.npz').name}: {len(script.populations)} layers of neurons")
+    messages().print(
+        f"wrote {out} and {out.with_suffix('.npz').name}: {len(script.populations)} layers of neurons", soft_wrap=True
+    )
 
 
 @export_app.command("npz", epilog=examples("export npz"))
@@ -57,4 +59,6 @@ def export_npz(
     """Write a model's weights by name, as `import-weights` reads them."""
     weights = weights_of(SpikingModel(model).proto)
     write_npz(out, weights)
-    messages().print(f"wrote {out}: {len(weights)} arrays, {sum(array.size for array in weights.values())} numbers")
+    messages().print(
+        f"wrote {out}: {len(weights)} arrays, {sum(array.size for array in weights.values())} numbers", soft_wrap=True
+    )

@@ -52,4 +52,4 @@ def import_weights_command(
         messages().print(
             "note: thresholds stay; they fit the old weights' values. --calibration SAMPLES fits them anew"
         )
-    messages().print(f"wrote {out}: {len(arrays)} of {len(weights_of(proto))} arrays replaced")
+    messages().print(f"wrote {out}: {len(arrays)} of {len(weights_of(proto))} arrays replaced", soft_wrap=True)

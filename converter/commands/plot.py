@@ -133,4 +133,4 @@ def _read(
 def _save(figure: Figure, out: Path) -> None:
     kind = out.suffix.lower().removeprefix(".")
     write_whole(out, lambda file: figure.savefig(file, format=kind, dpi=150))
-    messages().print(f"wrote {out}")
+    messages().print(f"wrote {out}", soft_wrap=True)

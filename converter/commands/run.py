@@ -135,7 +135,7 @@ def _continue(
         raise RefusedError(str(error), file=state_in) from error
     if state_out:
         write_npz(state_out, stream.save())
-        messages().print(f"wrote {state_out}")
+        messages().print(f"wrote {state_out}", soft_wrap=True)
     return arrays, recording
 
 

@@ -86,7 +86,7 @@ def train_command(
         messages().print(
             "note: thresholds, resting values and finest exponents follow from the samples and the new weights"
         )
-    messages().print(f"wrote {out} with the weights of epoch {result.best + 1}")
+    messages().print(f"wrote {out} with the weights of epoch {result.best + 1}", soft_wrap=True)
 
 
 def _split(samples: Samples, seed: int) -> tuple[Samples, Samples]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import _thread
 import os
 import sys
+import threading
 from typing import Any
 
 
@@ -62,18 +63,20 @@ def _forget_current_folder() -> None:
         sys.path[:] = [folder for folder in sys.path if os.path.realpath(folder or os.curdir) != here]
 
 
-if __name__ == "__main__":
-    main()
-
-
 def _keep_interrupts() -> None:
     """Ctrl-C that falls into a finaliser, where Python would print it and go on, interrupts what runs next."""
     usual = sys.unraisablehook
 
     def hook(unraisable: Any) -> None:
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            _thread.interrupt_main()
+            again = threading.Timer(0.01, _thread.interrupt_main)  # at once it would fall into this function
+            again.daemon = True
+            again.start()
         else:
             usual(unraisable)
 
     sys.unraisablehook = hook
+
+
+if __name__ == "__main__":
+    main()

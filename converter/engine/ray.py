@@ -8,7 +8,6 @@ import pickle
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ import ray.data
 import ray.exceptions
 
 from converter.errors import RefusedError
+from converter.terminal import without_standard_error
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -151,7 +151,7 @@ def connect(address: str | None) -> None:
         modules = [str(folder / name) for name in PACKAGES]
         options |= {"address": address, "runtime_env": {"py_modules": modules, "excludes": _LEFT_OUT}}
     try:
-        with _quiet():
+        with without_standard_error():  # where Ray's C++ part says that it will say less
             ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
@@ -169,17 +169,3 @@ def _check_answers(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise RefusedError(f"no Ray cluster at {address}: {error}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Ray's C++ part says on standard error that it will say less; errors are exceptions."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

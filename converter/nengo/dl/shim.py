@@ -12,12 +12,10 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType
 
 from converter.errors import RefusedError
+from converter.terminal import without_standard_error
 
 _LEGACY = "TF_USE_LEGACY_KERAS"
 
@@ -36,7 +34,8 @@ def import_nengo_dl() -> ModuleType:
     # oneDNN's kernels add a sum in an order that depends on the batch; TensorFlow's own add as ONNX Runtime does, term by term
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     try:
-        with _silence(), warnings.catch_warnings():
+        # TensorFlow's C++ code writes about missing GPUs before anybody can tell it not to
+        with without_standard_error(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             importlib.import_module("tensorflow").config.list_physical_devices()
             nengo_dl = _import_with_keras_2()
@@ -44,20 +43,6 @@ def import_nengo_dl() -> ModuleType:
         raise RefusedError(f"{error.name} is not installed; install onnx-snn[nengo] (Python 3.11)") from None
     importlib.import_module("tensorflow").get_logger().setLevel("ERROR")
     return nengo_dl
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """TensorFlow's C++ code writes about missing GPUs to the terminal before anybody can tell it not to."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def _import_with_keras_2() -> ModuleType:
